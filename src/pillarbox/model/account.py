@@ -1,0 +1,64 @@
+"""Who lives here: domains, accounts, aliases and what a login needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Pop3Mode(Enum):
+    """What a POP3 deletion does to the mailbox that IMAP shows."""
+
+    DELETE = "delete"
+    """The message is expunged, and can be undeleted within the retention time."""
+    KEEP = "keep"
+    """The message is only hidden from POP3."""
+    ARCHIVE = "archive"
+    """The message moves to the archive mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain whose mail ends here. ``catchall`` is an account address or ''."""
+
+    name: str
+    catchall: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person or role with mailboxes. ``address`` is the login name in normal form."""
+
+    id: int
+    address: str
+    quota: int = 0
+    """Octets of stored mail; 0 is no limit."""
+    used: int = 0
+    """Octets now counted against the quota."""
+    pop3: Pop3Mode = Pop3Mode.DELETE
+    enabled: bool = True
+    masked: frozenset[str] = frozenset()
+    """Capabilities not offered to this account (clients that mishandle them)."""
+    display_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is kept to check a login; never the password.
+
+    ``argon2`` is a PHC string. The SCRAM fields are RFC 5802 §3 with SHA-256 (RFC 7677).
+    """
+
+    argon2: str
+    scram_salt: bytes = b""
+    scram_iterations: int = 0
+    scram_stored_key: bytes = b""
+    scram_server_key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """``address`` leads to every one of ``targets`` (addresses in normal form)."""
+
+    address: str
+    targets: tuple[str, ...]

@@ -1,0 +1,86 @@
+"""What happened to mailboxes, as the store tells it after commit.
+
+The store makes these inside the transaction and hands them out after it, in the order of the
+account's modseq; views, IDLE, NOTIFY, push and replication all live on them. A change carries
+enough for a view to update itself without asking the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pillarbox.model.mailbox import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One new message in a mailbox."""
+
+    uid: int
+    flags: int
+    """Bits under the mailbox's keyword list at this change."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Messages appended, copied or moved in; UIDs ascend. All carry this modseq."""
+
+    account: int
+    mailbox: int
+    modseq: int
+    messages: Sequence[Arrived]
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """Flags changed; ``flags[i]`` is the new whole set of ``uids[i]``."""
+
+    account: int
+    mailbox: int
+    modseq: int
+    uids: Sequence[int]
+    flags: Sequence[int]
+    keywords: tuple[str, ...]
+    origin: str = ""
+    """Id of the session that asked for it: .SILENT spares only that one (RFC 9051 §6.4.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """Messages gone from a mailbox, UIDs ascending."""
+
+    account: int
+    mailbox: int
+    modseq: int
+    uids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class BoxCreated:
+    account: int
+    modseq: int
+    box: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class BoxChanged:
+    """Renamed, (un)subscribed or given another special use; ``old_name`` '' when kept."""
+
+    account: int
+    modseq: int
+    box: Mailbox
+    old_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxDeleted:
+    account: int
+    modseq: int
+    mailbox: int
+    name: str
+
+
+Change = Added | Flagged | Expunged | BoxCreated | BoxChanged | BoxDeleted
