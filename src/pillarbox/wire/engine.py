@@ -18,24 +18,24 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-Event_co = TypeVar("Event_co", covariant=True)
+Event = TypeVar("Event")
 
 
-class Engine(Protocol[Event_co]):
+class Engine(Protocol[Event]):
     """What a driver needs to know of an engine."""
 
-    def feed(self, data: bytes) -> list[Event_co]:
+    def feed(self, data: bytes) -> list[Event]:
         """Take bytes from the peer; return the events they complete, in order.
 
         While a gate is shut the bytes are kept (bounded) and the list is empty.
         """
         ...
 
-    def resume(self) -> list[Event_co]:
+    def resume(self) -> list[Event]:
         """Go on with kept bytes after a gate was opened. Call until it returns nothing."""
         ...
 
-    def eof(self) -> list[Event_co]:
+    def eof(self) -> list[Event]:
         """The peer will send no more; return what that means here."""
         ...
 
