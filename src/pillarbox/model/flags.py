@@ -16,6 +16,8 @@ ANSWERED = 2
 FLAGGED = 4
 DELETED = 8
 DRAFT = 16
+POP3_HIDDEN = 32
+"""Internal: deleted over POP3 in keep mode; has no name and is never shown to IMAP."""
 SYSTEM_MASK = 0xFF
 """The low byte is for system flags (three bits spare); keywords begin at bit 8."""
 KEYWORD_SHIFT = 8

@@ -1,0 +1,515 @@
+"""What a store can do, as Protocols by need.
+
+``store.memory`` is the executable meaning of this file and ``tests/contracts`` its test; every
+other store must be indistinguishable from it. Three laws hold for all of them:
+
+*Durable before done.* A method that changes something returns after the change would survive a
+power cut (the memory store excepted).
+
+*Commit, then publish, then return.* A store is made with a ``publish`` callable. After a commit
+and before any waiter of that commit resumes, it is called on the event loop with the changes, in
+modseq order, so whoever got an answer can rely on every view having heard of it.
+
+*One modseq an account.* Every transaction that changes mail of an account takes the account's
+next modseq (RFC 7162 §3.1.1); everything changed by it carries that number. Numbers are never
+reused, UIDs and UIDVALIDITYs neither.
+
+Refusals (``model.refusal``) are returned; a broken disk raises ``Temporary``, corruption
+``Permanent``. All methods are coroutines on the loop the store was opened on. No method awaits
+anything but the store while a transaction is open.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from pillarbox.model.account import Account, Alias, Credentials, Domain, Pop3Mode
+from pillarbox.model.change import Change
+from pillarbox.model.flags import NO_FLAGS, FlagSet
+from pillarbox.model.mailbox import Mailbox
+from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Refusal
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Envelope
+
+Publish = Callable[[Sequence[Change]], None]
+
+# ---------------------------------------------------------------------------- message bytes
+
+
+class Content(Protocol):
+    """The bytes of one message on their way in: in memory when small, else in a staged file.
+
+    Made by ``Blobs.stage``. Whoever finished a Content either hands it to ``accept`` or calls
+    ``discard``; after a crash the store removes what was left staged.
+    """
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+        ...
+
+    def view(self) -> memoryview:
+        """All bytes, without copying (a file is mapped). Valid until ``discard``."""
+        ...
+
+    def discard(self) -> None:
+        """Forget the bytes; does nothing once the store has taken them."""
+        ...
+
+
+class Staging(Protocol):
+    """A Content being written."""
+
+    def write(self, chunk: bytes) -> None:
+        """Add octets; may spill to a file. Raises Temporary when the disk refuses."""
+        ...
+
+    async def finish(self) -> Content:
+        """Close and return the Content (not yet durable: ``accept`` makes it so)."""
+        ...
+
+    def discard(self) -> None:
+        """Give up; remove what was written."""
+        ...
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the intake found out about a message, encoded once and served many times.
+
+    ``envelope`` and ``bodystructure`` are IMAP wire bytes (RFC 3501 §7.4.2). ``common`` holds the
+    raw header fields that clients ask for most, in message order. ``scan`` is the frozen part
+    tree. ``keys`` are packed sort and thread keys. ``preview`` is text (RFC 8970 §3).
+    """
+
+    envelope: bytes
+    bodystructure: bytes
+    common: bytes
+    scan: bytes
+    keys: bytes = b""
+    preview: str = ""
+
+
+@dataclass(slots=True)
+class NewMessage:
+    """A scanned message ready to be kept: once, however many mailboxes it goes to."""
+
+    content: Content
+    facts: Facts
+
+
+@dataclass(slots=True)
+class Target:
+    """One mailbox that a new message goes to.
+
+    ``internaldate`` is seconds since 1970 UTC. ``zone`` is minutes east of UTC, so that a date
+    given by APPEND comes back as it was given.
+    """
+
+    account: int
+    mailbox: int
+    flags: FlagSet = NO_FLAGS
+    internaldate: int = 0
+    zone: int = 0
+    enforce_quota: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where one target ended: the answer that APPENDUID and the trace need (RFC 4315 §3)."""
+
+    account: int
+    mailbox: int
+    uidvalidity: int
+    uid: int
+    modseq: int
+    blob: int
+
+
+# ---------------------------------------------------------------------------- reading
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A mailbox at one modseq as parallel arrays, UIDs ascending: 20 bytes a message."""
+
+    box: Mailbox
+    uids: array[int]
+    """Typecode 'I'."""
+    modseqs: array[int]
+    """Typecode 'Q'."""
+    flags: array[int]
+    """Typecode 'Q': bits under ``box.keywords``."""
+
+
+class Column(Enum):
+    """What ``rows`` can read of a message. The value is the place in the tuple it documents."""
+
+    UID = "uid"
+    SIZE = "size"
+    """int, octets."""
+    INTERNALDATE = "internaldate"
+    """int, seconds since 1970 UTC."""
+    ZONE = "zone"
+    SAVED = "saved"
+    """int, seconds: when it came into this mailbox (RFC 8514)."""
+    BLOB = "blob"
+    """int: identifies the immutable message; equal for copies (EMAILID, RFC 8474)."""
+    ENVELOPE = "envelope"
+    BODYSTRUCTURE = "bodystructure"
+    COMMON = "common"
+    SCAN = "scan"
+    KEYS = "keys"
+    PREVIEW = "preview"
+    BODY = "body"
+    """bytes of the whole message when it is kept inline, None when ``read`` must fetch it."""
+
+
+class FlagOp(Enum):
+    REPLACE = "replace"
+    ADD = "add"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Result of ``set_flags``: ``modseq`` 0 when nothing changed.
+
+    ``failed`` are the UIDs left alone because they changed after ``unchanged_since``
+    (MODIFIED, RFC 7162 §3.1.3).
+    """
+
+    modseq: int
+    changed: NumSet
+    failed: NumSet = field(default_factory=NumSet)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Result of ``copy`` and ``move``: ``source[i]`` became ``target[i]`` (COPYUID)."""
+
+    uidvalidity: int
+    source: Sequence[int]
+    target: Sequence[int]
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Result of ``expunge``."""
+
+    modseq: int
+    uids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """An expunged message that can still be brought back."""
+
+    account: int
+    mailbox: int
+    mailbox_name: str
+    uid: int
+    expunged_at: int
+    """Seconds since 1970 UTC."""
+    size: int
+    blob: int
+    envelope: bytes
+    by: str = ""
+    """Who expunged it, as the caller of ``expunge`` named itself."""
+
+
+# ---------------------------------------------------------------------------- the queue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRecipient:
+    """One recipient of a queued message: ``number`` counts within the item from 0."""
+
+    number: int
+    envelope_index: int
+    """Which of ``envelope.recipients`` it belongs to."""
+    route_index: int
+    attempts: int
+    due: float
+    """Seconds since 1970 UTC; not before this."""
+    state: str
+    """'due', 'held', 'done' or 'failed'."""
+    last: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """A message waiting for some of its recipients, under a lease while someone works on it."""
+
+    id: int
+    envelope: Envelope
+    blob: int
+    size: int
+    created: float
+    recipients: tuple[QueueRecipient, ...]
+    lease: str = ""
+
+
+@dataclass(slots=True)
+class NewItem:
+    """To be queued along with (or instead of) local targets. Pairs are (recipient, route)."""
+
+    envelope: Envelope
+    pairs: Sequence[tuple[int, int]]
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one recipient after an attempt."""
+
+    number: int
+    state: str
+    due: float
+    reply: Reply | None
+
+
+# ---------------------------------------------------------------------------- protocols
+
+
+class Blobs(Protocol):
+    """Message bytes by number."""
+
+    def stage(self, expected: int = 0) -> Staging:
+        """Begin a message of about ``expected`` octets (0: unknown)."""
+        ...
+
+    async def read(self, blob: int, start: int = 0, length: int | None = None) -> bytes:
+        """A slice of a message. Raises Permanent when there is no such blob."""
+        ...
+
+    def stream(self, blob: int, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The same in pieces of bounded size."""
+        ...
+
+
+class Directory(Protocol):
+    """Domains, accounts, aliases. Addresses are in normal form (``Address.normal``)."""
+
+    async def domains(self) -> list[Domain]: ...
+
+    async def set_domain(self, domain: Domain) -> None:
+        """Add it or change its catch-all."""
+        ...
+
+    async def remove_domain(self, name: str) -> Refusal | None:
+        """Refused (IN_USE) while accounts or aliases live there."""
+        ...
+
+    async def domain(self, name: str) -> Domain | None: ...
+
+    async def accounts(self) -> list[Account]: ...
+
+    async def account(self, account: int) -> Account | None: ...
+
+    async def account_by_address(self, address: str) -> Account | None:
+        """By login address only; aliases are not followed."""
+        ...
+
+    async def add_account(
+        self,
+        address: str,
+        credentials: Credentials,
+        *,
+        quota: int = 0,
+        pop3: Pop3Mode = Pop3Mode.DELETE,
+        display_name: str = "",
+    ) -> Account | Refusal:
+        """With the default mailboxes, subscribed. Refused when the address or domain is not free
+        or not there."""
+        ...
+
+    async def add_accounts(
+        self, accounts: Iterable[tuple[str, Credentials]]
+    ) -> list[Account | Refusal]:
+        """Many in one transaction."""
+        ...
+
+    async def change_account(self, account: Account) -> Refusal | None:
+        """Write every changeable field (not id, address, used)."""
+        ...
+
+    async def remove_account(self, account: int) -> Refusal | None:
+        """With its mailboxes and mail, at once and for good."""
+        ...
+
+    async def credentials(self, account: int) -> Credentials | None: ...
+
+    async def set_credentials(self, account: int, credentials: Credentials) -> None: ...
+
+    async def aliases(self) -> list[Alias]: ...
+
+    async def alias(self, address: str) -> Alias | None: ...
+
+    async def set_alias(self, alias: Alias) -> Refusal | None: ...
+
+    async def remove_alias(self, address: str) -> Refusal | None: ...
+
+
+class Mailboxes(Protocol):
+    """The tree of mailboxes of an account."""
+
+    async def mailboxes(self, account: int) -> list[Mailbox]:
+        """All of them, by name, INBOX first."""
+        ...
+
+    async def mailbox(self, account: int, mailbox: int) -> Mailbox | None: ...
+
+    async def mailbox_by_name(self, account: int, name: str) -> Mailbox | None: ...
+
+    async def create_mailbox(
+        self, account: int, name: str, special_use: str = ""
+    ) -> Mailbox | Refusal:
+        """Missing parents are created too (RFC 9051 §6.3.4)."""
+        ...
+
+    async def delete_mailbox(self, account: int, mailbox: int) -> Refusal | None:
+        """Its messages are retained like expunged ones. Children stay."""
+        ...
+
+    async def rename_mailbox(self, account: int, mailbox: int, name: str) -> Refusal | None:
+        """With its children, in one transaction. INBOX: its messages move, it stays empty
+        (RFC 9051 §6.3.6)."""
+        ...
+
+    async def subscribe(self, account: int, name: str, subscribed: bool) -> None:
+        """Any name can be subscribed, also one without mailbox (RFC 9051 §6.3.7)."""
+        ...
+
+    async def subscriptions(self, account: int) -> list[str]: ...
+
+    async def set_special_use(self, account: int, mailbox: int, use: str) -> Refusal | None: ...
+
+    async def claim_recent(self, account: int, mailbox: int) -> int:
+        """First UID that is \\Recent for the caller; later callers get a higher one."""
+        ...
+
+
+class Mail(Protocol):
+    """Messages in mailboxes."""
+
+    async def accept(
+        self, message: NewMessage, targets: Sequence[Target], queued: NewItem | None = None
+    ) -> list[Appended | Refusal]:
+        """Keep a message: one transaction for all targets and the queue item, one blob.
+
+        A target's refusal (OVER_QUOTA, NONEXISTENT) does not touch the others. With every
+        target refused and nothing queued, nothing is kept.
+        """
+        ...
+
+    async def append_many(
+        self, messages: Sequence[tuple[NewMessage, Target]]
+    ) -> list[Appended] | Refusal:
+        """All into one mailbox or none (RFC 3502 §6.3.11)."""
+        ...
+
+    async def load(self, account: int, mailbox: int) -> Snapshot | None: ...
+
+    def rows(
+        self, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
+    ) -> AsyncIterator[list[tuple[object, ...]]]:
+        """Batches of tuples in the order of ``columns``, UIDs ascending, missing ones left out.
+        Batches are bounded in rows and octets."""
+        ...
+
+    async def set_flags(
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        op: FlagOp,
+        flags: FlagSet,
+        *,
+        unchanged_since: int | None = None,
+        origin: str = "",
+    ) -> Stored | Refusal:
+        """One transaction. A message whose flags are already so keeps its modseq. LIMIT when the
+        mailbox has no room for another keyword."""
+        ...
+
+    async def copy(
+        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+    ) -> Copied | Refusal:
+        """All or none (RFC 9051 §6.4.7); flags and internal date go along."""
+        ...
+
+    async def move(
+        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+    ) -> Copied | Refusal:
+        """Copy and expunge in one transaction (RFC 6851 §3.3); not counted against quota within
+        an account, and nothing is retained: the message is still there."""
+        ...
+
+    async def expunge(
+        self, account: int, mailbox: int, uids: NumSet | None, *, only_deleted: bool, by: str = ""
+    ) -> Removed | Refusal:
+        """``uids`` None means all. ``only_deleted`` spares what lacks \\Deleted."""
+        ...
+
+    async def expunged_since(self, account: int, mailbox: int, modseq: int) -> tuple[NumSet, int]:
+        """UIDs expunged after ``modseq``, and the modseq from which on that is known exactly
+        (tombstones older than it were pruned)."""
+        ...
+
+    async def retained(self, account: int, mailbox: int | None = None) -> list[Retained]: ...
+
+    async def undelete(
+        self, account: int, entries: Sequence[Retained], to_mailbox: int
+    ) -> Copied | Refusal:
+        """Bring messages back under new UIDs, without \\Deleted."""
+        ...
+
+    async def purge(self, before: float, tombstones_before: float) -> int:
+        """Forget what was expunged before a time (seconds since 1970); octets freed."""
+        ...
+
+
+class Spool(Protocol):
+    """The queue's rows. Work is taken by lease, so there is no owner process."""
+
+    async def lease(self, owner: str, now: float, until: float, limit: int) -> list[QueueItem]:
+        """Items with due recipients whose lease is free or over; oldest due first."""
+        ...
+
+    async def settle(
+        self,
+        item: int,
+        lease: str,
+        results: Sequence[Settled],
+        notice: NewMessage | None = None,
+        notice_item: NewItem | None = None,
+        notice_targets: Sequence[Target] = (),
+    ) -> Refusal | None:
+        """Write the results and free the lease; an item without due or held recipients goes away.
+        A notice (DSN) is kept in the same transaction. STALE when the lease was lost."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """When the next recipient falls due, leased ones at the lease's end."""
+        ...
+
+    async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]: ...
+
+    async def hold(self, item: int, held: bool) -> Refusal | None: ...
+
+    async def drop(self, item: int) -> Refusal | None: ...
+
+
+class Store(Blobs, Directory, Mailboxes, Mail, Spool, Protocol):
+    """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""
+
+    async def close(self) -> None:
+        """Finish what was begun; later calls raise Temporary."""
+        ...
