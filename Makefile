@@ -1,0 +1,44 @@
+# The front door. Every target makes what it needs; the work is in scripts/.
+.PHONY: help demo test unit lint types floors fmt bench register constraints clean
+.DEFAULT_GOAL := help
+SHELL := /usr/bin/env bash
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' Makefile | expand -t 14
+
+demo: ## a whole mail house on free loopback ports, until Ctrl-C (ONCE=1: show and end; ARGS=...)
+	@scripts/demo $(ARGS)
+
+test: ## everything: installs what the tests need, real mail programs included (ARGS=... to pytest)
+	@scripts/test $(ARGS)
+
+unit: dev ## the quick tests only, for the inner loop (ARGS=... to pytest)
+	@.venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not (clients or flows or crash or fuzz or slow)" $(ARGS)
+
+lint: dev ## ruff: rules and format
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+types: dev ## mypy, strict
+	@.venv/bin/mypy
+
+floors: dev ## the import rules of the house
+	@.venv/bin/lint-imports --no-logo
+
+fmt: dev ## format, and mend what ruff can mend
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+bench: dev ## the measurements of bench/ (ARGS=...)
+	@scripts/bench $(ARGS)
+
+register: dev ## bring docs/rfc.toml up to date with the source
+	@.venv/bin/python scripts/rfc_register.py --write
+
+constraints: dev ## write constraints.txt from what is installed
+	@scripts/constraints
+
+clean: ## remove .venv and everything made
+	@scripts/clean
+
+.PHONY: dev
+dev:
+	@scripts/venv dev
