@@ -117,6 +117,9 @@ class Target:
     internaldate: int = 0
     zone: int = 0
     enforce_quota: bool = True
+    pair: tuple[int, int] | None = None
+    """(recipient, route) within the envelope that this target serves. With a pair, a refusal
+    moves the pair into the queue item given to ``accept`` instead of losing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,8 +407,10 @@ class Mail(Protocol):
     ) -> list[Appended | Refusal]:
         """Keep a message: one transaction for all targets and the queue item, one blob.
 
-        A target's refusal (OVER_QUOTA, NONEXISTENT) does not touch the others. With every
-        target refused and nothing queued, nothing is kept.
+        A target's refusal (OVER_QUOTA, NONEXISTENT) does not touch the others. Refused targets
+        that name a ``pair`` have it added to ``queued`` (which may start with no pairs) in the
+        same transaction; an item that ends with no pairs is not made. With every target refused
+        and nothing queued, nothing is kept.
         """
         ...
 
