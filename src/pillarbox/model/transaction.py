@@ -56,9 +56,16 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Route: to another server, chosen at sending time from ``domain``."""
+    """Route: to another server, chosen at sending time from the domain.
 
-    domain: str
+    ``address`` is where it goes, which an alias may have made differ from the recipient's.
+    """
+
+    address: str
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
 
 
 Route = Local | Remote

@@ -1,0 +1,163 @@
+"""The end of DATA: a whole message and its routed recipients become mail in mailboxes.
+
+One store transaction keeps the message for everybody, so either all of what the reply promises
+is on disk or none of it. The outcome is one reply a recipient: LMTP sends them all (RFC 2033
+§4.2), SMTP folds them into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pillarbox.base.clock import Clock
+from pillarbox.model.flags import NO_FLAGS
+from pillarbox.model.mailbox import INBOX, Mailbox
+from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Envelope, Local, Remote, Route
+from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Target
+
+
+class Keeper(Mail, Mailboxes, Protocol):
+    """What of the store is needed here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How local mail is filed."""
+
+    detail_to_mailbox: bool = True
+    """``ann+lists@…`` goes to the mailbox ``lists`` when Ann has one of that name."""
+    retry_after: float = 300.0
+    """Seconds until a full mailbox is tried again."""
+    max_hops: int = 100
+    """Received fields from which on a message counts as looping (RFC 5321 §6.3)."""
+
+
+DELIVERED = Reply(250, "2.1.5", "Delivered")
+QUEUED = Reply(250, "2.1.5", "Accepted; delivery will be tried again")
+TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops: this message is looping")
+
+_REFUSED = {
+    Kind.OVER_QUOTA: Reply(452, "4.2.2", "That mailbox is full; try again later"),
+    Kind.NONEXISTENT: Reply(450, "4.2.1", "That mailbox is not available; try again later"),
+    Kind.TOO_BIG: Reply(552, "5.3.4", "The message is too large for that mailbox"),
+}
+_NOT_NOW = Reply(451, "4.3.0", "Delivery is not possible right now; try again later")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a message: a reply for each recipient and where its copies are."""
+
+    replies: tuple[Reply, ...]
+    kept: tuple[Appended, ...]
+    queued: int
+    """Recipients that went to the queue."""
+
+    def overall(self) -> Reply:
+        """One reply for the whole message (RFC 5321 §4.2.5): accepted if anyone was."""
+        for reply in self.replies:
+            if reply.ok:
+                return reply
+        return min(self.replies, key=lambda reply: reply.code)
+
+
+class Acceptor:
+    """Turns a finished transaction into mail at rest."""
+
+    def __init__(self, store: Keeper, clock: Clock, options: Options | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._options = options or Options()
+
+    async def accept(
+        self, envelope: Envelope, message: NewMessage, *, hops: int = 0, queue: bool = True
+    ) -> Result:
+        """Keep ``message`` for every recipient of ``envelope``; returns once it is durable.
+
+        ``hops`` is the number of Received fields it came with. What fails for now goes to the
+        queue, except with ``queue`` False (LMTP, where each recipient has a reply of its own):
+        then a recipient that reached nobody is told so, and tries again by itself.
+        """
+        if hops > self._options.max_hops:
+            message.content.discard()
+            return Result((TOO_MANY_HOPS,) * len(envelope.recipients), (), 0)
+        targets, place = await self._targets(envelope, queue=queue)
+        remote = [pair for pair, route in _routes(envelope) if isinstance(route, Remote)]
+        wait = 0.0 if remote else self._options.retry_after
+        item = NewItem(envelope, remote, due=self._clock.now() + wait)
+        results = await self._store.accept(message, targets, item)
+        outcome = {
+            pair: QUEUED
+            if isinstance(result := results[index], Refusal) and targets[index].pair
+            else _reply(result)
+            for pair, index in place.items()
+        }
+        replies = tuple(_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients)))
+        kept = tuple(result for result in results if isinstance(result, Appended))
+        return Result(replies, kept, queued=sum(reply is QUEUED for reply in replies))
+
+    async def _targets(
+        self, envelope: Envelope, *, queue: bool
+    ) -> tuple[list[Target], dict[tuple[int, int], int]]:
+        """A target for each mailbox that is reached, however many recipients lead there, and
+        which target serves which (recipient, route)."""
+        targets: dict[tuple[int, int], Target] = {}
+        order: dict[tuple[int, int], int] = {}
+        place: dict[tuple[int, int], int] = {}
+        for pair, route in _routes(envelope):
+            if not isinstance(route, Local):
+                continue
+            box = await self._mailbox(route)
+            key = (route.account, box.id if box else 0)
+            if key not in targets:
+                may_wait = queue or len(envelope.recipients[pair[0]].routes) > 1
+                targets[key] = Target(
+                    *key,
+                    NO_FLAGS,
+                    internaldate=int(envelope.received_at),
+                    pair=pair if may_wait else None,
+                )
+            place[pair] = order.setdefault(key, len(order))
+        return list(targets.values()), place
+
+    async def _mailbox(self, route: Local) -> Mailbox | None:
+        """The named mailbox, the one of the detail, or INBOX.
+
+        A detail comes from strangers, so it never reaches a mailbox with a special use: nobody
+        shall plant mail in Sent or hide it in Trash.
+        """
+        if route.mailbox:
+            box = await self._store.mailbox_by_name(route.account, route.mailbox)
+            if box is not None:
+                return box
+        if route.detail and self._options.detail_to_mailbox:
+            box = await self._store.mailbox_by_name(route.account, route.detail)
+            if box is not None and not box.special_use:
+                return box
+        return await self._store.mailbox_by_name(route.account, INBOX)
+
+
+def _routes(envelope: Envelope) -> Iterator[tuple[tuple[int, int], Route]]:
+    """Every route of every recipient with its place."""
+    for n, recipient in enumerate(envelope.recipients):
+        for r, route in enumerate(recipient.routes):
+            yield (n, r), route
+
+
+def _reply(result: Appended | Refusal) -> Reply:
+    return _REFUSED.get(result.kind, _NOT_NOW) if isinstance(result, Refusal) else DELIVERED
+
+
+def _one_reply(envelope: Envelope, n: int, outcome: Mapping[tuple[int, int], Reply]) -> Reply:
+    """The reply for recipient ``n``: refused only when no route of it was taken; a route that
+    waits (remote ones are not in ``outcome``) makes it QUEUED."""
+    routes = range(len(envelope.recipients[n].routes))
+    replies = [outcome.get((n, r), QUEUED) for r in routes]
+    taken = [reply for reply in replies if reply.ok]
+    if not taken:
+        return replies[0] if replies else _NOT_NOW
+    return QUEUED if QUEUED in taken else DELIVERED

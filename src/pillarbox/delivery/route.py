@@ -1,0 +1,160 @@
+"""Where does this recipient lead? Asked once, at RCPT; the answer rides on the recipient.
+
+The order is: a domain that is not ours; the account of that very address; an alias; the same two
+without the ``+detail``; postmaster; the domain's catch-all. Aliases lead on to further aliases,
+each address is visited once, so a loop ends by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pillarbox.model.account import Account
+from pillarbox.model.address import Address, normal_domain, parse_address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Local, Remote, Role, Route
+from pillarbox.store.api import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How recipients are routed."""
+
+    postmaster: str = ""
+    """Address that gets mail for postmaster where no account or alias has that name; when empty,
+    the oldest account of the domain, else of the house."""
+    detail_separator: str = "+"
+    """What sets off the detail of ``local+detail`` (RFC 5233)."""
+    remote: bool = False
+    """The house can send to other servers."""
+    max_expansion: int = 1000
+    """Most routes that one recipient may lead to through aliases."""
+
+
+UNKNOWN = Reply(550, "5.1.1", "No such recipient here")
+NO_SUCH_DOMAIN_HERE = Reply(550, "5.7.1", "Relaying denied: that domain is not served here")
+NO_REMOTE_YET = Reply(
+    550, "5.3.2", "This server does not send mail to other servers; only local recipients work"
+)
+DISABLED = Reply(550, "5.2.1", "That mailbox is disabled")
+OVER_QUOTA = Reply(452, "4.2.2", "That mailbox is full; try again later")
+TOO_MANY_TARGETS = Reply(550, "5.4.6", "That alias leads to too many addresses")
+NO_POSTMASTER = Reply(451, "4.3.5", "No account has been created here yet; try again later")
+
+Found = tuple[Account | None, Route]
+"""A route, with its account where it leads into this house."""
+
+
+class Router:
+    """Answers RCPT from the directory."""
+
+    def __init__(self, directory: Directory, options: Options | None = None) -> None:
+        self._directory = directory
+        self._options = options or Options()
+
+    async def route(
+        self, address: Address, role: Role, *, size: int | None = None
+    ) -> tuple[Route, ...] | Reply:
+        """The routes of ``address``, or the reply that refuses it.
+
+        ``size`` is what MAIL announced (octets) and lets a full mailbox refuse early. Only
+        Role.SUBMISSION, which is authenticated, may reach other servers.
+        """
+        if not address.domain:  # RFC 5321 §4.5.1: <postmaster> without a domain
+            return await self._postmaster("")
+        if not await self._is_ours(address):
+            if role is not Role.SUBMISSION:
+                return NO_SUCH_DOMAIN_HERE
+            return (Remote(str(address)),) if self._options.remote else NO_REMOTE_YET
+        found = await self._expand(address)
+        if found == []:
+            found = await self._fallback(address)
+        return found if isinstance(found, Reply) else _usable(found, size)
+
+    async def _is_ours(self, address: Address) -> bool:
+        return await self._directory.domain(normal_domain(address.domain)) is not None
+
+    async def _expand(self, address: Address) -> list[Found] | Reply:
+        """Follow aliases from ``address``; empty when nobody has that name."""
+        out: list[Found] = []
+        seen: set[str] = set()
+        pending = [(address, "")]
+        while pending:
+            current, detail = pending.pop(0)
+            if current.normal() in seen:
+                continue
+            seen.add(current.normal())
+            if not await self._is_ours(current):
+                if not self._options.remote:
+                    return NO_REMOTE_YET
+                out.append((None, Remote(str(current))))
+                continue
+            account, targets, own_detail = await self._find(current)
+            detail = own_detail or detail
+            if account is not None:
+                out.append((account, Local(account.id, account.address, detail=detail)))
+            pending += [(target, detail) for target in map(parse_address, targets) if target]
+            if len(out) + len(pending) > self._options.max_expansion:
+                return TOO_MANY_TARGETS
+        return out
+
+    async def _find(self, address: Address) -> tuple[Account | None, tuple[str, ...], str]:
+        """Account or alias targets behind one address of ours, and the detail that was cut off."""
+        base, detail = address.without_detail(self._options.detail_separator)
+        for candidate, cut in ((address, ""), (base, detail)):
+            name = candidate.normal()
+            account = await self._directory.account_by_address(name)
+            if account is not None:
+                return account, (), cut
+            alias = await self._directory.alias(name)
+            if alias is not None:
+                return None, alias.targets, cut
+            if not detail:
+                break
+        return None, (), ""
+
+    async def _fallback(self, address: Address) -> list[Found] | Reply:
+        """Postmaster, then the domain's catch-all, then nobody."""
+        base, _ = address.without_detail(self._options.detail_separator)
+        name = normal_domain(address.domain)
+        if base.local.lower() == "postmaster":  # RFC 5321 §4.5.1: in any case of letters
+            return await self._postmaster_of(name)
+        domain = await self._directory.domain(name)
+        catchall = parse_address(domain.catchall) if domain and domain.catchall else None
+        found = await self._expand(catchall) if catchall else []
+        return found or UNKNOWN
+
+    async def _postmaster(self, domain: str) -> tuple[Route, ...] | Reply:
+        found = await self._postmaster_of(domain)
+        return found if isinstance(found, Reply) else tuple(route for _, route in found)
+
+    async def _postmaster_of(self, domain: str) -> list[Found] | Reply:
+        """The configured postmaster, else the oldest account of the domain or the house."""
+        configured = parse_address(self._options.postmaster)
+        found = await self._expand(configured) if configured else []
+        if found and not isinstance(found, Reply):
+            return found
+        accounts = sorted(await self._directory.accounts(), key=lambda account: account.id)
+        usable = [account for account in accounts if account.enabled]
+        there = [account for account in usable if account.address.endswith(f"@{domain}")]
+        for account in (there or usable)[:1]:
+            return [(account, Local(account.id, account.address))]
+        return NO_POSTMASTER
+
+
+def _usable(found: list[Found], size: int | None) -> tuple[Route, ...] | Reply:
+    """The routes that can take mail, or why none can.
+
+    A full mailbox among several stays in: its copy waits in the queue, and the others are not
+    refused because of it.
+    """
+    open_ones = [(account, route) for account, route in found if account is None or account.enabled]
+    if not open_ones:
+        return DISABLED
+    if all(account is not None and _is_full(account, size) for account, _ in open_ones):
+        return OVER_QUOTA
+    return tuple(route for _, route in open_ones)
+
+
+def _is_full(account: Account, size: int | None) -> bool:
+    return bool(account.quota) and account.used + (size or 1) > account.quota
