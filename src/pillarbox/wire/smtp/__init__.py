@@ -1,0 +1,1 @@
+"""SMTP, submission and LMTP as two engines without sockets: ``server`` and ``client``."""
