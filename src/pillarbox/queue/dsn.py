@@ -58,7 +58,8 @@ def failure_report(
     """The whole DSN for recipients that failed for good, with CRLF line ends.
 
     ``original`` is the message, or its beginning where not ``whole``; it is returned in full only
-    when RET=FULL asked for it and all of it is here, else only its header. ``message_id`` is without angle brackets.
+    when RET=FULL asked for it and all of it is here, else only its header.
+    ``message_id`` is without angle brackets.
     """
     sender = envelope.sender.address
     full = envelope.sender.ret == "FULL" and whole
