@@ -1,0 +1,1 @@
+"""Floor 8, lowest step: one TOML file becomes typed, checked values."""

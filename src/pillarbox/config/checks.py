@@ -1,0 +1,140 @@
+"""What a value in the file must look like, and the typed value it becomes.
+
+A check takes what TOML gave and returns the value, or raises ValueError with words that complete
+the sentence "<key> must be …".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from pillarbox.model.address import parse_address
+
+Check = Callable[[object], Any]
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on. ``host`` is an IP address; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text in quotes")
+    return value
+
+
+def flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def count(low: int = 0, high: int = 1 << 40) -> Check:
+    """A whole number within bounds."""
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def choice(*allowed: str) -> Check:
+    """One of some words."""
+
+    def check(value: object) -> str:
+        if value not in allowed:
+            raise ValueError("one of " + ", ".join(f'"{word}"' for word in allowed))
+        return str(value)
+
+    return check
+
+
+def size(value: object) -> int:
+    """Octets: a number, or a text such as "50M"."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = re.fullmatch(r"(\d{1,15})\s*([kmgt]?)i?b?", value.lower()) if _is(value) else None
+    if match is None:
+        raise ValueError('a size in octets such as 52428800 or "50M"')
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def duration(value: object) -> float:
+    """Seconds: a number, or a text such as "30d"."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    match = re.fullmatch(r"(\d{1,9})\s*([smhdw])", value.lower()) if _is(value) else None
+    if match is None:
+        raise ValueError('a time such as 90 (seconds), "10m", "4h" or "30d"')
+    return float(int(match[1]) * _TIMES[match[2]])
+
+
+def hostname(value: object) -> str:
+    if not _is(value) or not _HOST.match(value) or len(value) > 253:
+        raise ValueError('a host name such as "mail.example.org"')
+    return value.lower()
+
+
+def address(value: object) -> str:
+    """A mail address, or nothing."""
+    if value == "":
+        return ""
+    parsed = parse_address(value) if _is(value) else None
+    if parsed is None:
+        raise ValueError('a mail address such as "ann@example.org"')
+    return parsed.normal()
+
+
+def path(value: object) -> Path | None:
+    """A path, or nothing; ~ is expanded."""
+    if not isinstance(value, str):
+        raise ValueError("a path in quotes")
+    return Path(value).expanduser() if value else None
+
+
+def binds(value: object) -> tuple[Bind, ...]:
+    """Addresses to listen on: one or a list of "ip:port"; an empty list closes the door."""
+    values = value if isinstance(value, list) else [value]
+    return tuple(_bind(one) for one in values)
+
+
+def words(value: object) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("a list of texts")
+    return tuple(value)
+
+
+def _bind(value: object) -> Bind:
+    host, colon, port = value.rpartition(":") if _is(value) else ("", "", "")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not colon or not 0 <= number <= 65535:
+        raise ValueError('an address such as "0.0.0.0:25" or "[::]:25", or a list of them')
+    return Bind(host, number)
+
+
+def _is(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)

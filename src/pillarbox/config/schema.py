@@ -1,0 +1,212 @@
+"""Every key of the configuration file: its place, default, check and meaning.
+
+This is the single list. The loader, ``docs/config.md`` and the file that ``pillarbox init``
+writes come from it.
+"""
+
+# ruff: noqa: RUF009  (setting() builds a field, it is not shared state)
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pillarbox.config import checks
+from pillarbox.config.checks import Bind, Check
+
+
+def setting(default: Any, check: Check, doc: str) -> Any:
+    """A documented key. ``default`` is written as it would stand in the file."""
+    return dataclasses.field(
+        default_factory=lambda: check(default),
+        metadata={"default": default, "check": check, "doc": doc},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Who this server is and where it keeps its things."""
+
+    hostname: str = setting(
+        "localhost",
+        checks.hostname,
+        "Name that the server gives itself in greetings and trace fields. Use the name that MX "
+        "records and certificates carry.",
+    )
+    data: Path = setting(
+        "/var/lib/pillarbox",
+        checks.path,
+        "Directory of everything durable. One running server owns it.",
+    )
+    user: str = setting(
+        "",
+        checks.text,
+        "System user to become once the ports are bound; empty stays as started. Refused when "
+        "started as root and empty, unless `allow_root` is true.",
+    )
+    group: str = setting("", checks.text, "System group to become; empty takes the user's own.")
+    allow_root: bool = setting(False, checks.flag, "Keep running as root. For containers only.")
+    postmaster: str = setting(
+        "",
+        checks.address,
+        "Who gets mail for postmaster where no account or alias has that name; empty means the "
+        "oldest account of the domain.",
+    )
+    event_loop: str = setting(
+        "auto",
+        checks.choice("auto", "uvloop", "asyncio"),
+        "`auto` takes uvloop where it is installed.",
+    )
+    drain: float = setting(
+        "20s", checks.duration, "How long open connections may finish after SIGTERM."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Addresses and ports, each a text or a list of texts; an empty list closes a door."""
+
+    smtp: tuple[Bind, ...] = setting(
+        ["0.0.0.0:25", "[::]:25"], checks.binds, "Mail from other servers (STARTTLS offered)."
+    )
+    submission: tuple[Bind, ...] = setting(
+        ["0.0.0.0:587", "[::]:587"], checks.binds, "Mail from users, STARTTLS required."
+    )
+    smtps: tuple[Bind, ...] = setting(
+        ["0.0.0.0:465", "[::]:465"], checks.binds, "Mail from users, TLS from the first byte."
+    )
+    lmtp: tuple[Bind, ...] = setting(
+        [], checks.binds, "Mail from a relay on this machine. Never open it to a network."
+    )
+    imap: tuple[Bind, ...] = setting(
+        ["0.0.0.0:143", "[::]:143"], checks.binds, "IMAP, login only after STARTTLS."
+    )
+    imaps: tuple[Bind, ...] = setting(["0.0.0.0:993", "[::]:993"], checks.binds, "IMAP over TLS.")
+    pop3: tuple[Bind, ...] = setting(
+        ["0.0.0.0:110", "[::]:110"], checks.binds, "POP3, login only after STLS."
+    )
+    pop3s: tuple[Bind, ...] = setting(["0.0.0.0:995", "[::]:995"], checks.binds, "POP3 over TLS.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The certificate. It is read again on SIGHUP; connections stay."""
+
+    certificate: Path | None = setting(
+        "", checks.path, "PEM file with the certificate and its chain. Empty means no TLS at all."
+    )
+    key: Path | None = setting("", checks.path, "PEM file with the private key.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """What is accepted and how long it is kept."""
+
+    max_message_size: int = setting(
+        "50M", checks.size, "Largest message, in octets, on every way in."
+    )
+    max_recipients: int = setting(
+        1000, checks.count(100, 100_000), "Recipients of one transaction (RFC 5321 asks for 100)."
+    )
+    max_hops: int = setting(
+        100, checks.count(10, 1000), "Received fields from which on a message counts as looping."
+    )
+    detail_separator: str = setting(
+        "+", checks.choice("+", "-", "="), "What sets off the detail in local+detail."
+    )
+    detail_to_mailbox: bool = setting(
+        True, checks.flag, "File local+name into the mailbox `name` where it exists."
+    )
+    retention: float = setting(
+        "30d", checks.duration, "How long expunged messages can be brought back by `undelete`."
+    )
+    bare_newline: str = setting(
+        "refuse",
+        checks.choice("refuse", "normalise"),
+        "A lone CR or LF in a message from another server. Submission always normalises.",
+    )
+    queue_expire: float = setting("5d", checks.duration, "Age at which waiting mail is given up.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Protection against clients that want too much."""
+
+    connections: int = setting(10_000, checks.count(1, 10_000_000), "Open connections in all.")
+    connections_per_address: int = setting(
+        200, checks.count(1, 10_000_000), "Open connections from one address (IPv6: one /64)."
+    )
+    smtp_timeout: float = setting(
+        "5m", checks.duration, "Silence after which SMTP hangs up (RFC 5321 asks for 5 minutes)."
+    )
+    imap_timeout: float = setting(
+        "30m", checks.duration, "The same for IMAP; 30 minutes is the least it allows."
+    )
+    pop3_timeout: float = setting(
+        "10m", checks.duration, "The same for POP3; 10 minutes is the least it allows."
+    )
+    login_timeout: float = setting("1m", checks.duration, "Time a client has to log in.")
+    write_timeout: float = setting(
+        "5m", checks.duration, "How long a client may leave an answer unread."
+    )
+    pop3_login_delay: float = setting(
+        "0s", checks.duration, "Least time between two POP3 logins of an account."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """Logins."""
+
+    failures: int = setting(
+        10,
+        checks.count(1, 10_000),
+        "Failed logins for an account from one network until that network has to wait.",
+    )
+    lockout: float = setting("15m", checks.duration, "How long such a network waits at least.")
+    argon2_memory: int = setting(
+        19_456, checks.count(8, 4_194_304), "Argon2id memory in KiB for a password check."
+    )
+    argon2_time: int = setting(2, checks.count(1, 100), "Argon2id passes.")
+    scram_iterations: int = setting(
+        4096, checks.count(1, 1_000_000), "SCRAM iterations for passwords set from now on."
+    )
+    cleartext_on_loopback: bool = setting(
+        True, checks.flag, "Allow logins without TLS from this machine itself."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One line an event on standard error."""
+
+    level: str = setting(
+        "info", checks.choice("debug", "info", "warning", "error"), "Least severe level shown."
+    )
+    format: str = setting("logfmt", checks.choice("logfmt", "json"), "Form of the lines.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole file."""
+
+    server: Server = dataclasses.field(default_factory=Server)
+    listen: Listen = dataclasses.field(default_factory=Listen)
+    tls: Tls = dataclasses.field(default_factory=Tls)
+    mail: Mail = dataclasses.field(default_factory=Mail)
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    auth: Auth = dataclasses.field(default_factory=Auth)
+    log: Log = dataclasses.field(default_factory=Log)
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "server": Server,
+    "listen": Listen,
+    "tls": Tls,
+    "mail": Mail,
+    "limits": Limits,
+    "auth": Auth,
+    "log": Log,
+}
