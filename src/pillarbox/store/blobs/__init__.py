@@ -1,0 +1,1 @@
+"""Message bytes on their way in and where the large ones stay."""

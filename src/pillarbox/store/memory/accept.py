@@ -1,0 +1,98 @@
+"""The one way in: a message to its mailboxes and to the queue, all at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pillarbox.model.change import Change
+from pillarbox.model.refusal import Refusal
+from pillarbox.store import rules
+from pillarbox.store.api import (
+    Appended,
+    NewItem,
+    NewMessage,
+    QueueItem,
+    QueueRecipient,
+    Target,
+)
+from pillarbox.store.memory.state import Box, Home, Message, Queued, State
+
+
+def accept(
+    state: State, message: NewMessage, targets: Sequence[Target], queued: NewItem | None
+) -> tuple[list[Appended | Refusal], list[Change]]:
+    """What ``Mail.accept`` promises, without the publishing."""
+    size = message.content.size
+    places = _places(state, targets, size)
+    pairs = list(queued.pairs) if queued else []
+    if queued:
+        refused = [
+            t for t, place in zip(targets, places, strict=True) if isinstance(place, Refusal)
+        ]
+        pairs += [target.pair for target in refused if target.pair is not None]
+    if not pairs and all(isinstance(place, Refusal) for place in places):
+        return [place for place in places if isinstance(place, Refusal)], []
+    blob = state.keep(bytes(message.content.view()), message.facts)
+    modseqs: dict[int, int] = {}
+    results: list[Appended | Refusal] = []
+    arrived: dict[tuple[int, int], tuple[Home, Box, list[Message]]] = {}
+    for target, place in zip(targets, places, strict=True):
+        if isinstance(place, Refusal):
+            results.append(place)
+            continue
+        home, box = place
+        modseq = modseqs.get(target.account) or home.next_modseq()
+        modseqs[target.account] = modseq
+        new = put_one(state, home, box, target, blob, modseq)
+        arrived.setdefault((target.account, box.id), (home, box, []))[2].append(new)
+        results.append(Appended(target.account, box.id, box.uidvalidity, new.uid, modseq, blob))
+    if queued and pairs:
+        _enqueue(state, queued, pairs, blob, size)
+    changes: list[Change] = [
+        state.added(home, box, modseqs[home.account.id], new) for home, box, new in arrived.values()
+    ]
+    return results, changes
+
+
+def _places(state: State, targets: Sequence[Target], size: int) -> list[tuple[Home, Box] | Refusal]:
+    """Where each target leads; those before it that fit have taken their room already."""
+    used: Counter[int] = Counter()
+    taken: Counter[int] = Counter()
+    places: list[tuple[Home, Box] | Refusal] = []
+    for target in targets:
+        found = state.box(target.account, target.mailbox)
+        if found is None:
+            places.append(rules.NO_TARGET)
+            continue
+        home, box = found
+        if target.enforce_quota and not home.has_room(used[target.account] + size):
+            places.append(rules.OVER_QUOTA)
+            continue
+        refused = state.room(box, taken[box.id] + 1)
+        places.append(refused or found)
+        if refused is None:
+            used[target.account] += size
+            taken[box.id] += 1
+    return places
+
+
+def put_one(state: State, home: Home, box: Box, target: Target, blob: int, modseq: int) -> Message:
+    """One target's row."""
+    size = len(state.blobs[blob].body)
+    new = Message(0, 0, 0, target.internaldate, target.zone, 0, blob, size)
+    return state.put(home, box, new, target.flags, modseq)
+
+
+def _enqueue(
+    state: State, queued: NewItem, pairs: Sequence[tuple[int, int]], blob: int, size: int
+) -> None:
+    state.last_item += 1
+    recipients = tuple(
+        QueueRecipient(number, recipient, route, 0, queued.due, "due")
+        for number, (recipient, route) in enumerate(pairs)
+    )
+    created = state.clock.now()
+    item = QueueItem(state.last_item, queued.envelope, blob, size, created, recipients)
+    state.queue[item.id] = Queued(item)
+    state.blobs[blob].refs += 1

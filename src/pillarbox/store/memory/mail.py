@@ -1,0 +1,230 @@
+"""Messages in mailboxes."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator, Sequence
+
+from pillarbox.model.change import Added, Change, Expunged, Flagged
+from pillarbox.model.flags import DELETED, FlagSet, to_flag_set
+from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Refusal
+from pillarbox.store import rules
+from pillarbox.store.api import (
+    Appended,
+    Column,
+    Copied,
+    FlagOp,
+    NewItem,
+    NewMessage,
+    Removed,
+    Snapshot,
+    Stored,
+    Target,
+)
+from pillarbox.store.memory.accept import accept, put_one
+from pillarbox.store.memory.mailboxes import retain, shift
+from pillarbox.store.memory.state import Box, Message, State
+
+
+class MemoryMail:
+    """See ``api.Mail``."""
+
+    state: State
+
+    async def accept(
+        self, message: NewMessage, targets: Sequence[Target], queued: NewItem | None = None
+    ) -> list[Appended | Refusal]:
+        results, changes = accept(self.state, message, targets, queued)
+        self.state.commit(changes)
+        return results
+
+    async def append_many(
+        self, messages: Sequence[tuple[NewMessage, Target]]
+    ) -> list[Appended] | Refusal:
+        if not messages:
+            return []
+        first = messages[0][1]
+        if any((t.account, t.mailbox) != (first.account, first.mailbox) for _, t in messages):
+            return rules.ONE_MAILBOX
+        found = self.state.box(first.account, first.mailbox)
+        if found is None:
+            return rules.NO_TARGET
+        home, box = found
+        counted = sum(m.content.size for m, target in messages if target.enforce_quota)
+        if counted and not home.has_room(counted):
+            return rules.OVER_QUOTA
+        if (refused := self.state.room(box, len(messages))) is not None:
+            return refused
+        modseq = home.next_modseq()
+        new = []
+        for message, target in messages:
+            blob = self.state.keep(bytes(message.content.view()), message.facts)
+            new.append(put_one(self.state, home, box, target, blob, modseq))
+        self.state.commit([self.state.added(home, box, modseq, new)])
+        return [
+            Appended(first.account, box.id, box.uidvalidity, m.uid, modseq, m.blob) for m in new
+        ]
+
+    async def load(self, account: int, mailbox: int) -> Snapshot | None:
+        found = self.state.box(account, mailbox)
+        if found is None:
+            return None
+        home, box = found
+        messages = box.messages.values()
+        return Snapshot(
+            home.row(box),
+            array("I", [m.uid for m in messages]),
+            array("Q", [m.modseq for m in messages]),
+            array("Q", [m.flags for m in messages]),
+        )
+
+    async def rows(
+        self, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
+    ) -> AsyncIterator[list[tuple[object, ...]]]:
+        found = self.state.box(account, mailbox)
+        if found is None:
+            return
+        messages = _among(found[1], uids)
+        batch: list[tuple[object, ...]] = []
+        octets = 0
+        for message in messages:
+            row = tuple(self._value(message, column) for column in columns)
+            batch.append(row)
+            octets += sum(len(value) for value in row if isinstance(value, (bytes, str)))
+            if len(batch) >= rules.ROWS_BATCH or octets >= rules.BYTES_BATCH:
+                yield batch
+                batch, octets = [], 0
+        if batch:
+            yield batch
+
+    def _value(self, message: Message, column: Column) -> object:
+        if column in {Column.UID, Column.SIZE, Column.INTERNALDATE, Column.ZONE, Column.SAVED}:
+            return getattr(message, column.value)
+        if column is Column.BLOB:
+            return message.blob
+        blob = self.state.blobs[message.blob]
+        if column is Column.BODY:
+            return blob.body if len(blob.body) <= self.state.inline_limit else None
+        return getattr(blob.facts, column.value)
+
+    async def set_flags(
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        op: FlagOp,
+        flags: FlagSet,
+        *,
+        unchanged_since: int | None = None,
+        origin: str = "",
+    ) -> Stored | Refusal:
+        found = self.state.box(account, mailbox)
+        if found is None:
+            return rules.NO_MAILBOX
+        home, box = found
+        keywords = list(box.keywords)
+        bits = rules.flag_bits(op, flags, keywords)
+        if bits is None:
+            return rules.TOO_MANY_KEYWORDS
+        changed, failed = [], []
+        for message in _among(box, uids):
+            if unchanged_since is not None and message.modseq > unchanged_since:
+                failed.append(message.uid)
+            elif rules.apply_flags(op, message.flags, bits) != message.flags:
+                changed.append(message)
+        if not changed:
+            return Stored(0, NumSet(), NumSet.of(failed))
+        modseq = box.highest_modseq = home.next_modseq()
+        box.keywords = keywords
+        for message in changed:
+            message.flags = rules.apply_flags(op, message.flags, bits)
+            message.modseq = modseq
+        numbers = [m.uid for m in changed]
+        new = [m.flags for m in changed]
+        names = tuple(box.keywords)
+        self.state.commit([Flagged(account, mailbox, modseq, numbers, new, names, origin)])
+        return Stored(modseq, NumSet.of(numbers), NumSet.of(failed))
+
+    async def copy(
+        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+    ) -> Copied | Refusal:
+        source = self.state.box(account, mailbox)
+        if source is None:
+            return rules.NO_MAILBOX
+        target = self.state.box(to_account, to_mailbox)
+        if target is None:
+            return rules.NO_TARGET
+        (_, box), (to_home, to_box) = source, target
+        olds = _among(box, uids)
+        if not olds:
+            return Copied(to_box.uidvalidity, [], [], 0)
+        if not to_home.has_room(sum(m.size for m in olds)):
+            return rules.OVER_QUOTA
+        if (refused := self.state.room(to_box, len(olds))) is not None:
+            return refused
+        modseq = to_home.next_modseq()
+        new = []
+        for old in olds:
+            copied = Message(0, 0, 0, old.internaldate, old.zone, 0, old.blob, old.size)
+            flags = to_flag_set(old.flags, box.keywords)
+            new.append(self.state.put(to_home, to_box, copied, flags, modseq))
+        self.state.commit([self.state.added(to_home, to_box, modseq, new)])
+        return Copied(to_box.uidvalidity, [m.uid for m in olds], [m.uid for m in new], modseq)
+
+    async def move(
+        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+    ) -> Copied | Refusal:
+        source = self.state.box(account, mailbox)
+        if source is None:
+            return rules.NO_MAILBOX
+        target = self.state.box(to_account, to_mailbox)
+        if target is None:
+            return rules.NO_TARGET
+        (home, box), (to_home, to_box) = source, target
+        olds = [m.uid for m in _among(box, uids)]
+        if not olds:
+            return Copied(to_box.uidvalidity, [], [], 0)
+        if home is not to_home and not to_home.has_room(sum(m.size for m in _among(box, uids))):
+            return rules.OVER_QUOTA
+        if (refused := self.state.room(to_box, len(olds))) is not None:
+            return refused
+        modseq = home.next_modseq()
+        to_modseq = modseq if home is to_home else to_home.next_modseq()
+        new = shift(self.state, home, box, to_home, to_box, olds, modseq, to_modseq)
+        added: Added = self.state.added(to_home, to_box, to_modseq, new)
+        changes: list[Change] = [added, Expunged(account, mailbox, modseq, olds)]
+        self.state.commit(changes)
+        return Copied(to_box.uidvalidity, olds, [m.uid for m in new], to_modseq)
+
+    async def expunge(
+        self, account: int, mailbox: int, uids: NumSet | None, *, only_deleted: bool, by: str = ""
+    ) -> Removed | Refusal:
+        found = self.state.box(account, mailbox)
+        if found is None:
+            return rules.NO_MAILBOX
+        home, box = found
+        messages = list(box.messages.values()) if uids is None else _among(box, uids)
+        if only_deleted:
+            messages = [m for m in messages if m.flags & DELETED]
+        if not messages:
+            return Removed(0, [])
+        modseq = home.next_modseq()
+        retain(self.state, home, box, messages, modseq, by)
+        gone = [m.uid for m in messages]
+        self.state.commit([Expunged(account, mailbox, modseq, gone)])
+        return Removed(modseq, gone)
+
+    async def expunged_since(self, account: int, mailbox: int, modseq: int) -> tuple[NumSet, int]:
+        found = self.state.box(account, mailbox)
+        if found is None:
+            return NumSet(), 0
+        box = found[1]
+        return NumSet.of(t.uid for t in box.tombstones if t.modseq > modseq), box.floor
+
+
+def _among(box: Box, uids: NumSet) -> list[Message]:
+    """Messages whose UID is in the set, ascending."""
+    messages = list(box.messages.values())
+    slices = uids.among([m.uid for m in messages])
+    return [message for start, stop in slices for message in messages[start:stop]]

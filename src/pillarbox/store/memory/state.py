@@ -1,0 +1,221 @@
+"""What a memory store remembers, and the two steps every change shares: number it, publish it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pillarbox.base.clock import Clock
+from pillarbox.base.errors import Permanent
+from pillarbox.model.account import Account, Alias, Credentials, Domain
+from pillarbox.model.change import Added, Arrived, Change
+from pillarbox.model.flags import DELETED, SEEN, FlagSet, intern_keywords
+from pillarbox.model.mailbox import Mailbox
+from pillarbox.model.numset import MAX_NUMBER
+from pillarbox.model.refusal import Refusal
+from pillarbox.store import rules
+from pillarbox.store.api import Facts, Publish, QueueItem
+
+
+@dataclass(slots=True)
+class Blob:
+    """One immutable message; gone when nothing refers to it."""
+
+    body: bytes
+    facts: Facts
+    refs: int = 0
+
+
+@dataclass(slots=True)
+class Message:
+    """One message in one mailbox."""
+
+    uid: int
+    modseq: int
+    flags: int
+    internaldate: int
+    zone: int
+    saved: int
+    blob: int
+    size: int
+
+
+@dataclass(slots=True)
+class Tombstone:
+    """One UID that was."""
+
+    modseq: int
+    uid: int
+    at: float
+
+
+@dataclass(slots=True)
+class Kept:
+    """An expunged message within its retention."""
+
+    mailbox: int
+    mailbox_name: str
+    message: Message
+    flags: FlagSet
+    at: int
+    by: str
+
+
+@dataclass(slots=True)
+class Box:
+    """A mailbox and what is in it, by UID in ascending order."""
+
+    id: int
+    name: str
+    uidvalidity: int
+    created_modseq: int
+    highest_modseq: int
+    special_use: str = ""
+    uidnext: int = 1
+    recent_uid: int = 1
+    floor: int = 0
+    keywords: list[str] = field(default_factory=list)
+    messages: dict[int, Message] = field(default_factory=dict)
+    tombstones: list[Tombstone] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Home:
+    """An account with all that hangs on it."""
+
+    account: Account
+    credentials: Credentials
+    modseq: int = 0
+    used: int = 0
+    boxes: dict[int, Box] = field(default_factory=dict)
+    subscriptions: set[str] = field(default_factory=set)
+    kept: dict[tuple[int, int], Kept] = field(default_factory=dict)
+
+    def row(self, box: Box) -> Mailbox:
+        """The mailbox as values, counted afresh."""
+        messages = box.messages.values()
+        return Mailbox(
+            account=self.account.id,
+            id=box.id,
+            name=box.name,
+            uidvalidity=box.uidvalidity,
+            uidnext=box.uidnext,
+            highest_modseq=box.highest_modseq,
+            created_modseq=box.created_modseq,
+            recent_uid=box.recent_uid,
+            messages=len(messages),
+            unseen=sum(not m.flags & SEEN for m in messages),
+            deleted=sum(bool(m.flags & DELETED) for m in messages),
+            size=sum(m.size for m in messages),
+            subscribed=box.name in self.subscriptions,
+            special_use=box.special_use,
+            keywords=tuple(box.keywords),
+            object_id=rules.object_id(box.id),
+        )
+
+    def next_modseq(self) -> int:
+        """Once a transaction."""
+        self.modseq += 1
+        return self.modseq
+
+    def by_name(self, name: str) -> Box | None:
+        return next((box for box in self.boxes.values() if box.name == name), None)
+
+    def has_room(self, size: int) -> bool:
+        return not self.account.quota or self.used + size <= self.account.quota
+
+
+@dataclass(slots=True)
+class Queued:
+    """A queue item and the numbers of its lease."""
+
+    item: QueueItem
+    until: float = 0.0
+    leases: int = 0
+
+
+@dataclass(slots=True)
+class State:
+    """Everything. Ids count up and are never used again."""
+
+    publish: Publish
+    clock: Clock
+    inline_limit: int
+    domains: dict[str, Domain] = field(default_factory=dict)
+    aliases: dict[str, Alias] = field(default_factory=dict)
+    homes: dict[int, Home] = field(default_factory=dict)
+    blobs: dict[int, Blob] = field(default_factory=dict)
+    queue: dict[int, Queued] = field(default_factory=dict)
+    last_account: int = 0
+    last_mailbox: int = 0
+    last_blob: int = 0
+    last_item: int = 0
+    last_uidvalidity: int = 0
+
+    def box(self, account: int, mailbox: int) -> tuple[Home, Box] | None:
+        home = self.homes.get(account)
+        box = home.boxes.get(mailbox) if home else None
+        return (home, box) if home and box else None
+
+    def home(self, account: int) -> Home:
+        """For methods that cannot refuse: losing a change silently would be worse."""
+        home = self.homes.get(account)
+        if home is None:
+            raise Permanent(f"there is no account {account}")
+        return home
+
+    def new_box(self, home: Home, name: str, modseq: int, use: str = "") -> Box:
+        self.last_mailbox += 1
+        self.last_uidvalidity = rules.next_uidvalidity(self.last_uidvalidity, self.clock.now())
+        box = Box(self.last_mailbox, name, self.last_uidvalidity, modseq, modseq, use)
+        home.boxes[box.id] = box
+        return box
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """A commit is nothing here; the publishing is as everywhere."""
+        if changes:
+            self.publish(changes)
+
+    def keep(self, body: bytes, facts: Facts) -> int:
+        self.last_blob += 1
+        self.blobs[self.last_blob] = Blob(body, facts)
+        return self.last_blob
+
+    def release(self, blob: int) -> int:
+        """Drop one reference; octets freed by it."""
+        kept = self.blobs[blob]
+        kept.refs -= 1
+        if kept.refs:
+            return 0
+        del self.blobs[blob]
+        return len(kept.body)
+
+    def room(self, box: Box, count: int) -> Refusal | None:
+        """UIDs end at 2^32-1 (RFC 9051 §2.3.1.1)."""
+        return rules.NO_UIDS if box.uidnext + count - 1 > MAX_NUMBER else None
+
+    def put(self, home: Home, box: Box, message: Message, flags: FlagSet, modseq: int) -> Message:
+        """Give a message the next UID of a mailbox. Keywords without room are left out:
+        a delivery or copy must not fail for them."""
+        message.uid, message.modseq = box.uidnext, modseq
+        message.flags = flags.system | intern_keywords(flags.keywords, box.keywords)
+        message.saved = int(self.clock.now())
+        box.uidnext += 1
+        box.highest_modseq = modseq
+        box.messages[message.uid] = message
+        home.used += message.size
+        self.blobs[message.blob].refs += 1
+        return message
+
+    def added(self, home: Home, box: Box, modseq: int, messages: Sequence[Message]) -> Added:
+        arrived = [Arrived(m.uid, m.flags, m.size) for m in messages]
+        return Added(home.account.id, box.id, modseq, arrived, tuple(box.keywords))
+
+    def take(self, home: Home, box: Box, messages: Sequence[Message], modseq: int) -> None:
+        """Out of the mailbox, leaving tombstones; the reference goes to the caller."""
+        at = self.clock.now()
+        for message in messages:
+            del box.messages[message.uid]
+            box.tombstones.append(Tombstone(modseq, message.uid, at))
+            home.used -= message.size
+        box.highest_modseq = modseq

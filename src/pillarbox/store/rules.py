@@ -1,0 +1,171 @@
+"""Decisions that every store makes alike, as pure functions.
+
+A store differs from another in how it keeps rows, never in what it answers: names, numbers and
+refusals come from here, so that the contract is about effects only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from pillarbox.model.flags import FLAGGED, SYSTEM_MASK, FlagSet, intern_keywords, keyword_bit
+from pillarbox.model.mailbox import (
+    INBOX,
+    SEPARATOR,
+    SPECIAL_USES,
+    canonical_name,
+    name_defect,
+    parents,
+)
+from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.store.api import FlagOp, QueueRecipient, Settled
+
+MAX_MAILBOXES = 10_000
+"""Of one account: LIST is answered from memory, so their number has a bound."""
+STREAM_PIECE = 64 * 1024
+ROWS_BATCH = 500
+BYTES_BATCH = 1024 * 1024
+
+NO_ACCOUNT = Refusal(Kind.NONEXISTENT, "there is no such account")
+NO_DOMAIN = Refusal(Kind.NONEXISTENT, "there is no such domain")
+NO_ALIAS = Refusal(Kind.NONEXISTENT, "there is no such alias")
+NO_MAILBOX = Refusal(Kind.NONEXISTENT, "there is no such mailbox")
+NO_TARGET = Refusal(Kind.NONEXISTENT, "there is no such mailbox to put it in")
+NO_ITEM = Refusal(Kind.NONEXISTENT, "there is no such message in the queue")
+STALE_LEASE = Refusal(Kind.STALE, "the lease was lost")
+OVER_QUOTA = Refusal(Kind.OVER_QUOTA, "the account is over its quota")
+NO_UIDS = Refusal(Kind.LIMIT, "the mailbox has used up its message numbers")
+TOO_MANY_KEYWORDS = Refusal(Kind.LIMIT, "the mailbox has no room for another keyword")
+TOO_MANY_MAILBOXES = Refusal(Kind.LIMIT, f"more than {MAX_MAILBOXES} mailboxes")
+ONE_MAILBOX = Refusal(Kind.CANNOT, "all messages must go to the same mailbox")
+DOMAIN_IN_USE = Refusal(Kind.IN_USE, "accounts or aliases live in the domain")
+ADDRESS_TAKEN = Refusal(Kind.ALREADY_EXISTS, "the address is taken")
+NOT_AN_ADDRESS = Refusal(Kind.CANNOT, "that is not an address")
+NO_ALIAS_TARGET = Refusal(Kind.CANNOT, "an alias needs at least one target")
+MAILBOX_EXISTS = Refusal(Kind.ALREADY_EXISTS, "there is a mailbox of that name")
+NOT_INBOX = Refusal(Kind.CANNOT, "INBOX cannot be deleted")
+INTO_ITSELF = Refusal(Kind.CANNOT, "a mailbox cannot move into its own child")
+UNKNOWN_USE = Refusal(Kind.CANNOT, "there is no such special use")
+USE_TAKEN = Refusal(Kind.IN_USE, "another mailbox has that special use")
+
+
+def next_uidvalidity(last: int, now: float) -> int:
+    """Larger than any given out before, and about the time, so that a restored or re-created
+    account does not repeat itself (RFC 9051 §2.3.1.1)."""
+    return max(last + 1, int(now), 1)
+
+
+def object_id(mailbox: int) -> str:
+    """MAILBOXID: begins with a letter, ids are never reused (RFC 8474 §4, §8)."""
+    return f"M{mailbox}"
+
+
+def domain_of(address: str) -> str:
+    """The part behind the last @; '' when there is none."""
+    local, at, domain = address.rpartition("@")
+    return domain if local and at else ""
+
+
+def name_order(name: str) -> tuple[bool, str]:
+    """Sort key: INBOX first, the others by code point."""
+    return name != INBOX, name
+
+
+def special_use(use: str) -> str | None:
+    """The registered spelling, '' for none, None when it is no special use (RFC 6154 §2)."""
+    if not use:
+        return ""
+    return next((known for known in SPECIAL_USES if known.lower() == use.lower()), None)
+
+
+def plan_create(existing: Collection[str], name: str) -> list[str] | Refusal:
+    """Names to create for ``name``, missing parents first (RFC 9051 §6.3.4)."""
+    name = canonical_name(name)
+    defect = name_defect(name)
+    if defect is not None:
+        return Refusal(Kind.CANNOT, defect)
+    if name in existing:
+        return MAILBOX_EXISTS
+    new = [parent for parent in parents(name) if parent not in existing] + [name]
+    return TOO_MANY_MAILBOXES if len(existing) + len(new) > MAX_MAILBOXES else new
+
+
+@dataclass(frozen=True, slots=True)
+class RenamePlan:
+    """``create`` before ``rename``: (mailbox id, old name, new name).
+
+    In an order in which each new name is free when its turn comes: ``a/b`` to ``a`` makes room
+    for ``a/b/b``, so the shorter old name goes first.
+    """
+
+    create: list[str]
+    rename: list[tuple[int, str, str]]
+
+
+def plan_rename(existing: Mapping[str, int], old: str, new: str) -> RenamePlan | Refusal:
+    """What renaming ``old`` takes; INBOX itself is for the caller (RFC 9051 §6.3.6)."""
+    new = canonical_name(new)
+    create = plan_create(existing, new)
+    if isinstance(create, Refusal):
+        return create
+    if new.startswith(old + SEPARATOR):
+        return INTO_ITSELF
+    moving = [name for name in existing if name == old or name.startswith(old + SEPARATOR)]
+    pairs = []
+    for name in sorted(moving, key=lambda name: (len(name), name)):
+        renamed = new + name[len(old) :]
+        defect = name_defect(renamed)
+        if defect is not None:
+            return Refusal(Kind.CANNOT, defect)
+        if renamed in existing and renamed not in moving:
+            return MAILBOX_EXISTS
+        pairs.append((existing[name], name, renamed))
+    return RenamePlan(create[:-1], pairs)
+
+
+_VISIBLE = FLAGGED * 8 - 1
+"""The five system flags; the other bits of the low byte are the house's own."""
+HOUSE_FLAGS = SYSTEM_MASK & ~_VISIBLE
+
+
+def flag_bits(op: FlagOp, flags: FlagSet, keywords: list[str]) -> int | None:
+    """Bits of ``flags`` in a mailbox, appending new keywords; None when there is no room.
+
+    A keyword to be removed that the mailbox does not know needs no bit.
+    """
+    if op is FlagOp.REMOVE:
+        known = 0
+        for name in flags.keywords:
+            known |= keyword_bit(name, keywords)
+        return flags.system | known
+    bits = intern_keywords(flags.keywords, keywords)
+    if any(not keyword_bit(name, keywords) for name in flags.keywords):
+        return None
+    return flags.system | bits
+
+
+def apply_flags(op: FlagOp, old: int, bits: int) -> int:
+    """The new whole set. REPLACE spares the house's own bits, which the client cannot see."""
+    if op is FlagOp.ADD:
+        return old | bits
+    if op is FlagOp.REMOVE:
+        return old & ~bits
+    return bits | (old & HOUSE_FLAGS)
+
+
+def settled(recipient: QueueRecipient, result: Settled) -> QueueRecipient:
+    """A recipient after an attempt. One that was put on hold meanwhile stays so if not over."""
+    state = "held" if recipient.state == "held" and result.state == "due" else result.state
+    return replace(
+        recipient,
+        attempts=recipient.attempts + 1,
+        due=result.due,
+        state=state,
+        last=result.reply if result.reply is not None else recipient.last,
+    )
+
+
+def lease_name(owner: str, count: int) -> str:
+    """Differs at each lease, so that an owner too late for its own lease is noticed."""
+    return f"{owner}/{count}"
