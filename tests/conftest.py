@@ -1,0 +1,62 @@
+"""What holds for every test: kinds, order, missing parts, the corpus, hypothesis."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from support import corpus, needs
+from support.needs import could_not_run
+
+# First what is pure and quick, so that a red engine explains a red client; long work last.
+ORDER = (
+    "house", "base", "model", "message", "wire", "sieve", "dns", "store", "bus", "net", "policy",
+    "auth", "mailbox", "queue", "delivery", "outbound", "serve", "config", "app", "cli",
+    "contracts", "transcripts", "flows", "clients", "crash", "fuzz",
+)  # fmt: skip
+KINDS = {"flows", "clients", "crash", "fuzz"}
+
+# A test's time is the machine's business, and the same examples are tried on every machine of
+# a build; chance belongs to tests/fuzz.
+settings.register_profile("house", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the hooks of support.needs in."""
+    config.pluginmanager.register(needs, "needs")
+
+
+def _folder(item: pytest.Item) -> str:
+    parts = item.path.relative_to(Path(__file__).parent).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the mark of its folder, and put the folders in order."""
+    rank = {folder: place for place, folder in enumerate(ORDER)}
+    items.sort(key=lambda item: rank.get(_folder(item), rank["contracts"]))
+    for item in items:
+        folder = _folder(item)
+        if folder in KINDS:
+            item.add_marker(folder)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `corpus_file` runs once a message of the corpus."""
+    if "corpus_file" in metafunc.fixturenames:
+        found = [pytest.param(path, id=corpus.name(path)) for path in corpus.files()]
+        none = [pytest.param(None, id="no-corpus", marks=pytest.mark.needs(corpus=True))]
+        metafunc.parametrize("corpus_file", found or none)
+
+
+@pytest.fixture(scope="session")
+def corpus_files() -> tuple[Path, ...]:
+    """Every message of the corpus."""
+    if not corpus.files():
+        could_not_run(corpus.ABSENT)
+    return corpus.files()

@@ -1,0 +1,1 @@
+"""What tests share: imported as `support.…`, since `tests` is on pytest's path."""
