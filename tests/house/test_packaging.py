@@ -1,0 +1,60 @@
+"""The systemd units agree with the configuration on doors, names and ports."""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+from support.tree import ROOT
+
+UNITS = ROOT / "packaging" / "systemd"
+PORTS = {
+    "smtp": 25,
+    "submission": 587,
+    "smtps": 465,
+    "lmtp": 24,
+    "imap": 143,
+    "imaps": 993,
+    "pop3": 110,
+    "pop3s": 995,
+}
+
+
+def unit(path: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(path)
+    return parser
+
+
+def test_every_door_has_its_socket() -> None:
+    sockets = {path: unit(path)["Socket"] for path in UNITS.glob("*.socket")}
+    ports = {
+        socket["FileDescriptorName"]: int(socket["ListenStream"].rpartition(":")[2])
+        for socket in sockets.values()
+    }
+    assert ports == PORTS
+    for path, socket in sockets.items():
+        assert path.name == f"pillarbox-{socket['FileDescriptorName']}.socket"
+        assert socket["Service"] == "pillarbox.service"
+
+
+def test_the_relays_door_stays_on_this_machine() -> None:
+    assert unit(UNITS / "pillarbox-lmtp.socket")["Socket"]["ListenStream"] == "127.0.0.1:24"
+
+
+def test_the_service_is_confined_and_says_when_it_is_ready() -> None:
+    service = unit(UNITS / "pillarbox.service")["Service"]
+    assert service["Type"] == "notify"
+    assert service["ProtectSystem"] == "strict"
+    assert service["StateDirectory"] == "pillarbox"
+    assert service["AmbientCapabilities"] == service["CapabilityBoundingSet"]
+    assert service["CapabilityBoundingSet"] == "CAP_NET_BIND_SERVICE"
+    assert service["User"] != "root"
+
+
+def test_the_configuration_names_the_same_doors() -> None:
+    paper = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    for name, port in PORTS.items():
+        assert f"| `{name}` | `[" in paper
+        assert name == "lmtp" or f"0.0.0.0:{port}" in paper
