@@ -6,13 +6,13 @@ looks at costs nothing and one that hundreds look at costs hundreds of calls, no
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
+from pillarbox.base.log import Logger
 from pillarbox.bus.api import Listener, Subscription
 from pillarbox.model.change import BoxChanged, BoxCreated, Change
 
-log = logging.getLogger(__name__)
+log = Logger("bus")
 
 _Topic = tuple[int, int]
 _ANY = 0
@@ -81,5 +81,5 @@ def _tell(places: tuple[_Place, ...], change: Change) -> None:
             continue
         try:
             listener(change)
-        except Exception:  # the publisher has committed: it must not fail for a listener's bug
-            log.exception("a listener failed on %s", type(change).__name__)
+        except Exception as error:  # the publisher has committed: a listener's bug is not its own
+            log.error("bus.listener_failed", exc=error, change=type(change).__name__)

@@ -1,0 +1,126 @@
+"""Work on the parallel arrays of a mailbox: no Python object a message, no loop a message.
+
+A mask is ``bytes`` with one octet, 0 or 1, a message: what C-speed ``translate``, ``find``,
+``count`` and big integers work on.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import compress
+from typing import Final
+
+from pillarbox.model.flags import KEYWORD_SHIFT
+from pillarbox.model.numset import NumSet
+
+_FEW: Final = 2000
+"""Up to so many cuts, joining slices beats testing every element."""
+_BLOCK: Final = 4096
+_RUN: Final = re.compile(b"\x01+")
+
+
+def without(values: array[int], indexes: Sequence[int]) -> array[int]:
+    """A new array that lacks ``indexes`` (ascending, distinct)."""
+    if len(indexes) > _FEW:
+        keep = bytearray(b"\x01") * len(values)
+        for index in indexes:
+            keep[index] = 0
+        return array(values.typecode, compress(values, keep))
+    out = values[: indexes[0]] if indexes else values[:]
+    for number, index in enumerate(indexes):
+        stop = indexes[number + 1] if number + 1 < len(indexes) else len(values)
+        if index + 1 < stop:
+            out += values[index + 1 : stop]
+    return out
+
+
+def with_zeros(values: array[int], indexes: Sequence[int]) -> array[int]:
+    """A new array with a 0 so that each of ``indexes`` (ascending, of the result) holds it."""
+    out = array(values.typecode)
+    taken = 0
+    for index in indexes:
+        run = index - len(out)
+        if run:
+            out += values[taken : taken + run]
+            taken += run
+        out.append(0)
+    out += values[taken:]
+    return out
+
+
+def positions(sorted_values: array[int], wanted: Sequence[int], count: int) -> list[int]:
+    """Indexes below ``count`` at which the ascending ``wanted`` are found; absent ones left out."""
+    out = []
+    low = 0
+    for value in wanted:
+        low = bisect_left(sorted_values, value, low, count)
+        if low == count:
+            break
+        if sorted_values[low] == value:
+            out.append(low)
+            low += 1
+    return out
+
+
+def missing_indexes(old: array[int], count: int, new: array[int]) -> list[int]:
+    """Indexes of the first ``count`` values of ``old`` that ``new`` lacks; both ascend.
+
+    Equal stretches are skipped a block at a time, so the cost is that of the differences.
+    """
+    out: list[int] = []
+    i = j = 0
+    while i < count:
+        stop = min(i + _BLOCK, count)
+        length = stop - i
+        if old[i:stop] == new[j : j + length]:
+            i, j = stop, j + length
+            continue
+        while i < stop:
+            value = old[i]
+            if j < len(new) and new[j] < value:
+                j = bisect_left(new, value, j)
+            if j < len(new) and new[j] == value:
+                j += 1
+            else:
+                out.append(i)
+            i += 1
+    return out
+
+
+def bit_mask(flags: bytes, bit: int, *, unset: bool = False) -> bytes:
+    """Mask of the messages that have ``bit`` (one bit); ``flags`` are the octets of an array 'Q'.
+
+    Only the octet that holds the bit is looked at: three passes in C.
+    """
+    octet, within = divmod(bit.bit_length() - 1, 8)
+    offset = octet if sys.byteorder == "little" else 7 - octet
+    return flags[offset::8].translate(_TABLES[unset][within])
+
+
+def _table(within: int, unset: bool) -> bytes:
+    return bytes(bool(value >> within & 1) != unset for value in range(256))
+
+
+_TABLES: Final = tuple(
+    tuple(_table(within, unset) for within in range(KEYWORD_SHIFT)) for unset in (False, True)
+)
+
+
+def seqs_of_mask(mask: bytes) -> NumSet:
+    """The sequence numbers (index + 1) that a mask marks."""
+    return NumSet([(m.start() + 1, m.end()) for m in _RUN.finditer(mask)])
+
+
+def mask_of_seqs(seqs: NumSet, count: int) -> bytes:
+    """The opposite; numbers beyond ``count`` are ignored."""
+    mask = bytearray(count)
+    for low, high in seqs.ranges:
+        if low > count:
+            break
+        high = min(high, count)
+        mask[low - 1 : high] = b"\x01" * (high - low + 1)
+    return bytes(mask)
