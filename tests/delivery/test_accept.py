@@ -1,0 +1,97 @@
+"""The end of DATA: who gets the message, who waits, and what each recipient is told."""
+
+from __future__ import annotations
+
+from pillarbox.delivery import accept
+from pillarbox.delivery.accept import Acceptor
+from pillarbox.model.mailbox import Mailbox
+from pillarbox.model.transaction import Remote
+from pillarbox.testing.clock import FakeClock
+from support.people import account, envelope, house, local, new_message, recipient
+
+
+async def counts(store: object, name: str) -> dict[str, int]:
+    """Messages by mailbox name, empty ones left out."""
+    person = await account(store, name)  # type: ignore[arg-type]
+    boxes: list[Mailbox] = await store.mailboxes(person.id)  # type: ignore[attr-defined]
+    return {box.name: box.messages for box in boxes if box.messages}
+
+
+async def test_everyone_gets_it_once() -> None:
+    store = await house("ann", "bob")
+    ann, bob = local(await account(store, "ann")), local(await account(store, "bob"))
+    to = envelope(recipient("ann", ann), recipient("both", ann, bob))
+    result = await Acceptor(store, FakeClock()).accept(to, await new_message(store))
+    assert result.replies == (accept.DELIVERED, accept.DELIVERED)
+    assert await counts(store, "ann") == {"INBOX": 1}
+    assert await counts(store, "bob") == {"INBOX": 1}
+    assert len({kept.blob for kept in result.kept}) == 1
+
+
+async def test_detail_files_into_a_mailbox_of_that_name_only_without_special_use() -> None:
+    store = await house("ann")
+    ann = await account(store, "ann")
+    await store.create_mailbox(ann.id, "lists")
+    acceptor = Acceptor(store, FakeClock())
+    for detail in ("lists", "Sent", "nothing"):
+        to = envelope(recipient("ann", local(ann, detail=detail)))
+        await acceptor.accept(to, await new_message(store))
+    assert await counts(store, "ann") == {"INBOX": 2, "lists": 1}
+
+
+async def test_a_looping_message_is_refused_and_forgotten() -> None:
+    store = await house("ann")
+    to = envelope(recipient("ann", local(await account(store, "ann"))))
+    result = await Acceptor(store, FakeClock()).accept(to, await new_message(store), hops=101)
+    assert result.overall() == accept.TOO_MANY_HOPS
+    assert await counts(store, "ann") == {}
+
+
+async def test_a_full_mailbox_waits_in_the_queue_and_the_others_have_theirs() -> None:
+    store = await house("ann", "bob", quota=10)
+    clock = FakeClock()
+    bob = await account(store, "bob")
+    await store.change_account(type(bob)(bob.id, bob.address))
+    ann_route, bob_route = local(await account(store, "ann")), local(bob)
+    to = envelope(recipient("ann", ann_route), recipient("bob", bob_route))
+    result = await Acceptor(store, clock).accept(to, await new_message(store))
+    assert result.replies == (accept.QUEUED, accept.DELIVERED)
+    assert result.queued == 1
+    assert await counts(store, "bob") == {"INBOX": 1}
+    (item,) = await store.queue_items()
+    assert [r.envelope_index for r in item.recipients] == [0]
+    assert item.recipients[0].due == clock.now() + 300
+
+
+async def test_lmtp_tells_the_full_mailbox_itself() -> None:
+    store = await house("ann", "bob", quota=10)
+    ann = local(await account(store, "ann"))
+    to = envelope(recipient("ann", ann))
+    message = await new_message(store)
+    result = await Acceptor(store, FakeClock()).accept(to, message, queue=False)
+    assert (result.replies[0].code, result.replies[0].enhanced) == (452, "4.2.2")
+    assert await store.queue_items() == []
+
+
+async def test_lmtp_queues_the_full_part_of_an_alias() -> None:
+    store = await house("ann", "bob", quota=10)
+    bob = await account(store, "bob")
+    await store.change_account(type(bob)(bob.id, bob.address))
+    to = envelope(recipient("both", local(await account(store, "ann")), local(bob)))
+    message = await new_message(store)
+    result = await Acceptor(store, FakeClock()).accept(to, message, queue=False)
+    assert result.replies == (accept.QUEUED,)
+    assert await counts(store, "bob") == {"INBOX": 1}
+    assert len(await store.queue_items()) == 1
+
+
+async def test_remote_routes_are_queued_with_the_local_delivery() -> None:
+    store = await house("ann")
+    clock = FakeClock()
+    ann = local(await account(store, "ann"))
+    to = envelope(recipient("team", ann, Remote("x@else.test")))
+    result = await Acceptor(store, clock).accept(to, await new_message(store))
+    assert result.replies == (accept.QUEUED,)
+    (item,) = await store.queue_items()
+    assert [(r.route_index, r.due) for r in item.recipients] == [(1, clock.now())]
+    assert await counts(store, "ann") == {"INBOX": 1}

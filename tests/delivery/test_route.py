@@ -1,0 +1,126 @@
+"""Where recipients lead: the table of all ways to be known, and of all ways to be refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from pillarbox.delivery import route
+from pillarbox.delivery.route import Options, Router
+from pillarbox.model.account import Domain
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Local, Remote, Role
+from support.people import account, alias, house
+
+
+async def routes(router: Router, text: str, role: Role = Role.MX) -> list[str] | Reply:
+    """Addresses (and details) that ``text`` leads to, or the refusal."""
+    name, _, domain = text.rpartition("@") if "@" in text else (text, "", "")
+    found = await router.route(Address(name, domain), role)
+    if isinstance(found, Reply):
+        return found
+    return [
+        f"{one.address}|{one.detail}" if isinstance(one, Local) else f"remote {one.address}"
+        for one in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ann@example.test", ["ann@example.test|"]),
+        ("ANN@Example.TEST", ["ann@example.test|"]),
+        ("ann@example.test.", ["ann@example.test|"]),
+        ("ann+lists@example.test", ["ann@example.test|lists"]),
+        ("ann+a+b@example.test", ["ann@example.test|a+b"]),
+        ("both@example.test", ["ann@example.test|", "bob@example.test|"]),
+        ("both+x@example.test", ["ann@example.test|x", "bob@example.test|x"]),
+        ("chain@example.test", ["ann@example.test|", "bob@example.test|"]),
+        ("loop@example.test", ["bob@example.test|"]),
+        ("nobody@example.test", route.UNKNOWN),
+        ("nobody+x@example.test", route.UNKNOWN),
+        ("+ann@example.test", route.UNKNOWN),
+        ("dead@example.test", route.UNKNOWN),
+        ("ann@elsewhere.test", route.NO_SUCH_DOMAIN_HERE),
+        ("postmaster", ["ann@example.test|"]),
+        ("PostMaster@example.test", ["ann@example.test|"]),
+        ("postmaster+x@example.test", ["ann@example.test|"]),
+        ("locked@example.test", route.DISABLED),
+        ("half@example.test", ["ann@example.test|"]),
+    ],
+)
+async def test_routes(text: str, expected: object) -> None:
+    store = await house("ann", "bob", "locked")
+    await alias(store, "both", "ann", "bob")
+    await alias(store, "chain", "both", "ann")
+    await alias(store, "loop", "pool", "bob")
+    await alias(store, "pool", "loop")
+    await alias(store, "dead", "gone")
+    await alias(store, "half", "locked", "ann")
+    locked = await account(store, "locked")
+    await store.change_account(dataclasses.replace(locked, enabled=False))
+    assert await routes(Router(store), text) == expected
+
+
+async def test_catchall_takes_what_nobody_else_has() -> None:
+    store = await house("ann", "bob")
+    await store.set_domain(Domain("example.test", catchall="bob@example.test"))
+    router = Router(store)
+    assert await routes(router, "whoever@example.test") == ["bob@example.test|"]
+    assert await routes(router, "ann@example.test") == ["ann@example.test|"]
+    assert await routes(router, "postmaster@example.test") == ["ann@example.test|"]
+
+
+async def test_postmaster_can_be_chosen() -> None:
+    store = await house("ann", "bob")
+    router = Router(store, Options(postmaster="bob@example.test"))
+    assert await routes(router, "postmaster") == ["bob@example.test|"]
+
+
+async def test_postmaster_of_a_house_without_people_is_asked_to_come_back() -> None:
+    assert await routes(Router(await house()), "postmaster") == route.NO_POSTMASTER
+
+
+async def test_only_submission_reaches_other_servers() -> None:
+    router = Router(await house("ann"), Options(remote=True))
+    assert await routes(router, "x@else.test", Role.SUBMISSION) == ["remote x@else.test"]
+    for role in (Role.MX, Role.LMTP):
+        assert await routes(router, "x@else.test", role) == route.NO_SUCH_DOMAIN_HERE
+
+
+async def test_without_a_way_out_a_remote_recipient_is_refused_clearly() -> None:
+    router = Router(await house("ann"))
+    assert await routes(router, "x@else.test", Role.SUBMISSION) == route.NO_REMOTE_YET
+
+
+async def test_an_alias_can_lead_outside() -> None:
+    store = await house("ann")
+    await alias(store, "team", "ann", "x@else.test")
+    found = await Router(store, Options(remote=True)).route(
+        Address("team", "example.test"), Role.MX
+    )
+    assert not isinstance(found, Reply)
+    assert Remote("x@else.test") in found
+    assert len(found) == 2
+
+
+async def test_a_full_mailbox_refuses_early_but_not_for_others() -> None:
+    store = await house("ann", "bob", quota=1000)
+    await alias(store, "both", "ann", "bob")
+    roomy = dataclasses.replace(await account(store, "bob"), quota=0)
+    await store.change_account(roomy)
+    router = Router(store)
+    ann, both = Address("ann", "example.test"), Address("both", "example.test")
+    assert await router.route(ann, Role.MX, size=2000) == route.OVER_QUOTA
+    assert not isinstance(await router.route(ann, Role.MX, size=500), Reply)
+    assert len(await router.route(both, Role.MX, size=2000)) == 2  # type: ignore[arg-type]
+
+
+async def test_an_alias_to_everybody_is_bounded() -> None:
+    names = [f"u{n}" for n in range(20)]
+    store = await house(*names)
+    await alias(store, "all", *names)
+    router = Router(store, Options(max_expansion=10))
+    assert await routes(router, "all@example.test") == route.TOO_MANY_TARGETS
