@@ -14,7 +14,7 @@ find_python() {
             return
         fi
     done
-    die "Pillarbox needs Python $oldest or newer; found $(python3 --version 2>&1 || echo none)." \
+    die "Pillarbox needs Python $oldest or newer, and ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>/dev/null || echo not there)." \
         "Install one (Debian: apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3.12"
 }
 
