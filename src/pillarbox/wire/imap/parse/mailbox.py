@@ -1,0 +1,164 @@
+"""Mailboxes as wholes: SELECT, CREATE, STATUS and their kin (RFC 9051 §6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pillarbox.wire.imap.commands import (
+    Check,
+    Close,
+    Create,
+    Delete,
+    Namespace,
+    Ranges,
+    Rename,
+    Resync,
+    Select,
+    Status,
+    StatusAtt,
+    Subscribe,
+    Unselect,
+    Unsubscribe,
+)
+from pillarbox.wire.imap.lex import MAX_NUMBER64, Bad, Cursor
+from pillarbox.wire.imap.parse.base import Parser, bare
+
+STATUS_NEEDS = {
+    "DELETED": "IMAP4rev2",  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
+    "SIZE": "STATUS=SIZE",  # RFC 8438
+    "HIGHESTMODSEQ": "CONDSTORE",  # RFC 7162 §3.1.7
+    "APPENDLIMIT": "APPENDLIMIT",  # RFC 7889 §3.1
+    "MAILBOXID": "OBJECTID",  # RFC 8474 §4.3
+    "DELETED-STORAGE": "QUOTA=RES-STORAGE",  # RFC 9208 §4.1.4
+}
+_STATUS = {att.value: att for att in StatusAtt}
+
+
+def status_item(cur: Cursor) -> StatusAtt:
+    word = cur.word()
+    item = _STATUS.get(word)
+    if item is None:
+        raise Bad("Unknown STATUS item")
+    if word in STATUS_NEEDS:
+        cur.need(STATUS_NEEDS[word])
+    return item
+
+
+def status_items(cur: Cursor) -> tuple[StatusAtt, ...]:
+    """The parenthesised list, each item once."""
+    return tuple(dict.fromkeys(cur.items(partial(status_item, cur))))
+
+
+def select(cur: Cursor, tag: str, *, examine: bool = False) -> Select:
+    cur.space()
+    command = Select(tag, cur.mailbox(), examine)
+    if cur.more():  # RFC 4466 §2.3
+        cur.items(partial(_select_param, cur, command))
+    cur.end()
+    return command
+
+
+def _select_param(cur: Cursor, command: Select) -> None:
+    word = cur.word()
+    if word == "CONDSTORE":
+        cur.need("CONDSTORE")
+    elif word == "QRESYNC":
+        cur.need("QRESYNC")
+        if command.resync is not None:
+            raise Bad("QRESYNC is given twice")
+        cur.space()
+        command.resync = _resync(cur)
+    else:
+        raise Bad("Unknown SELECT parameter")
+    command.condstore = True  # QRESYNC implies it (RFC 7162 §3.2.5)
+
+
+def _resync(cur: Cursor) -> Resync:
+    """``( uidvalidity modseq [known-uids] [seq-match-data] )``, RFC 7162 §7."""
+    cur.open()
+    uidvalidity = cur.nz_number()
+    cur.space()
+    modseq = cur.nz_number(MAX_NUMBER64)
+    known: Ranges | None = None
+    match: tuple[Ranges, Ranges] | None = None
+    while not cur.close():
+        cur.space()
+        if match is not None:
+            raise Bad("Unexpected characters in QRESYNC")
+        if cur.peek() == "(":
+            cur.open()
+            numbers = cur.ranges(star=False, saved=False)
+            cur.space()
+            match = numbers, cur.ranges(star=False, saved=False)
+            if not cur.close():
+                raise Bad("Expected ')'")
+        elif known is None:
+            known = cur.ranges(star=False, saved=False)
+        else:
+            raise Bad("Unexpected characters in QRESYNC")
+    return Resync(uidvalidity, modseq, known, match)
+
+
+def create(cur: Cursor, tag: str) -> Create:
+    cur.space()
+    name = cur.mailbox()
+    uses: tuple[str, ...] = ()
+    if cur.more():
+        cur.open()
+        if cur.word() != "USE":
+            raise Bad("Unknown CREATE parameter")
+        cur.need("CREATE-SPECIAL-USE")  # RFC 6154 §3
+        cur.space()
+        uses = tuple(cur.items(cur.flag, empty=True))
+        if not cur.close():
+            raise Bad("Unknown CREATE parameter")
+    cur.end()
+    return Create(tag, name, uses)
+
+
+def rename(cur: Cursor, tag: str) -> Rename:
+    cur.space()
+    old = cur.mailbox()
+    cur.space()
+    new = cur.mailbox()
+    cur.end()
+    return Rename(tag, old, new)
+
+
+def status(cur: Cursor, tag: str) -> Status:
+    cur.space()
+    name = cur.mailbox()
+    cur.space()
+    items = status_items(cur)
+    cur.end()
+    return Status(tag, name, items)
+
+
+def named(command: Callable[[str, str], Any]) -> Parser:
+    """The parser of a command whose one argument is a mailbox."""
+
+    def parse(cur: Cursor, tag: str) -> Any:
+        cur.space()
+        name = cur.mailbox()
+        cur.end()
+        return command(tag, name)
+
+    return parse
+
+
+PARSERS: dict[str, Parser] = {
+    "SELECT": select,
+    "EXAMINE": partial(select, examine=True),
+    "CREATE": create,
+    "DELETE": named(Delete),
+    "RENAME": rename,
+    "SUBSCRIBE": named(Subscribe),
+    "UNSUBSCRIBE": named(Unsubscribe),
+    "NAMESPACE": bare(Namespace),
+    "STATUS": status,
+    "CHECK": bare(Check),
+    "CLOSE": bare(Close),
+    "UNSELECT": bare(Unselect),
+}

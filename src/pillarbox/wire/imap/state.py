@@ -1,0 +1,94 @@
+"""Which command is allowed when, as one table.
+
+The engine judges by it, the tests walk through all of it, and docs/imap-states.md is drawn from
+it. RFC 9051 §3 names the states, §6 the commands of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class State(Enum):
+    """RFC 9051 §3."""
+
+    NOT_AUTHENTICATED = "not authenticated"
+    AUTHENTICATED = "authenticated"
+    SELECTED = "selected"
+    LOGOUT = "logout"
+
+
+class Gate(Enum):
+    """Why the engine stands still after a command until it is told the outcome."""
+
+    NONE = "-"
+    OUTCOME = "outcome"
+    """What may follow, or how it is spelt, depends on whether the command succeeds."""
+    LITERAL = "literal"
+    EXCHANGE = "exchange"
+    """SASL challenges and responses follow."""
+    TLS = "tls"
+    DEFLATE = "deflate"
+    IDLE = "idle"
+    URL = "url"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``needs``: the capability that brings the command, '' for IMAP4rev1 itself."""
+
+    states: frozenset[State]
+    gate: Gate = Gate.NONE
+    needs: str = ""
+
+
+def allows(rule: Rule, state: State, offers: frozenset[str]) -> bool:
+    """True where the command is known under ``offers`` and may be said in ``state``."""
+    return state in rule.states and (not rule.needs or rule.needs in offers)
+
+
+_ANY = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
+_BEFORE = frozenset({State.NOT_AUTHENTICATED})
+_AFTER = frozenset({State.AUTHENTICATED, State.SELECTED})
+_SELECTED = frozenset({State.SELECTED})
+
+TABLE: dict[str, Rule] = {
+    "CAPABILITY": Rule(_ANY),
+    "NOOP": Rule(_ANY),
+    "LOGOUT": Rule(_ANY, Gate.OUTCOME),
+    "ID": Rule(_ANY, needs="ID"),
+    "STARTTLS": Rule(_BEFORE, Gate.TLS),
+    "AUTHENTICATE": Rule(_BEFORE, Gate.EXCHANGE),
+    "LOGIN": Rule(_BEFORE, Gate.OUTCOME),
+    # RFC 9051 §6.3.1: servers need not check that no mailbox is selected
+    "ENABLE": Rule(_AFTER, Gate.OUTCOME, "ENABLE"),
+    "SELECT": Rule(_AFTER, Gate.OUTCOME),
+    "EXAMINE": Rule(_AFTER, Gate.OUTCOME),
+    "CREATE": Rule(_AFTER),
+    "DELETE": Rule(_AFTER),
+    "RENAME": Rule(_AFTER),
+    "SUBSCRIBE": Rule(_AFTER),
+    "UNSUBSCRIBE": Rule(_AFTER),
+    "LIST": Rule(_AFTER),
+    "LSUB": Rule(_AFTER),
+    "NAMESPACE": Rule(_AFTER, needs="NAMESPACE"),
+    "STATUS": Rule(_AFTER),
+    "APPEND": Rule(_AFTER, Gate.LITERAL),
+    "IDLE": Rule(_AFTER, Gate.IDLE, "IDLE"),
+    "CHECK": Rule(_SELECTED),
+    "CLOSE": Rule(_SELECTED, Gate.OUTCOME),
+    "UNSELECT": Rule(_SELECTED, Gate.OUTCOME, "UNSELECT"),
+    "EXPUNGE": Rule(_SELECTED),
+    "UID EXPUNGE": Rule(_SELECTED, needs="UIDPLUS"),
+    "SEARCH": Rule(_SELECTED),
+    "UID SEARCH": Rule(_SELECTED),
+    "FETCH": Rule(_SELECTED),
+    "UID FETCH": Rule(_SELECTED),
+    "STORE": Rule(_SELECTED),
+    "UID STORE": Rule(_SELECTED),
+    "COPY": Rule(_SELECTED),
+    "UID COPY": Rule(_SELECTED),
+    "MOVE": Rule(_SELECTED, needs="MOVE"),
+    "UID MOVE": Rule(_SELECTED, needs="MOVE"),
+}
