@@ -1,0 +1,49 @@
+"""What the house finds out about a message when it arrives, so that nothing is parsed again."""
+
+from __future__ import annotations
+
+from pillarbox.base.log import Logger
+from pillarbox.mailbox import common, keys
+from pillarbox.message import imapform, text
+from pillarbox.message.freeze import freeze
+from pillarbox.message.octets import Readable, readable
+from pillarbox.message.part import Envelope, LineEnds, Part, Scan
+from pillarbox.message.scan import scan
+from pillarbox.store.api import Facts
+
+log = Logger("mailbox")
+
+
+def facts_of(data: Readable) -> Facts:
+    """The facts of a message, whatever its bytes.
+
+    The scanner is total. Should it or a renderer have a bug all the same, the message is kept as
+    one opaque part, and the bug is in the log: a message nobody can take apart is no reason to
+    lose it, or to have its sender try for five days.
+    """
+    octets = readable(data)
+    try:
+        found = scan(octets)
+        return Facts(
+            envelope=imapform.envelope(found),
+            bodystructure=imapform.bodystructure(found),
+            common=common.pack(octets, found),
+            scan=freeze(found, header=False),
+            keys=keys.pack(keys.keys_of(octets, found)),
+            preview=text.preview(found, octets),
+        )
+    except Exception as error:
+        log.error("intake.facts_failed", exc=error, size=len(octets))
+        return _opaque(len(octets))
+
+
+def _opaque(size: int) -> Facts:
+    root = Part(0, 0, size, b"application", b"octet-stream")
+    found = Scan(size, root, [], Envelope(), LineEnds.NONE, True, True, set())
+    return Facts(
+        envelope=imapform.envelope(found),
+        bodystructure=imapform.bodystructure(found),
+        common=bytes((common.INCOMPLETE,)),
+        scan=freeze(found, header=False),
+        keys=keys.pack(keys.EMPTY),
+    )
