@@ -110,9 +110,14 @@ _TABLES: Final = tuple(
 )
 
 
+def spans(mask: bytes) -> list[tuple[int, int]]:
+    """The slices ``[start, stop)`` that a mask marks."""
+    return [found.span() for found in _RUN.finditer(mask)]
+
+
 def seqs_of_mask(mask: bytes) -> NumSet:
     """The sequence numbers (index + 1) that a mask marks."""
-    return NumSet([(m.start() + 1, m.end()) for m in _RUN.finditer(mask)])
+    return NumSet([(found.start() + 1, found.end()) for found in _RUN.finditer(mask)])
 
 
 def mask_of_seqs(seqs: NumSet, count: int) -> bytes:

@@ -1,0 +1,220 @@
+"""A POP3 session's maildrop: a listing fixed at login, and deletions done all at once at the end.
+
+RFC 1939 §3: numbers and sizes stand still for the session, no second session is let in, and
+nothing is deleted unless the client says QUIT.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Final, Protocol
+
+from pillarbox.mailbox.arrays import bit_mask, spans
+from pillarbox.model.account import Pop3Mode
+from pillarbox.model.flags import POP3_HIDDEN, FlagSet
+from pillarbox.model.mailbox import INBOX, Mailbox
+from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.store.api import Blobs, Column, FlagOp, Mail, Mailboxes
+
+IN_USE: Final = Refusal(Kind.IN_USE, "another session has the maildrop open")
+GONE: Final = Refusal(Kind.STALE, "the message was deleted by another program")
+NO_INBOX: Final = Refusal(Kind.NONEXISTENT, "there is no mailbox")
+ARCHIVE: Final = "Archive"
+ARCHIVE_USE: Final = "\\Archive"
+
+KEPT_MESSAGES: Final = 1_000_000
+"""Messages in remembered listings: 8 MB."""
+
+
+class Keeper(Mail, Mailboxes, Blobs, Protocol):
+    """What is needed of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    modseq: int
+    uidvalidity: int
+    uids: array[int]
+    sizes: array[int]
+
+
+class Maildrops:
+    """Opens maildrops, one session an account. One for a process: the process that owns an
+    account is the only one to open its maildrop."""
+
+    def __init__(self, store: Keeper, *, kept_messages: int = KEPT_MESSAGES) -> None:
+        self._store = store
+        self._open: set[int] = set()
+        self._kept_messages = kept_messages
+        # Clients ask every few minutes and mostly nothing happened: the last listing will do.
+        self._listings: OrderedDict[int, _Listing] = OrderedDict()
+
+    async def open(self, account: int, mode: Pop3Mode) -> Maildrop | Refusal:
+        """The INBOX as POP3 shows it. ``close`` it whatever happens."""
+        if account in self._open:
+            return IN_USE  # RFC 2449 §8.1.1
+        self._open.add(account)
+        try:
+            box = await self._store.mailbox_by_name(account, INBOX)
+            listing = None if box is None else await self._listing(box)
+        except BaseException:
+            self._open.discard(account)
+            raise
+        if box is None or listing is None:
+            self._open.discard(account)
+            return NO_INBOX
+        return Maildrop(self._store, self._open, box, listing, mode)
+
+    async def _listing(self, box: Mailbox) -> _Listing | None:
+        known = self._listings.pop(box.id, None)
+        if known is None or known.modseq != box.highest_modseq:
+            known = await self._read(box)
+        if known is not None:
+            self._listings[box.id] = known
+            total = sum(len(listing.uids) for listing in self._listings.values())
+            while total > self._kept_messages:
+                total -= len(self._listings.popitem(last=False)[1].uids)
+        return known
+
+    async def _read(self, box: Mailbox) -> _Listing | None:
+        snapshot = await self._store.load(box.account, box.id)
+        if snapshot is None:
+            return None
+        shown = bit_mask(snapshot.flags.tobytes(), POP3_HIDDEN, unset=True)
+        wanted = array("I", compress(snapshot.uids, shown))
+        uids, sizes = array("I"), array("Q")
+        ranges = NumSet([(snapshot.uids[a], snapshot.uids[b - 1]) for a, b in spans(shown)])
+        columns = (Column.UID, Column.SIZE)
+        async for batch in self._store.rows(box.account, box.id, ranges, columns):
+            for uid, size in batch:
+                if isinstance(uid, int) and isinstance(size, int):
+                    uids.append(uid)
+                    sizes.append(size)
+        # What arrived or went between the two reads makes this listing one of no modseq.
+        modseq = snapshot.box.highest_modseq if uids == wanted else -1
+        return _Listing(modseq, box.uidvalidity, uids, sizes)
+
+
+class Maildrop:
+    """One session. Numbers count from 1 and stay, deleted or not."""
+
+    __slots__ = ("_deleted", "_listing", "_open", "_store", "box", "mode")
+
+    def __init__(
+        self, store: Keeper, opened: set[int], box: Mailbox, listing: _Listing, mode: Pop3Mode
+    ) -> None:
+        self._store = store
+        self._open: set[int] | None = opened
+        self.box = box
+        self.mode = mode
+        self._listing = listing
+        self._deleted = bytearray(len(listing.uids))
+
+    def __len__(self) -> int:
+        """Highest number, deleted ones included."""
+        return len(self._deleted)
+
+    def has(self, number: int) -> bool:
+        """True for a message that is there and not marked as deleted."""
+        return 0 < number <= len(self._deleted) and not self._deleted[number - 1]
+
+    def stat(self) -> tuple[int, int]:
+        """Count and octets without the deleted ones (RFC 1939 §5)."""
+        keep = self._deleted.translate(_FLIP)
+        return keep.count(1), sum(compress(self._listing.sizes, keep))
+
+    def listing(self) -> Iterable[tuple[int, int]]:
+        """(number, octets) of those not deleted."""
+        sizes = self._listing.sizes
+        return ((n, size) for n, size in enumerate(sizes, 1) if not self._deleted[n - 1])
+
+    def size(self, number: int) -> int:
+        """Octets; ``number`` must be one that ``has`` knows."""
+        return self._listing.sizes[number - 1]
+
+    def uidl(self, number: int) -> str:
+        """An id that no other message of this maildrop ever has (RFC 1939 §7)."""
+        return f"{self._listing.uidvalidity:08x}{self._listing.uids[number - 1]:08x}"
+
+    def delete(self, number: int) -> None:
+        """Mark as deleted."""
+        self._deleted[number - 1] = 1
+
+    def reset(self) -> None:
+        """Unmark all (RSET)."""
+        self._deleted = bytearray(len(self._deleted))
+
+    async def read(self, number: int) -> bytes | AsyncIterator[bytes] | Refusal:
+        """The message: whole when it is small, in pieces when not; STALE when it is gone."""
+        uid = self._listing.uids[number - 1]
+        columns = (Column.BODY, Column.BLOB)
+        rows = self._store.rows(self.box.account, self.box.id, NumSet([(uid, uid)]), columns)
+        found = [row async for batch in rows for row in batch]
+        for body, blob in found:
+            if isinstance(body, bytes):
+                return body
+            if isinstance(blob, int):
+                return self._store.stream(blob)
+        return GONE
+
+    async def commit(self) -> Refusal | None:
+        """QUIT: do what was marked, all or none, as the account's mode says. One transaction."""
+        uids = NumSet.of(compress(self._listing.uids, self._deleted))
+        if not uids:
+            return None
+        refused = await _DELETIONS[self.mode](self._store, self.box, uids)
+        if refused is None:
+            self.reset()
+        return refused
+
+    def close(self) -> None:
+        """Let the next session in. Closing twice does nothing; without ``commit`` nothing was
+        deleted (RFC 1939 §6)."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.discard(self.box.account)
+
+
+_FLIP: Final = bytes([1]) + bytes(255)
+
+
+async def _expunge(store: Keeper, box: Mailbox, uids: NumSet) -> Refusal | None:
+    result = await store.expunge(box.account, box.id, uids, only_deleted=False, by="pop3")
+    return result if isinstance(result, Refusal) else None
+
+
+async def _hide(store: Keeper, box: Mailbox, uids: NumSet) -> Refusal | None:
+    hidden = FlagSet(POP3_HIDDEN)
+    result = await store.set_flags(box.account, box.id, uids, FlagOp.ADD, hidden, origin="pop3")
+    return result if isinstance(result, Refusal) else None
+
+
+async def _archive(store: Keeper, box: Mailbox, uids: NumSet) -> Refusal | None:
+    archive = await _archive_box(store, await store.mailboxes(box.account), box.account)
+    if isinstance(archive, Refusal):
+        return archive
+    result = await store.move(box.account, box.id, uids, box.account, archive.id)
+    return result if isinstance(result, Refusal) else None
+
+
+async def _archive_box(store: Keeper, boxes: Sequence[Mailbox], account: int) -> Mailbox | Refusal:
+    """The mailbox for archived mail, made if there is none."""
+    for box in boxes:
+        if box.special_use == ARCHIVE_USE:
+            return box
+    for box in boxes:
+        if box.name == ARCHIVE:
+            return box
+    return await store.create_mailbox(account, ARCHIVE, ARCHIVE_USE)
+
+
+_DELETIONS: Final = {
+    Pop3Mode.DELETE: _expunge,
+    Pop3Mode.KEEP: _hide,
+    Pop3Mode.ARCHIVE: _archive,
+}
