@@ -32,7 +32,6 @@ from pillarbox.wire.smtp.events import (
 )
 from pillarbox.wire.smtp.grammar import Malformed, parse_path
 from pillarbox.wire.smtp.lines import LOGGED
-from pillarbox.wire.smtp.options import Extension
 from pillarbox.wire.smtp.params import Fields, Parser, parse_params
 from pillarbox.wire.smtp.session import Session
 from pillarbox.wire.smtp.states import VERBS, State
@@ -51,22 +50,31 @@ def fault(reply: Reply, line: bytes, *, fatal: bool = False) -> Fault:
     return Fault(reply, line[:LOGGED], fatal)
 
 
-def decode_line(line: bytes, utf8: bool) -> str | None:
-    """The line as text; None when it has an octet that no command may have (RFC 5321 §2.4)."""
+_BARE = {verb.encode("ascii"): (verb, "") for verb in VERBS}
+
+
+def split_line(line: bytes, utf8: bool) -> tuple[str, str] | None:
+    """Verb in upper case and argument; None when there is an octet that no command may have.
+
+    ``utf8`` is whether SMTPUTF8 is offered (RFC 5321 §2.4, RFC 6531 §3.3). Only ASCII is folded
+    in the verb: ``ſ`` is no S.
+    """
+    known = _BARE.get(line)
+    if known is not None:
+        return known
     if line.isascii():
         text = line.decode("ascii")
-        return text if text.isprintable() else None
-    if not utf8:
+        if not text.isprintable():
+            return None
+    elif not utf8:
         return None
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if _CONTROL.search(text) else text
-
-
-def split_verb(text: str) -> tuple[str, str]:
-    """Verb in upper case and argument. Only ASCII is folded: ``ſ`` is no S."""
+    else:
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        if _CONTROL.search(text) is not None:
+            return None
     verb, _, argument = text.partition(" ")
     return (verb.upper() if verb.isascii() else verb), quirks.trailing_space(argument)
 
@@ -234,7 +242,7 @@ def _ask(session: Session, verb: str, argument: str) -> Event | Reply:
     """VRFY and EXPN, with the SMTPUTF8 parameter of RFC 6531 §3.7.4.2."""
     what, space, last = argument.rpartition(" ")
     utf8 = bool(space) and last.upper() == "SMTPUTF8" and last.isascii()
-    utf8 = utf8 and Extension.SMTPUTF8 in session.offer.extensions
+    utf8 = utf8 and session.offer.utf8
     if utf8:
         argument = what.rstrip(" ")
     if not argument:

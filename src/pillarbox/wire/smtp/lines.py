@@ -39,6 +39,9 @@ class Lines:
     def __len__(self) -> int:
         return len(self.buffer) - self.pos + len(self._kept)
 
+    def __bool__(self) -> bool:
+        return self.pos < len(self.buffer) or bool(self._kept)
+
     def add(self, data: bytes) -> None:
         if self.pos == len(self.buffer) and not self._kept:
             self.buffer = data
@@ -48,21 +51,27 @@ class Lines:
         else:
             self._kept += data
 
-    def take_line(self, limit: int) -> tuple[bytes, Wrong | None] | None:
+    def take_line(
+        self, limit: int, roomy: bytes = b"", roomy_limit: int = 0
+    ) -> tuple[bytes, Wrong | None] | None:
         """The next line without its end, and what is wrong with it; None while incomplete.
 
-        ``limit`` counts octets with the line's end (RFC 5321 §4.5.3.1.4). The rest of a line that
-        is too long is dropped as it comes, and the line told once it is over.
+        ``limit`` counts octets with the line's end (RFC 5321 §4.5.3.1.4); a line that begins with
+        ``roomy``, in any case, may have ``roomy_limit``. The rest of a line that is too long is
+        dropped as it comes, and the line told once it is over.
         """
         buffer = self.buffer
         pos = self.pos
         end = buffer.find(b"\n", pos)
         if end < 0:
             if b"\n" not in self._kept:
-                if len(self) > limit or self._long is not None:
-                    if self._long is None:
-                        self._long = (buffer[pos : pos + LOGGED] + self._kept[:LOGGED])[:LOGGED]
+                if self._long is not None:
                     self.drop()
+                elif len(self) > limit:
+                    begin = (buffer[pos : pos + LOGGED] + self._kept[:LOGGED])[:LOGGED]
+                    if not _is_roomy(begin, roomy) or len(self) > roomy_limit:
+                        self._long = begin
+                        self.drop()
                 return None
             self._join()
             buffer = self.buffer
@@ -73,15 +82,12 @@ class Lines:
             long, self._long = self._long, None
             return long, Wrong.TOO_LONG
         if end + 1 - pos > limit:
-            return buffer[pos : pos + LOGGED], Wrong.TOO_LONG
+            begin = buffer[pos : pos + LOGGED]
+            if not _is_roomy(begin, roomy) or end + 1 - pos > roomy_limit:
+                return begin, Wrong.TOO_LONG
         if end == pos or buffer[end - 1] != 13:
             return buffer[pos:end], Wrong.BARE_LF
         return buffer[pos : end - 1], None
-
-    def peek(self, count: int) -> bytes:
-        """The next octets, at most ``count``, left where they are."""
-        out = self.buffer[self.pos : self.pos + count]
-        return out + self._kept[: count - len(out)] if self._kept else out
 
     def take(self, most: int = -1) -> bytes:
         """Everything that waits, or at most ``most`` octets."""
@@ -110,3 +116,7 @@ class Lines:
         self.buffer = self.buffer[self.pos :] + self._kept
         self.pos = 0
         self._kept.clear()
+
+
+def _is_roomy(begin: bytes, roomy: bytes) -> bool:
+    return bool(roomy) and begin[: len(roomy)].upper() == roomy

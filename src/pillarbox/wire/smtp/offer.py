@@ -30,6 +30,10 @@ class Offer:
     lines: tuple[str, ...]
     """EHLO keywords with their values, in the order they are shown."""
     extensions: frozenset[Extension]
+    utf8: bool
+    """SMTPUTF8 is among them."""
+    chunking: bool
+    """CHUNKING is among them."""
     mechanisms: tuple[str, ...]
     mail: Mapping[str, params.Parser]
     rcpt: Mapping[str, params.Parser]
@@ -61,6 +65,8 @@ def offer(options: Options, tls: bool) -> Offer:
     return Offer(
         lines=_lines(options, extensions, mechanisms),
         extensions=extensions,
+        utf8=Extension.SMTPUTF8 in extensions,
+        chunking=Extension.CHUNKING in extensions,
         mechanisms=mechanisms,
         mail=mail,
         rcpt=rcpt,

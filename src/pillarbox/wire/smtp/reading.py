@@ -150,6 +150,8 @@ class Reading:
         """Go on with what was kept while an answer was awaited."""
         if self.gated or self.state is State.CLOSED:
             return []
+        if not (self._lines or self._ended or self._lines.flooded or self._chunk == 0):
+            return []
         return self._read()
 
     def eof(self) -> list[Event]:
@@ -184,11 +186,8 @@ class Reading:
         self._due = due
 
     def _read_command(self, events: list[Event]) -> bool:
-        lines = self._lines
-        limit = self.options.max_line
-        if lines.peek(5).upper() == b"AUTH ":
-            limit = self.options.max_auth_line  # RFC 4954 §4
-        taken = lines.take_line(limit)
+        options = self.options
+        taken = self._lines.take_line(options.max_line, b"AUTH ", options.max_auth_line)
         if taken is None:
             return False
         line, wrong = taken
@@ -196,11 +195,11 @@ class Reading:
             self._complain(events, fault(_WRONG[wrong], line))
             return True
         session = self.session
-        text = commands.decode_line(line, Extension.SMTPUTF8 in session.offer.extensions)
-        if text is None:
+        split = commands.split_line(line, session.offer.utf8)
+        if split is None:
             self._complain(events, fault(replies.BAD_CHARACTER, line))
             return True
-        verb, argument = commands.split_verb(text)
+        verb, argument = split
         if verb == "BDAT":
             self._begin_chunk(events, line, argument)
             return True
@@ -276,7 +275,7 @@ class Reading:
             self._chunk = self._left = size
             cell = self._row["BDAT"]
             self._refusal = cell if isinstance(cell, Reply) else None
-            if Extension.CHUNKING not in self.session.offer.extensions:
+            if not self.session.offer.chunking:
                 self._refusal = replies.NOT_IMPLEMENTED
             if self._refusal is None:
                 self._cell = State.LAST_CHUNK if self._last else State.CHUNK

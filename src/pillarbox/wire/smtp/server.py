@@ -109,11 +109,12 @@ class Engine(Reading):
         if asked is None:
             raise RuntimeError("no event waits for an answer")
         commit = self._COMMITS.get(type(asked))
-        if isinstance(asked, _LAST_IN_GROUP) and len(self._lines):
+        if self._lines and isinstance(asked, _LAST_IN_GROUP):
             self.talked_over = True
         out = commit(self, asked, reply, keep) if commit is not None else None
         if out is None:
-            out = replies.render(reply, enhanced=self._enhanced, utf8=self._may_utf8(asked))
+            utf8 = not reply.text.isascii() and self._may_utf8(asked)
+            out = replies.render(reply, enhanced=self._enhanced, utf8=utf8)
         self._due -= 1
         if not self._due:
             self._asked = None
@@ -236,7 +237,7 @@ class Engine(Reading):
     def _starttls(self, _asked: StartTls, reply: Reply, _keep: None) -> None:
         if reply.ok:
             # CVE-2011-0411: what stands behind the command in the clear is nobody's command.
-            self.plaintext_injected = len(self._lines) > 0
+            self.plaintext_injected = bool(self._lines)
             self._lines.drop()
             self._enter(self._cell)
 
