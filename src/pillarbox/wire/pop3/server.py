@@ -243,11 +243,11 @@ class Engine:
 
     def _judge(self, line: bytes) -> Event:
         """One command line, without its CRLF."""
-        if quirks.is_http(line):
-            return self._fault(FaultKind.FOREIGN, fatal=True)
         keyword, _, argument = line.partition(b" ")
         command = COMMANDS.get(keyword.upper().decode("latin-1"))
         if command is None:
+            if quirks.is_http(line):
+                return self._fault(FaultKind.FOREIGN, fatal=True)
             return self._fault(FaultKind.UNKNOWN)
         if len(line) + 2 > self._limits.line and command.verb != "AUTH":
             return self._fault(FaultKind.TOO_LONG, command)

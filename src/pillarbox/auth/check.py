@@ -1,0 +1,190 @@
+"""The steps of a login, in the order in which they count: who, may they try, is it right, may
+they come in. `login` puts policy before them, `exchange` SASL around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pillarbox.auth.cache import SuccessCache
+from pillarbox.auth.context import Context
+from pillarbox.auth.lockout import Lockout
+from pillarbox.auth.passwords import Passwords
+from pillarbox.auth.results import (
+    Accepted,
+    LoginResult,
+    Reason,
+    Rejected,
+    TemporarilyUnavailable,
+)
+from pillarbox.auth.turns import Turns
+from pillarbox.base import log as logs
+from pillarbox.base.clock import Clock
+from pillarbox.base.errors import Temporary
+from pillarbox.base.limits import address_key
+from pillarbox.model.account import Account, Credentials
+from pillarbox.model.address import normal_local, parse_address
+from pillarbox.store.api import Directory
+from pillarbox.wire.sasl.prep import saslprep
+
+log = logs.Logger("auth")
+
+T = TypeVar("T")
+
+NO_CREDENTIALS = Credentials("")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a login name means: ``name`` is its normal form, whether anybody is there or not."""
+
+    name: str
+    account: Account | None
+    credentials: Credentials | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One login under way, for counting and for the log. ``user`` is as the client sent it."""
+
+    user: str
+    mech: str
+    ctx: Context
+
+
+class Checks:
+    """What `Authenticator` and its exchanges share."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        passwords: Passwords,
+        lockout: Lockout,
+        cache: SuccessCache,
+        clock: Clock,
+    ) -> None:
+        self._directory = directory
+        self._passwords = passwords
+        self._lockout = lockout
+        self._cache = cache
+        self._clock = clock
+        self._turns = Turns()
+
+    async def guarded(self, work: Awaitable[T]) -> T | TemporarilyUnavailable:
+        """The result of ``work``; a hand that broke says nothing about the password."""
+        try:
+            return await work
+        except Temporary as error:
+            log.warning("auth.unavailable", reason=str(error))
+            return TemporarilyUnavailable(str(error))
+        except Exception as error:
+            log.error("auth.broken", exc=error)
+            return TemporarilyUnavailable(str(error))
+
+    async def find(self, user: str) -> Person | None:
+        """Who is meant: an address, or its local part where one domain is served.
+
+        None for what no name can be. Aliases are not login names.
+        """
+        prepared = saslprep(user)
+        if not prepared:
+            return None
+        address = parse_address(prepared)
+        if address is not None:
+            name = address.normal()
+        else:
+            name = normal_local(prepared)
+            domains = await self._directory.domains()
+            if len(domains) == 1 and "@" not in name:
+                name = f"{name}@{domains[0].name}"
+        account = await self._directory.account_by_address(name)
+        kept = await self._directory.credentials(account.id) if account else None
+        return Person(name, account, kept)
+
+    async def by_password(self, attempt: Attempt, password: str, authzid: str) -> LoginResult:
+        """Log in with a password."""
+        person = await self.find(attempt.user)
+        if person is None:
+            return self.refuse(attempt, Rejected(Reason.CREDENTIALS, "not a name"))
+        async with self._turns.turn(f"{address_key(attempt.ctx.ip)} {person.name}"):
+            locked = await self.wait(person, attempt)
+            if locked is not None:
+                return locked
+            right = await self._is_right(person, password)
+            if not right or person.account is None:
+                guess = self._cache.digest(0, password, NO_CREDENTIALS)
+                return self.wrong(person, attempt, "password", guess)
+            return await self.admit(person.account, authzid, attempt)
+
+    async def wait(self, person: Person, attempt: Attempt) -> Rejected | None:
+        """Take the delay that is due; or refuse because of too many failures."""
+        verdict = self._lockout.verdict(person.name, attempt.ctx.ip)
+        if verdict.retry_after:
+            why = f"locked: {verdict.why}"
+            return self.refuse(attempt, Rejected(Reason.LOCKED, why, verdict.retry_after))
+        if verdict.delay:
+            await self._clock.sleep(verdict.delay)
+        return None
+
+    async def _is_right(self, person: Person, password: str) -> bool:
+        account, kept = person.account, person.credentials
+        if account is None or kept is None:
+            return (await self._passwords.check(None, password)).right  # False, in the same time
+        if self._cache.holds(self._cache.digest(account.id, password, kept)):
+            return True
+        checked = await self._passwords.check(kept, password)
+        if checked.renewed is not None:
+            kept = await self._renew(account, kept, checked.renewed)
+        if checked.right:
+            self._cache.add(self._cache.digest(account.id, password, kept))
+        return checked.right
+
+    async def _renew(self, account: Account, old: Credentials, new: Credentials) -> Credentials:
+        """Keep the password at today's costs, unless it was changed meanwhile."""
+        if await self._directory.credentials(account.id) != old:
+            return old
+        await self._directory.set_credentials(account.id, new)
+        log.info("auth.renewed", user=account.address)
+        return new
+
+    async def admit(self, account: Account, authzid: str, attempt: Attempt) -> LoginResult:
+        """They are who they say. Is that enough?"""
+        self._lockout.succeeded(account.address, attempt.ctx.ip)
+        if not account.enabled:
+            return self.refuse(attempt, Rejected(Reason.CREDENTIALS, "disabled"))
+        if not await self._is_own(authzid, account):
+            return self.refuse(attempt, Rejected(Reason.AUTHORIZATION, "authzid"))
+        self._log(attempt, ok=True)
+        return Accepted(account, attempt.mech)
+
+    async def _is_own(self, authzid: str, account: Account) -> bool:
+        """One may act as oneself, in any spelling, and as nobody else (RFC 4422 §3.4.1)."""
+        if not authzid:
+            return True
+        other = await self.find(authzid)
+        return other is not None and other.name == account.address
+
+    def wrong(self, person: Person, attempt: Attempt, detail: str, guess: bytes = b"") -> Rejected:
+        """Count and refuse what was not right. ``guess`` stands for the password if known."""
+        self._lockout.failed(person.name, attempt.ctx.ip, guess)
+        return self.refuse(attempt, Rejected(Reason.CREDENTIALS, detail))
+
+    def refuse(self, attempt: Attempt, why: Rejected) -> Rejected:
+        """Log a refusal that a ban may be built on, and hand it back."""
+        self._log(attempt, ok=False, reason=why.detail)
+        return why
+
+    def _log(self, attempt: Attempt, *, ok: bool, reason: str | None = None) -> None:
+        ctx = attempt.ctx
+        logs.auth(
+            log,
+            ok=ok,
+            proto=ctx.proto,
+            user=attempt.user,
+            mech=attempt.mech,
+            ip=ctx.ip,
+            reason=reason,
+            conn=ctx.conn,
+        )
