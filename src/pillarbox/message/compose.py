@@ -92,15 +92,18 @@ def received(
 ) -> bytes:
     """A trace field (RFC 5321 §4.4), folded one clause a line.
 
-    ``helo``: as the client gave it. ``client``: TCP-info, such as ``mx.example [192.0.2.1]``.
+    ``helo``: as the client gave it. ``client``: TCP-info, such as ``mx.example [192.0.2.1]``; ''
+    leaves the ``from`` clause out, so that a submitting user's own machine is not told of.
     ``protocol``: a registered keyword (RFC 3848). ``recipient``: only when there is exactly one
     (§7.2). ``tls``: a comment on version and cipher, without parentheses.
     """
     clauses = [
-        b"Received: from " + _word(helo) + b" (" + _comment(client) + b")",
         b"by " + _word(by) + (b" (" + _comment(tls) + b")" if tls else b""),
         b"with " + _word(protocol) + b" id " + _word(ident),
     ]
+    if client:
+        clauses.insert(0, b"from " + _word(helo) + b" (" + _comment(client) + b")")
+    clauses[0] = b"Received: " + clauses[0]
     if recipient:
         clauses.append(b"for <" + _clean(recipient) + b">")
     clauses[-1] += b";"
@@ -142,7 +145,9 @@ def without(data: bytes, names: Collection[bytes]) -> bytes:
     """
     kept: list[bytes] = []
     at = 0
-    for one in header.section(data, 0, len(data)).fields:
+    # No limit: a Bcc must not slip through behind very many other fields.
+    found = header.section(data, 0, len(data), header.NO_LIMIT, header.NO_LIMIT)
+    for one in found.fields:
         if one.name in names:
             kept.append(data[at : one.start])
             at = one.end

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import formatdate
+from datetime import UTC, datetime
 
+from pillarbox.message import date
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Recipient
 
@@ -67,7 +68,7 @@ def failure_report(
         f"From: Mail delivery <postmaster@{hostname}>",
         f"To: <{sender}>",
         "Subject: Your message could not be delivered",
-        f"Date: {formatdate(now, usegmt=False)}",
+        f"Date: {_date(now)}",
         f"Message-ID: <{message_id}>",
         "Auto-Submitted: auto-replied",  # RFC 3834 §5
         "MIME-Version: 1.0",
@@ -84,6 +85,10 @@ def failure_report(
     dashes = b"--" + boundary.encode()
     body = b"".join(dashes + b"\r\n" + part + b"\r\n" for part in parts) + dashes + b"--\r\n"
     return "\r\n".join(header).encode() + b"\r\n\r\n" + body
+
+
+def _date(seconds: float) -> str:
+    return date.write(datetime.fromtimestamp(seconds, UTC))
 
 
 def _part(content_type: str, content: bytes) -> bytes:
@@ -120,7 +125,7 @@ def _for_machines(
         groups[0] = f"Original-Envelope-Id: {envelope.sender.envid}\r\n" + groups[0]
     if envelope.peer.helo:
         groups[0] += f"\r\nReceived-From-MTA: dns; {envelope.peer.helo}"
-    groups[0] += f"\r\nArrival-Date: {formatdate(envelope.received_at)}"
+    groups[0] += f"\r\nArrival-Date: {_date(envelope.received_at)}"
     for failure in failures:
         lines = []
         if failure.recipient.orcpt:
@@ -131,7 +136,7 @@ def _for_machines(
             "Action: failed",
             f"Status: {failure.reply.enhanced or '5.0.0'}",
             f"Diagnostic-Code: smtp; {failure.reply}",
-            f"Last-Attempt-Date: {formatdate(now)}",
+            f"Last-Attempt-Date: {_date(now)}",
         ]
         groups.append("\r\n".join(lines))
     return ("\r\n\r\n".join(groups) + "\r\n").encode()

@@ -1,0 +1,73 @@
+"""What a door does to the header of a message that passes through it.
+
+The header arrives in pieces in front of the body. It is held back, bounded, until its end is
+seen; then it is counted (hops), mended where the door may mend (submission, RFC 6409 §8), and
+let go. The body is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pillarbox.base.ids import Rng
+from pillarbox.message import compose, header
+
+_HIDDEN = (b"bcc", b"resent-bcc")
+"""RFC 5322 §3.6.3: the blind copies are in the envelope, and nowhere else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mender:
+    """Submission's own rules: what a user's program left out is added, Bcc does not travel."""
+
+    hostname: str
+    now: float
+    """Seconds since 1970 UTC."""
+    rng: Rng
+
+    def mend(self, raw: bytes) -> bytes:
+        """``raw`` is a header section with its blank line; the same as it may go out."""
+        return compose.add_missing(
+            compose.without(raw, _HIDDEN),
+            when=datetime.fromtimestamp(self.now, UTC),
+            message_id=f"<{self.rng.token(24)}@{self.hostname}>",
+        )
+
+
+class HeaderGate:
+    """Holds the header back until it is whole, then lets the message through."""
+
+    __slots__ = ("_held", "_limit", "_mender", "hops")
+
+    def __init__(self, limit: int, mender: Mender | None = None) -> None:
+        """``limit``: octets that are held at most; a longer header passes unmended."""
+        self._limit = limit
+        self._mender = mender
+        self._held: bytearray | None = bytearray()
+        self.hops = 0
+        """Received fields seen, once the header is through."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What may be written now; ``chunk`` comes with CRLF line ends."""
+        if self._held is None:
+            return chunk
+        begin = max(0, len(self._held) - 3)
+        self._held += chunk
+        if self._held.startswith(b"\r\n"):
+            return self._release(2)
+        end = self._held.find(b"\r\n\r\n", begin)
+        if end >= 0:
+            return self._release(end + 4)
+        return self._release(len(self._held)) if len(self._held) > self._limit else b""
+
+    def close(self) -> bytes:
+        """The message is over: what is still held."""
+        return b"" if self._held is None else self._release(len(self._held))
+
+    def _release(self, end: int) -> bytes:
+        held = bytes(self._held or b"")
+        self._held = None
+        raw, rest = held[:end], held[end:]
+        self.hops = sum(field.name == b"received" for field in header.fields(raw))
+        return (self._mender.mend(raw) if self._mender else raw) + rest

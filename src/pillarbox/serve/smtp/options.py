@@ -1,0 +1,44 @@
+"""What the SMTP doors need to be told and given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pillarbox.auth.login import Authenticator
+from pillarbox.auth.sendas import SendAs
+from pillarbox.base.clock import Clock
+from pillarbox.base.ids import Rng
+from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.route import Router
+from pillarbox.mailbox.intake import Intake
+from pillarbox.wire.smtp.options import Options as EngineOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One kind of door; shared by its connections."""
+
+    engine: EngineOptions
+    timeout: float = 300.0
+    """Seconds of silence until the connection is closed (RFC 5321 §4.5.3.2.7)."""
+    auth_failures: int = 3
+    """Failed logins on one connection before it is closed."""
+    max_header: int = 256 * 1024
+    """Octets of header that are looked at before anything is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The rooms behind the door."""
+
+    router: Router
+    acceptor: Acceptor
+    authenticator: Authenticator
+    send_as: SendAs
+    intake: Callable[[int, bool], Intake]
+    """Begins a message of about so many octets (0: unknown); True for BINARYMIME content."""
+    clock: Clock
+    rng: Rng
+    queued: Callable[[], None]
+    """Called when something was put into the queue."""

@@ -1,0 +1,180 @@
+"""One SMTP, submission or LMTP connection: the loop, and what is not mail itself.
+
+The engine judges the protocol, ``transaction`` handles mail, this file what surrounds it:
+greeting, hello, TLS, login, help and hanging up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from pillarbox.base.log import Logger
+from pillarbox.model.reply import OK, Reply
+from pillarbox.model.transaction import Peer, Role
+from pillarbox.net.driver import Connection
+from pillarbox.net.faults import IdleTimeout
+from pillarbox.serve.smtp.login import Login, with_mechanisms
+from pillarbox.serve.smtp.options import Needs, Options
+from pillarbox.serve.smtp.transaction import SENDER_OK, Transaction
+from pillarbox.wire.smtp import events
+from pillarbox.wire.smtp.options import Extension
+from pillarbox.wire.smtp.replies import render
+from pillarbox.wire.smtp.server import Engine
+
+log = Logger("smtp")
+
+BYE = Reply(221, "2.0.0", "Bye")
+TIMED_OUT = Reply(421, "4.4.2", "You have been silent for too long")
+SHUTTING_DOWN = Reply(421, "4.3.2", "The server is going down; try again soon")
+NO_TLS = Reply(454, "4.7.0", "TLS is not available at the moment")
+AUTH_FIRST = Reply(530, "5.7.0", "Log in first")
+NOT_YOU = Reply(553, "5.7.1", "That sender address is not one of yours")
+CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify, but will take mail and try to deliver it")
+NOT_SUPPORTED = Reply(502, "5.5.1", "Not supported here")
+HELP = Reply(214, "2.0.0", "Commands are those of RFC 5321; questions go to postmaster")
+
+Handler = Callable[[Any], Awaitable[bytes]]
+
+
+class Session:
+    """Serves one connection until it ends."""
+
+    def __init__(self, conn: Connection, options: Options, needs: Needs) -> None:
+        self._conn = conn
+        self._options = options
+        self._needs = needs
+        self._log = log.bind(conn=conn.id, ip=conn.peer.ip, door=options.engine.role.value)
+        engine = options.engine
+        if engine.role is Role.SUBMISSION:
+            engine = with_mechanisms(engine, needs.authenticator, conn)
+        if conn.can_start_tls:
+            engine = replace(engine, extensions=engine.extensions | {Extension.STARTTLS})
+        self._engine = Engine(engine, tls=conn.tls is not None)
+        peer = Peer(conn.peer.ip, conn.peer.port, tls=_tls_words(conn))
+        self._transaction = Transaction(self._engine, options, needs, peer, self._log)
+        self._login = Login(conn, needs.authenticator, options.auth_failures)
+        self._handlers: dict[type, Handler] = {
+            events.Hello: self._hello,
+            events.Mail: self._mail,
+            events.Rcpt: self._transaction.rcpt,
+            events.Data: self._transaction.data,
+            events.Bdat: self._transaction.bdat,
+            events.DataChunk: self._transaction.chunk,
+            events.ChunkEnd: self._transaction.chunk_end,
+            events.DataEnd: self._transaction.end,
+            events.Auth: self._auth,
+            events.AuthLine: self._auth_line,
+            events.AuthAborted: self._given,
+            events.StartTls: self._start_tls,
+            events.Rset: self._rset,
+            events.Noop: self._always(OK),
+            events.Quit: self._always(BYE),
+            events.Vrfy: self._always(CANNOT_VERIFY),  # RFC 5321 §3.5.3
+            events.Expn: self._always(NOT_SUPPORTED),
+            events.Help: self._always(HELP),
+            events.Unknown: self._given,
+            events.Fault: self._given,
+            events.Gone: self._gone,
+        }
+
+    async def run(self) -> None:
+        """Until the client or we hang up. Content that was not completed is forgotten."""
+        conn, engine = self._conn, self._engine
+        conn.timeout = self._options.timeout
+        conn.write(engine.greet())
+        try:
+            while not engine.closed:
+                data = await conn.read_or(conn.draining)
+                if data is None:
+                    conn.write(render(SHUTTING_DOWN))  # RFC 5321 §3.8
+                    return
+                await self._handle(engine.feed(data) if data else engine.eof())
+        except IdleTimeout:
+            conn.write(render(TIMED_OUT))
+        finally:
+            self._transaction.abandon()
+
+    async def _handle(self, happened: list[events.Event]) -> None:
+        while happened:
+            for event in happened:
+                out = await self._handlers[type(event)](event)
+                if out:
+                    self._conn.write(out)
+            happened = self._engine.resume()
+
+    # -- around the mail ----------------------------------------------------------------------
+
+    async def _hello(self, event: events.Hello) -> bytes:
+        self._transaction.abandon()
+        self._transaction.peer = replace(self._transaction.peer, helo=event.name)
+        return self._engine.reply(Reply(250, "", ""))
+
+    async def _mail(self, event: events.Mail) -> bytes:
+        """Submission: only after login, and only as oneself (RFC 6409 §4.3, §6.1)."""
+        if self._options.engine.role is Role.SUBMISSION:
+            account, sender = self._login.account, event.sender.address
+            if account is None:
+                return self._engine.reply(AUTH_FIRST)
+            if not await self._needs.send_as.allows(account, sender):
+                self._log.info("smtp.send-as", user=account.address, sender=str(sender))
+                return self._engine.reply(NOT_YOU)
+        return self._engine.reply(SENDER_OK)
+
+    async def _rset(self, event: events.Rset) -> bytes:
+        self._transaction.abandon()
+        return self._engine.reply(OK)
+
+    async def _start_tls(self, event: events.StartTls) -> bytes:
+        if not self._conn.can_start_tls:
+            return self._engine.reply(NO_TLS)
+        self._conn.write(self._engine.accept_tls())
+        injected = await self._conn.start_tls()
+        self._engine.tls_started()
+        if injected or self._engine.plaintext_injected:
+            self._log.warning("smtp.injected", octets=injected)
+        self._transaction.peer = replace(
+            self._transaction.peer, helo="", tls=_tls_words(self._conn)
+        )
+        return b""
+
+    # -- login --------------------------------------------------------------------------------
+
+    async def _auth(self, event: events.Auth) -> bytes:
+        return self._after(await self._login.start(event.mechanism, event.initial))
+
+    async def _auth_line(self, event: events.AuthLine) -> bytes:
+        return self._after(await self._login.answer(event.data))
+
+    def _after(self, outcome: bytes | Reply) -> bytes:
+        """A challenge goes on with the exchange; a reply ends it."""
+        if isinstance(outcome, bytes):
+            return self._engine.auth_challenge(outcome)
+        account = self._login.account
+        if account is not None:
+            self._transaction.peer = replace(self._transaction.peer, user=account.address)
+        return self._engine.auth_done(outcome)
+
+    # -- small answers ------------------------------------------------------------------------
+
+    def _always(self, reply: Reply) -> Handler:
+        async def answer(event: events.Event) -> bytes:  # noqa: ARG001
+            return self._engine.reply(reply)
+
+        return answer
+
+    async def _given(self, event: events.Unknown | events.Fault | events.AuthAborted) -> bytes:
+        """The engine knows the answer."""
+        return self._engine.reply(event.reply)
+
+    async def _gone(self, event: events.Gone) -> bytes:
+        if event.in_transaction:
+            self._log.info("smtp.gone")
+        self._transaction.abandon()
+        return b""
+
+
+def _tls_words(conn: Connection) -> str:
+    """Protocol and cipher, as the Received field says them."""
+    return f"{conn.tls.version} {conn.tls.cipher}" if conn.tls else ""

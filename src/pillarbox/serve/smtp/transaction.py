@@ -1,0 +1,171 @@
+"""One message at a time: from MAIL to the answer that promises it is kept.
+
+Every method takes an engine event and returns the bytes to write. The promise of a 250 after the
+content is made only once ``Acceptor.accept`` has returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pillarbox.base.errors import PillarboxError, is_permanent
+from pillarbox.base.log import Logger
+from pillarbox.delivery.accept import Result
+from pillarbox.mailbox.intake import Intake
+from pillarbox.model.refusal import Refusal
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Envelope, Peer, Role
+from pillarbox.serve.smtp import trace
+from pillarbox.serve.smtp.header import HeaderGate, Mender
+from pillarbox.serve.smtp.options import Needs, Options
+from pillarbox.wire.smtp import events
+from pillarbox.wire.smtp.server import Engine
+
+SENDER_OK = Reply(250, "2.1.0", "Sender OK")
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
+CHUNK_OK = Reply(250, "2.0.0", "Chunk taken")
+TROUBLE = Reply(451, "4.3.0", "Something is wrong here; try again later")
+TOO_BIG = Reply(552, "5.3.4", "Message too big")
+NOT_POSSIBLE = Reply(554, "5.3.0", "This message cannot be taken")
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A message whose content is arriving."""
+
+    id: str
+    intake: Intake
+    gate: HeaderGate
+    fault: Reply | None = None
+    """What went wrong on our side; the rest of the content is read and dropped."""
+
+
+class Transaction:
+    """Mail of one connection. ``peer`` and ``account`` are set by the session."""
+
+    def __init__(
+        self, engine: Engine, options: Options, needs: Needs, peer: Peer, log: Logger
+    ) -> None:
+        self._engine = engine
+        self._options = options
+        self._needs = needs
+        self._log = log
+        self._incoming: _Incoming | None = None
+        self.peer = peer
+        self._role = options.engine.role
+
+    async def rcpt(self, event: events.Rcpt) -> bytes:
+        """Route it once; the routes ride on the recipient from here on."""
+        sender = self._engine.sender
+        size = sender.size if sender else None
+        found = await self._needs.router.route(event.recipient.address, self._role, size=size)
+        if isinstance(found, Reply):
+            self._log.info("smtp.rcpt", rcpt=str(event.recipient.address), reply=str(found))
+            return self._engine.reply(found)
+        return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
+
+    async def data(self, event: events.Data) -> bytes:
+        self._open()
+        return self._engine.accept_data()
+
+    async def bdat(self, event: events.Bdat) -> bytes:
+        if event.first:
+            self._open()
+        return self._engine.accept_data()
+
+    def _open(self) -> None:
+        """Somewhere to put the content."""
+        self.abandon()
+        sender = self._engine.sender
+        now = self._needs.clock.now()
+        mender = None
+        if self._role is Role.SUBMISSION:
+            mender = Mender(self._options.engine.hostname, now, self._needs.rng)
+        trace_id = self._needs.rng.token(16)
+        self.peer = replace(self.peer, protocol=self._engine.protocol)
+        envelope = self._envelope(trace_id, now)
+        binary = sender is not None and sender.body == "BINARYMIME"
+        intake = self._needs.intake((sender.size if sender else None) or 0, binary)
+        intake.prepend(trace.fields(envelope, self._options.engine.hostname))
+        self._incoming = _Incoming(trace_id, intake, HeaderGate(self._options.max_header, mender))
+
+    async def chunk(self, event: events.DataChunk) -> bytes:
+        incoming = self._incoming
+        if incoming is not None and incoming.fault is None:
+            try:
+                incoming.intake.write(incoming.gate.feed(event.data))
+            except PillarboxError as error:
+                self._log.error("smtp.content", id=incoming.id, error=str(error))
+                incoming.fault = TROUBLE
+                incoming.intake.discard()
+        return b""
+
+    async def chunk_end(self, event: events.ChunkEnd) -> bytes:
+        if event.defect is not None:
+            self.abandon()
+            return self._engine.reply(event.defect)
+        return self._engine.reply(CHUNK_OK)
+
+    async def end(self, event: events.DataEnd) -> bytes:
+        """The content is complete: keep it, then say so."""
+        incoming, self._incoming = self._incoming, None
+        refusal = event.defect or (incoming.fault if incoming else TROUBLE)
+        if refusal is not None or incoming is None:
+            if incoming is not None:
+                incoming.intake.discard()
+            self._log.info("smtp.refused", size=event.size, reply=str(refusal))
+            return self._engine.reply_each(refusal or TROUBLE)
+        try:
+            result = await self._keep(incoming)
+        except Exception as error:
+            incoming.intake.discard()
+            self._log.error("smtp.content", id=incoming.id, error=repr(error))
+            return self._engine.reply_each(NOT_POSSIBLE if is_permanent(error) else TROUBLE)
+        if isinstance(result, Reply):
+            return self._engine.reply_each(result)
+        return self._answer(incoming.id, event.size, result)
+
+    async def _keep(self, incoming: _Incoming) -> Result | Reply:
+        incoming.intake.write(incoming.gate.close())
+        envelope = self._envelope(incoming.id, self._needs.clock.now())
+        message = await incoming.intake.finish()
+        if isinstance(message, Refusal):
+            return TOO_BIG
+        return await self._needs.acceptor.accept(
+            envelope, message, hops=incoming.gate.hops, queue=self._role is not Role.LMTP
+        )
+
+    def _answer(self, trace_id: str, size: int, result: Result) -> bytes:
+        if result.queued:
+            self._needs.queued()
+        for recipient, reply in zip(self._engine.recipients, result.replies, strict=True):
+            self._log.info(
+                "smtp.message",
+                id=trace_id,
+                sender=str(self._sender or "<>"),
+                rcpt=str(recipient.address),
+                size=size,
+                reply=str(reply),
+            )
+        if self._role is Role.LMTP:
+            return b"".join([self._engine.reply(reply) for reply in result.replies])
+        overall = result.overall()
+        if overall.ok:
+            overall = Reply(250, "2.0.0", f"Kept as {trace_id}")
+        return self._engine.reply_each(overall)
+
+    def abandon(self) -> None:
+        """Forget content that will not be completed (RSET, a hello, a lost connection)."""
+        if self._incoming is not None:
+            self._incoming.intake.discard()
+            self._incoming = None
+
+    @property
+    def _sender(self) -> object:
+        return self._engine.sender.address if self._engine.sender else None
+
+    def _envelope(self, trace_id: str, at: float) -> Envelope:
+        sender = self._engine.sender
+        if sender is None:
+            raise RuntimeError("content without MAIL")  # the engine's table forbids it
+        return Envelope(sender, tuple(self._engine.recipients), self._role, self.peer, at, trace_id)

@@ -1,0 +1,108 @@
+"""Doors on free loopback ports over a memory store: rooms together, without configuration."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pillarbox.auth.login import Authenticator
+from pillarbox.auth.passwords import CHEAP, Passwords
+from pillarbox.auth.sendas import SendAs
+from pillarbox.base.clock import SystemClock
+from pillarbox.base.ids import ConnectionIds, SystemRng
+from pillarbox.base.lanes import Lane
+from pillarbox.bus.local import LocalBus
+from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.route import Router
+from pillarbox.mailbox.intake import Intake
+from pillarbox.model.account import Account, Credentials, Domain
+from pillarbox.model.transaction import Role
+from pillarbox.net.certs import make_demo_ca
+from pillarbox.net.contexts import KeyPair, ServerTls
+from pillarbox.net.listen import Door, Handler, Listener
+from pillarbox.net.sockets import bind_tcp
+from pillarbox.serve.smtp.options import Needs, Options
+from pillarbox.serve.smtp.session import Session
+from pillarbox.store.api import Store
+from pillarbox.store.memory import MemoryStore
+from pillarbox.wire.smtp.options import Options as EngineOptions
+
+PASSWORD = "correct horse"
+
+
+@dataclass
+class Rooms:
+    """What all doors share."""
+
+    store: Store
+    bus: LocalBus
+    lane: Lane
+    passwords: Passwords
+    authenticator: Authenticator
+    tls: ServerTls
+    ca: Path
+    clock: SystemClock = field(default_factory=SystemClock)
+    rng: SystemRng = field(default_factory=SystemRng)
+    listeners: list[Listener] = field(default_factory=list)
+
+    async def account(self, name: str, **more: object) -> Account:
+        """A new account ``name``@example.test with PASSWORD."""
+        made = await self.passwords.make(PASSWORD)
+        assert isinstance(made, Credentials)
+        account = await self.store.add_account(f"{name}@example.test", made, **more)  # type: ignore[arg-type]
+        assert isinstance(account, Account)
+        return account
+
+    async def open(self, name: str, handler: Handler, *, implicit: bool = False) -> int:
+        """Open a door; its port."""
+        door = Door(name, handler, self.tls, implicit)
+        sockets = bind_tcp("127.0.0.1", 0)
+        listener = Listener(door, sockets, ids=ConnectionIds(self.clock, self.rng))
+        await listener.start()
+        self.listeners.append(listener)
+        return listener.addresses[0].port
+
+    async def smtp(self, role: Role, *, implicit: bool = False, **more: object) -> int:
+        """Open an SMTP door of a role; ``more`` are engine options."""
+        options = Options(EngineOptions("mail.example.test", role, **more))  # type: ignore[arg-type]
+        needs = Needs(
+            Router(self.store),
+            Acceptor(self.store, self.clock),
+            self.authenticator,
+            SendAs(self.store),
+            lambda expected, binary: Intake(self.store, expected=expected, binary=binary),
+            self.clock,
+            self.rng,
+            queued=lambda: None,
+        )
+        return await self.open(
+            role.value, lambda conn: Session(conn, options, needs).run(), implicit=implicit
+        )
+
+
+@contextlib.asynccontextmanager
+async def rooms(directory: Path, *people: str, store: Store | None = None) -> AsyncIterator[Rooms]:
+    """Rooms with the domain example.test and these accounts; everything is stopped afterwards."""
+    clock, rng = SystemClock(), SystemRng()
+    bus = LocalBus()
+    store = store or MemoryStore(bus.publish, clock)
+    lane = Lane("crypto")
+    passwords = Passwords(lane, rng, CHEAP)
+    ca, certificate, key = make_demo_ca(["localhost", "127.0.0.1", "mail.example.test"])
+    for name, text in (("ca.pem", ca), ("cert.pem", certificate), ("key.pem", key)):
+        (directory / name).write_bytes(text)
+    tls = ServerTls([KeyPair(directory / "cert.pem", directory / "key.pem")])
+    authenticator = Authenticator(store, passwords, clock=clock, rng=rng, secret=rng.bytes(32))
+    made = Rooms(store, bus, lane, passwords, authenticator, tls, directory / "ca.pem")
+    try:
+        await store.set_domain(Domain("example.test"))
+        for name in people:
+            await made.account(name)
+        yield made
+    finally:
+        for listener in made.listeners:
+            await listener.close(grace=1)
+        await lane.close()
+        await store.close()
