@@ -1,0 +1,149 @@
+"""A message as SEARCH reads it: header fields and texts, decoded once, folded for comparing.
+
+Of a message that is not inline only what is text is read, part by part; its attachments stay on
+the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from enum import IntEnum
+from typing import Final
+
+from pillarbox.mailbox.casemap import fold
+from pillarbox.message import header, text, words
+from pillarbox.message.octets import Data
+from pillarbox.message.part import Part, Scan
+from pillarbox.model.query import Text
+from pillarbox.store.api import Blobs
+
+MAX_TEXT: Final = 16 * 1024 * 1024
+"""Octets of one part that are searched."""
+
+
+def folded(value: str) -> str:
+    """The form to search in and for: folded, and any white space one space.
+
+    Line breaks are where a sender's line was full, so a phrase is found across them.
+    """
+    value = fold(value)
+    joined = " ".join(value.split())
+    if value[:1].isspace():
+        joined = " " + joined
+    if value[-1:].isspace() and joined != " ":
+        joined += " "
+    return joined
+
+
+def field_values(section: bytes, name: bytes) -> list[str]:
+    """Folded values of the fields of this (lower-case) name in a header section."""
+    return [
+        folded(words.decode(header.value(section, field)))
+        for field in header.fields(section)
+        if field.name == name
+    ]
+
+
+class Document:
+    """One message while it is searched."""
+
+    __slots__ = ("_headers", "_texts", "header", "octets", "parts", "scan")
+
+    def __init__(self, scan: Scan, header_octets: bytes, parts: list[tuple[Part, Data]]) -> None:
+        """``parts``: parts of interest, each with octets that its offsets count in."""
+        self.scan = scan
+        self.header = header_octets
+        self.parts = parts
+        self.octets = len(header_octets) + sum(part.size for part, _ in parts)
+        """How much there is to look at."""
+        self._texts: list[str] | None = None
+        self._headers: list[str] | None = None
+
+    def texts(self) -> list[str]:
+        """What BODY looks into: text parts, and the headers of embedded messages."""
+        if self._texts is None:
+            self._texts = [folded(found) for found in self._body_texts()]
+        return self._texts
+
+    def headers(self) -> list[str]:
+        """What TEXT looks into besides: the headers of all parts, the message's own the first.
+
+        Needs Depth.PARTS.
+        """
+        if self._headers is None:
+            self._headers = [
+                folded(text.header_text(data, part.header_start, part.body_start))
+                for part, data in self.parts
+            ]
+        return self._headers
+
+    def _body_texts(self) -> Iterator[str]:
+        for part, data in self.parts:
+            if part.type == b"text":
+                yield text.part_text(part, data, MAX_TEXT)
+            elif (root := part.embedded) is not None:
+                yield text.header_text(data, root.header_start, root.body_start)
+
+
+class Depth(IntEnum):
+    """How much of a message is wanted."""
+
+    HEADER = 0
+    TEXTS = 1
+    PARTS = 2
+    """The texts and the headers of all parts."""
+
+
+def depth_for(texts: Sequence[Text]) -> Depth:
+    """The depth that answers these."""
+    if not texts:
+        return Depth.HEADER
+    return Depth.TEXTS if all(text.scope == "body" for text in texts) else Depth.PARTS
+
+
+async def read(store: Blobs, blob: int, scan: Scan, body: bytes | None, depth: Depth) -> Document:
+    """The document of a message, from its octets where they are at hand."""
+    root = scan.root
+    wanted = [
+        part
+        for part in (root.walk() if depth else ())
+        if depth is Depth.PARTS or part.type == b"text" or part.embedded is not None
+    ]
+    if body is not None:
+        parts: list[tuple[Part, Data]] = [(part, body) for part in wanted]
+        return Document(scan, body[root.header_start : root.body_start], parts)
+    top = await store.read(blob, root.header_start, root.body_start - root.header_start)
+    found = []
+    for part in wanted:
+        inner = part.embedded
+        if part.type == b"text":
+            stop = min(part.body_end, part.body_start + MAX_TEXT)
+        else:
+            stop = inner.body_start if inner is not None else part.body_start
+        octets = await store.read(blob, part.header_start, stop - part.header_start)
+        found.append((_shifted(part, part.header_start, stop), octets))
+    return Document(scan, top, [*found])
+
+
+def _shifted(part: Part, by: int, stop: int) -> Part:
+    """The part as if the message began at ``by`` and ended at ``stop``."""
+    inner = part.embedded
+    children = []
+    if inner is not None:
+        children = [
+            replace(
+                inner,
+                header_start=inner.header_start - by,
+                body_start=inner.body_start - by,
+                body_end=stop - by,
+                children=[],
+            )
+        ]
+    return replace(
+        part,
+        header_start=part.header_start - by,
+        body_start=part.body_start - by,
+        body_end=stop - by,
+        children=children,
+    )
