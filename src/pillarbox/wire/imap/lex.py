@@ -36,6 +36,7 @@ _ESCAPE = re.compile(r'\\(["\\])')
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _SET = re.compile(r"[0-9*][0-9:,*]*")
 _SIMPLE_SET = re.compile(r"([1-9][0-9]{0,9})(?::(\*|[1-9][0-9]{0,9}))?\Z")
+_PLAIN_SET = re.compile(r"[1-9][0-9]{0,8}(?:,[1-9][0-9]{0,8})*\Z")
 _FLAGS = re.compile(r"\(([^()\"{\n]*)\)")
 _FLAG = re.compile(r'\\?[^\x00-\x20(){%*"\\\]\x7f-\U0010ffff]+')
 
@@ -313,6 +314,7 @@ class Cursor:
 
 
 def from_utf8(octets: bytes) -> str:
+    """Octets of a literal as text; Bad where they are not UTF-8."""
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
@@ -330,6 +332,8 @@ def read_ranges(text: str, limit: int) -> Ranges:
             return ((low, high),)
     if text.count(",") >= limit:
         raise Bad("Too many ranges in the message set", "LIMIT", "NO")
+    if _PLAIN_SET.match(text):  # a list without ranges, as long as sets ever get
+        return tuple([(int(number), int(number)) for number in text.split(",")])
     ranges = parse_ranges(text, limit)
     if ranges is None:
         raise Bad("The message set is not well formed")

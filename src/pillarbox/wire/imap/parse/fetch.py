@@ -57,6 +57,7 @@ class _Tail:
 
 
 def fetch(cur: Cursor, tag: str, *, uid: bool = False) -> Fetch:
+    """``FETCH set items [modifiers]``."""
     cur.space()
     ranges = cur.ranges()
     cur.space()

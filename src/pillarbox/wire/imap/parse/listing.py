@@ -63,6 +63,7 @@ def _returns(cur: Cursor) -> ListReturn:
 
 
 def list_(cur: Cursor, tag: str) -> List:
+    """``LIST [(selection)] reference patterns [RETURN (options)]``."""
     cur.space()
     select: frozenset[str] = frozenset()
     extended = cur.peek() == "("
@@ -91,6 +92,7 @@ def list_(cur: Cursor, tag: str) -> List:
 
 
 def lsub(cur: Cursor, tag: str) -> Lsub:
+    """``LSUB reference pattern``, gone from IMAP4rev2 and still in wide use."""
     cur.space()
     reference = cur.list_mailbox()
     cur.space()

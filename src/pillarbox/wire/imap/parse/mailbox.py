@@ -23,7 +23,7 @@ from pillarbox.wire.imap.commands import (
     Unsubscribe,
 )
 from pillarbox.wire.imap.lex import MAX_NUMBER64, Bad, Cursor
-from pillarbox.wire.imap.parse.base import Parser, bare
+from pillarbox.wire.imap.parse.base import Parser
 
 STATUS_NEEDS = {
     "DELETED": "IMAP4rev2",  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
@@ -37,6 +37,7 @@ _STATUS = {att.value: att for att in StatusAtt}
 
 
 def status_item(cur: Cursor) -> StatusAtt:
+    """One STATUS item, of the protocol or of an extension that is offered."""
     word = cur.word()
     item = _STATUS.get(word)
     if item is None:
@@ -52,6 +53,7 @@ def status_items(cur: Cursor) -> tuple[StatusAtt, ...]:
 
 
 def select(cur: Cursor, tag: str, *, examine: bool = False) -> Select:
+    """``SELECT mailbox [(parameters)]``, and EXAMINE alike."""
     cur.space()
     command = Select(tag, cur.mailbox(), examine)
     if cur.more():  # RFC 4466 §2.3
@@ -102,6 +104,7 @@ def _resync(cur: Cursor) -> Resync:
 
 
 def create(cur: Cursor, tag: str) -> Create:
+    """``CREATE mailbox [(USE (attributes))]``."""
     cur.space()
     name = cur.mailbox()
     uses: tuple[str, ...] = ()
@@ -119,6 +122,7 @@ def create(cur: Cursor, tag: str) -> Create:
 
 
 def rename(cur: Cursor, tag: str) -> Rename:
+    """``RENAME old new``."""
     cur.space()
     old = cur.mailbox()
     cur.space()
@@ -128,6 +132,7 @@ def rename(cur: Cursor, tag: str) -> Rename:
 
 
 def status(cur: Cursor, tag: str) -> Status:
+    """``STATUS mailbox (items)``."""
     cur.space()
     name = cur.mailbox()
     cur.space()
@@ -148,6 +153,8 @@ def named(command: Callable[[str, str], Any]) -> Parser:
     return parse
 
 
+BARE = {"NAMESPACE": Namespace, "CHECK": Check, "CLOSE": Close, "UNSELECT": Unselect}
+
 PARSERS: dict[str, Parser] = {
     "SELECT": select,
     "EXAMINE": partial(select, examine=True),
@@ -156,9 +163,5 @@ PARSERS: dict[str, Parser] = {
     "RENAME": rename,
     "SUBSCRIBE": named(Subscribe),
     "UNSUBSCRIBE": named(Unsubscribe),
-    "NAMESPACE": bare(Namespace),
     "STATUS": status,
-    "CHECK": bare(Check),
-    "CLOSE": bare(Close),
-    "UNSELECT": bare(Unselect),
 }

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pillarbox.model.flags import FlagSet
 from pillarbox.wire.imap.commands import Copy, Expunge, Move, Ranges, Store, StoreMode
 from pillarbox.wire.imap.lex import Bad, Cursor, read_flags
-from pillarbox.wire.imap.parse.base import Parser, bare
+from pillarbox.wire.imap.parse.base import Parser
 
 _MODES = {
     mode.value + silent: (mode, bool(silent)) for mode in StoreMode for silent in ("", ".SILENT")
@@ -18,6 +18,7 @@ MovedOrCopied = TypeVar("MovedOrCopied", Copy, Move)
 
 
 def store(cur: Cursor, tag: str, *, uid: bool = False) -> Store:
+    """``STORE set [(modifier)] item flags``."""
     cur.space()
     ranges = cur.ranges()
     cur.space()
@@ -70,12 +71,15 @@ def _to_mailbox(
 
 
 def uid_expunge(cur: Cursor, tag: str) -> Expunge:
+    """``UID EXPUNGE set`` (RFC 4315 §2.1)."""
     cur.need("UIDPLUS")  # RFC 4315 §2.1
     cur.space()
     ranges = cur.ranges()
     cur.end()
     return Expunge(tag, ranges)
 
+
+BARE = {"EXPUNGE": Expunge}
 
 PARSERS: dict[str, Parser] = {
     "STORE": store,
@@ -84,6 +88,5 @@ PARSERS: dict[str, Parser] = {
     "UID COPY": _to_mailbox(Copy, uid=True),
     "MOVE": _to_mailbox(Move, uid=False),
     "UID MOVE": _to_mailbox(Move, uid=True),
-    "EXPUNGE": bare(Expunge),
     "UID EXPUNGE": uid_expunge,
 }

@@ -319,6 +319,7 @@ def returns(cur: Cursor) -> SearchReturn:
 
 
 def search(cur: Cursor, tag: str, *, uid: bool = False) -> Search:
+    """``SEARCH [RETURN (options)] [CHARSET name] keys``."""
     reader = Reader(cur)
     asked = None
     cur.space()

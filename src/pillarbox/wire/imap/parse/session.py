@@ -14,7 +14,7 @@ from pillarbox.wire.imap.commands import (
     StartTls,
 )
 from pillarbox.wire.imap.lex import Bad, Cursor
-from pillarbox.wire.imap.parse.base import Parser, bare
+from pillarbox.wire.imap.parse.base import Parser
 from pillarbox.wire.sasl.b64 import decode_initial
 
 ID_FIELDS = 30
@@ -22,6 +22,7 @@ ID_FIELDS = 30
 
 
 def login(cur: Cursor, tag: str) -> Login:
+    """``LOGIN user password``."""
     cur.space()
     user = cur.astring()
     cur.space()
@@ -31,6 +32,7 @@ def login(cur: Cursor, tag: str) -> Login:
 
 
 def authenticate(cur: Cursor, tag: str) -> Authenticate:
+    """``AUTHENTICATE mechanism [initial-response]``."""
     cur.space()
     mechanism = cur.word()
     initial = None
@@ -44,11 +46,13 @@ def authenticate(cur: Cursor, tag: str) -> Authenticate:
 
 
 def starttls(cur: Cursor, tag: str) -> StartTls:
+    """STARTTLS; the engine adds whether octets were waiting behind it."""
     cur.end()
     return StartTls(tag, False)
 
 
 def enable(cur: Cursor, tag: str) -> Enable:
+    """``ENABLE`` and names; unknown ones are the answerer's to ignore."""
     names = []
     while cur.more():
         names.append(cur.word())
@@ -79,14 +83,12 @@ def identify(cur: Cursor, tag: str) -> Id:
     return Id(tag, fields)
 
 
+BARE = {"CAPABILITY": Capability, "NOOP": Noop, "LOGOUT": Logout, "IDLE": Idle}
+
 PARSERS: dict[str, Parser] = {
-    "CAPABILITY": bare(Capability),
-    "NOOP": bare(Noop),
-    "LOGOUT": bare(Logout),
     "ID": identify,
     "STARTTLS": starttls,
     "LOGIN": login,
     "AUTHENTICATE": authenticate,
     "ENABLE": enable,
-    "IDLE": bare(Idle),
 }

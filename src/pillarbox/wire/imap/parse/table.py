@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from pillarbox.wire.imap.lex import Bad, Cursor
 from pillarbox.wire.imap.parse import fetch, listing, mailbox, message, search, session
-from pillarbox.wire.imap.parse.base import Parser
+from pillarbox.wire.imap.parse.base import Parser, bare
 
 STREAMED = frozenset({"APPEND"})
 
@@ -13,8 +16,13 @@ def _no_message(_cur: Cursor, _tag: str) -> None:
     raise Bad("Missing message")
 
 
+_FAMILIES = (session, mailbox, listing, message, fetch, search)
+
+BARE: dict[str, Callable[[str], Any]] = {**session.BARE, **mailbox.BARE, **message.BARE}
+"""The commands without arguments, which need no parser but their class."""
+
 PARSERS: dict[str, Parser] = {
-    name: parser
-    for family in (session, mailbox, listing, message, fetch, search)
-    for name, parser in family.PARSERS.items()
-} | dict.fromkeys(STREAMED, _no_message)
+    **{name: bare(command) for name, command in BARE.items()},
+    **{name: parser for family in _FAMILIES for name, parser in family.PARSERS.items()},
+    **dict.fromkeys(STREAMED, _no_message),
+}

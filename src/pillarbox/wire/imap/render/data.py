@@ -1,0 +1,175 @@
+"""Untagged data: mailboxes, counts, search results (RFC 9051 §7.2 to §7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pillarbox.model.mailbox import SEPARATOR
+from pillarbox.model.numset import NumSet
+from pillarbox.wire.imap.render.text import mailbox, nstring, parenthesized, string
+
+# --- the session
+
+
+def capability(names: Iterable[str]) -> bytes:
+    """RFC 9051 §7.2.2."""
+    return ("* CAPABILITY " + " ".join(names) + "\r\n").encode("ascii")
+
+
+def enabled(names: Iterable[str]) -> bytes:
+    """Sent even when nothing was enabled (RFC 9051 §6.3.1)."""
+    return " ".join(("* ENABLED", *names)).encode("ascii") + b"\r\n"
+
+
+def id_(fields: Mapping[str, str | None] | None) -> bytes:
+    """RFC 2971 §3.2."""
+    if not fields:
+        return b"* ID NIL\r\n"
+    pairs = [
+        string(key.encode()) + b" " + nstring(None if value is None else value.encode())
+        for key, value in fields.items()
+    ]
+    return b"* ID (" + b" ".join(pairs) + b")\r\n"
+
+
+def namespace(
+    personal: Sequence[str], other: Sequence[str] = (), shared: Sequence[str] = ()
+) -> bytes:
+    """Prefixes of the three kinds (RFC 2342 §5)."""
+    kinds = []
+    for prefixes in (personal, other, shared):
+        described = [b"(%b %b)" % (_prefix(p), _separator(SEPARATOR)) for p in prefixes]
+        kinds.append(b"(" + b"".join(described) + b")" if described else b"NIL")
+    return b"* NAMESPACE " + b" ".join(kinds) + b"\r\n"
+
+
+def _prefix(prefix: str) -> bytes:
+    return mailbox(prefix) if prefix else b'""'
+
+
+def _separator(separator: str) -> bytes:
+    return string(separator.encode("ascii")) if separator else b"NIL"
+
+
+# --- mailboxes
+
+
+def list_(
+    attributes: Iterable[str],
+    name: str,
+    *,
+    utf8: bool = False,
+    separator: str = SEPARATOR,
+    childinfo: Sequence[str] = (),
+    old_name: str = "",
+    extended: Sequence[tuple[str, bytes]] = (),
+) -> bytes:
+    """LIST; ``separator`` '' is NIL (a name outside any hierarchy).
+
+    ``childinfo``: selection options that children match (RFC 5258 §5); ``old_name``: what the
+    client knows the mailbox by (RFC 9051 §6.3.9.7); ``extended``: further items, as wire bytes.
+    """
+    items = list(extended)
+    if childinfo:
+        quoted = b" ".join(string(option.encode("ascii")) for option in childinfo)
+        items.append(("CHILDINFO", b"(" + quoted + b")"))
+    if old_name:
+        items.append(("OLDNAME", b"(" + mailbox(old_name, utf8=utf8) + b")"))
+    tail = b""
+    if items:
+        spelt = [string(tag.encode("ascii")) + b" " + value for tag, value in items]
+        tail = b" (" + b" ".join(spelt) + b")"
+    shown = mailbox(name, utf8=utf8) if name else b'""'
+    return b"* LIST %b %b %b%b\r\n" % (
+        parenthesized(attributes), _separator(separator), shown, tail
+    )  # fmt: skip
+
+
+def lsub(attributes: Iterable[str], name: str, *, utf8: bool = False) -> bytes:
+    """RFC 3501 §7.2.3."""
+    return b"* LSUB %b %b %b\r\n" % (
+        parenthesized(attributes), _separator(SEPARATOR), mailbox(name, utf8=utf8)
+    )  # fmt: skip
+
+
+def status(
+    name: str, values: Sequence[tuple[str, int | str | None]], *, utf8: bool = False
+) -> bytes:
+    """STATUS; a number, an object id, or None for NIL (no APPENDLIMIT)."""
+    pairs = []
+    for item, value in values:
+        spelt = "NIL" if value is None else f"({value})" if isinstance(value, str) else str(value)
+        pairs.append(f"{item} {spelt}")
+    return b"* STATUS %b (%b)\r\n" % (mailbox(name, utf8=utf8), " ".join(pairs).encode("ascii"))
+
+
+def flags(names: Iterable[str]) -> bytes:
+    """The flags a mailbox has in use (RFC 9051 §7.3.5)."""
+    return b"* FLAGS " + parenthesized(names) + b"\r\n"
+
+
+def exists(count: int) -> bytes:
+    """RFC 9051 §7.4.1."""
+    return b"* %d EXISTS\r\n" % count
+
+
+def recent(count: int) -> bytes:
+    """RFC 3501 §7.3.2; clients that enabled IMAP4rev2 do not get it."""
+    return b"* %d RECENT\r\n" % count
+
+
+def expunges(numbers: Sequence[int]) -> bytes:
+    """EXPUNGE, one line a message. Each number counts after the ones before it took effect, so
+    for messages given by their old numbers send them in descending order (RFC 9051 §7.5.1)."""
+    return (b"* %d EXPUNGE\r\n" * len(numbers)) % tuple(numbers)
+
+
+def vanished(uids: NumSet, *, earlier: bool = False) -> bytes:
+    """RFC 7162 §3.2.10; nothing for an empty set, which has no spelling."""
+    if not uids:
+        return b""
+    return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", str(uids).encode("ascii"))
+
+
+# --- search results
+
+
+def search(numbers: Iterable[int], modseq: int | None = None) -> bytes:
+    """SEARCH; ``modseq``: highest of the messages found (RFC 7162 §3.1.5), only if any was."""
+    found = " ".join(map(str, numbers))
+    tail = f" (MODSEQ {modseq})" if modseq is not None and found else ""
+    return f"* SEARCH{' ' if found else ''}{found}{tail}\r\n".encode("ascii")
+
+
+def esearch(
+    tag: str,
+    *,
+    uid: bool,
+    low: int | None = None,
+    high: int | None = None,
+    found: NumSet | None = None,
+    count: int | None = None,
+    partial: tuple[int, int] | None = None,
+    window: NumSet | None = None,
+    modseq: int | None = None,
+) -> bytes:
+    """ESEARCH (RFC 9051 §7.3.4); ``low`` and ``high`` are MIN and MAX.
+
+    Give only what was asked for: MIN, MAX and ALL are left out when nothing matched (RFC 4731
+    §3.1), so None and the empty set say nothing. ``partial`` is echoed with its ``window`` of
+    the result, NIL when that is empty (RFC 9394 §3.1).
+    """
+    parts = [b"* ESEARCH (TAG %b)" % string(tag.encode("ascii", "replace"))]
+    if uid:
+        parts.append(b"UID")
+    for name, value in (("MIN", low), ("MAX", high), ("COUNT", count)):
+        if value is not None:
+            parts.append(f"{name} {value}".encode("ascii"))
+    if found:
+        parts.append(b"ALL " + str(found).encode("ascii"))
+    if partial is not None:
+        inside = str(window) if window else "NIL"
+        parts.append(f"PARTIAL ({partial[0]}:{partial[1]} {inside})".encode("ascii"))
+    if modseq is not None:
+        parts.append(b"MODSEQ %d" % modseq)
+    return b" ".join(parts) + b"\r\n"
