@@ -13,11 +13,13 @@ How a door uses it::
     # Challenge(data): send it, then exchange.step(response). Anything else is a LoginResult and
     # the end. A client that cancels needs nothing: drop the exchange.
 
-After STARTTLS make a new Context and ask for the mechanisms again.
+After STARTTLS make a new Context and ask for the mechanisms again. A door that advertised another
+list than ``mechanisms`` gives it to ``begin``: SCRAM tells a lie about that list from an honest one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pillarbox.auth.cache import SuccessCache
@@ -48,6 +50,10 @@ class Options:
     """by SCRAM, which shows no password but lets a listener guess it at leisure."""
     mechanisms: frozenset[str] = ALL_MECHANISMS
     """What may be offered at all."""
+    plus_with: frozenset[str] = frozenset({"tls-exporter", "tls-unique"})
+    """SCRAM-…-PLUS is offered where one of these bindings is at hand. By ``tls-server-end-point``
+    alone it is not: a client cannot see which types we have, and most take the connection's own
+    (RFC 9266 §3 makes ``tls-exporter`` the default of TLS 1.3); they would fail, not fall back."""
 
 
 class Authenticator:
@@ -86,7 +92,7 @@ class Authenticator:
         has = {
             Need.PRIVACY: private,
             Need.SCRAM_KEYS: self._passwords.options.scram_iterations > 0,
-            Need.BINDING: bool(ctx.bindings),
+            Need.BINDING: not self.options.plus_with.isdisjoint(ctx.bindings),
         }
         names = offered([need for need, there in has.items() if there])
         return [name for name in names if name in self.options.mechanisms]
@@ -100,8 +106,13 @@ class Authenticator:
         attempt = Attempt(user, mech, ctx)
         return await self._checks.guarded(self._checks.by_password(attempt, password, ""))
 
-    def begin(self, name: str, ctx: Context) -> Exchange | Rejected:
-        """Start a SASL exchange with the mechanism ``name``, in any case of letters."""
+    def begin(
+        self, name: str, ctx: Context, advertised: Collection[str] | None = None
+    ) -> Exchange | Rejected:
+        """Start a SASL exchange with the mechanism ``name``, in any case of letters.
+
+        ``advertised``: the list that the client was shown, None for that of ``mechanisms``.
+        """
         row = mechanism(name)
         if row is None or row.name not in self.options.mechanisms:
             return Rejected(Reason.MECHANISM, "unknown")
@@ -109,7 +120,8 @@ class Authenticator:
         if row.name not in offers:
             clear = not self.cleartext(ctx)
             return Rejected(Reason.NEEDS_TLS if clear else Reason.MECHANISM, "not offered")
-        binds = any(offer.endswith("-PLUS") for offer in offers)
+        shown = offers if advertised is None else advertised
+        binds = any(name.endswith("-PLUS") for name in shown)
         context = ServerContext(
             self._secret,
             nonce=lambda: self._rng.token(NONCE_LENGTH),
