@@ -38,7 +38,7 @@ def facts_of(data: Readable) -> Facts:
 
 
 def _opaque(size: int) -> Facts:
-    root = Part(0, 0, size, b"application", b"octet-stream")
+    root = Part(0, 0, size, b"application", b"octet-stream", (), b"binary")
     found = Scan(size, root, [], Envelope(), LineEnds.NONE, True, True, set())
     return Facts(
         envelope=imapform.envelope(found),
