@@ -27,6 +27,10 @@ class Address(NamedTuple):
     host: bytes | None
 
 
+LIMIT = 10_000
+"""Addresses read of one field. No mail has as many; an attack has a million."""
+_TOKENS_EACH = 12
+
 GROUP_END = Address(None, None, None, None)
 
 # The two forms that nearly all mail uses, whole and up to a comma or the end.
@@ -52,11 +56,11 @@ _SPACE, _TEXT, _COMMENT, _SPECIAL = range(4)
 _Token = tuple[int, bytes]
 
 
-def parse(value: bytes) -> list[Address]:
-    """All addresses of an unfolded field value, group markers included."""
+def parse(value: bytes, limit: int = LIMIT) -> list[Address]:
+    """The addresses of an unfolded field value, group markers included; at most ``limit``."""
     found: list[Address] = []
     at = 0
-    while simple := _SIMPLE.match(value, at):
+    while len(found) < limit and (simple := _SIMPLE.match(value, at)):
         quoted, phrase, local, host, bare_local, bare_host = simple.groups()
         if bare_local is not None:
             found.append(Address(None, None, bare_local, bare_host))
@@ -64,8 +68,8 @@ def parse(value: bytes) -> list[Address]:
             name = quoted if quoted is not None else phrase
             found.append(Address(_squeeze(name) or None, None, local, host))
         at = simple.end()
-    if at < len(value) and value[at:].strip(b" \t\r\n,"):
-        return _Parser(_tokens(unfold(value))).parse()
+    if at < len(value) and len(found) < limit and value[at:].strip(b" \t\r\n,"):
+        return _Parser(_tokens(unfold(value), limit * _TOKENS_EACH)).parse()[:limit]
     return found
 
 
@@ -76,12 +80,16 @@ def _squeeze(text: bytes) -> bytes:
     return text.strip()
 
 
-def _tokens(value: bytes) -> list[_Token]:
-    """Cut a value into tokens. After a quote or comment that never closes, no more are sought."""
+def _tokens(value: bytes, limit: int) -> list[_Token]:
+    """The first ``limit`` tokens of a value.
+
+    After a quote or a comment that never closes, no more of its kind are looked for: the search
+    to the end is made once.
+    """
     tokens: list[_Token] = []
     at = 0
     quotes = comments = True
-    while at < len(value):
+    while at < len(value) and len(tokens) < limit:
         octet = value[at : at + 1]
         if octet == b'"':
             quoted = _QUOTED.match(value, at) if quotes else None
@@ -122,10 +130,23 @@ class _Parser:
     """Collects tokens up to the next separator and makes an address of them.
 
     ``angle`` is None before an angle bracket, ``inside`` says it is still open. ``route``: what
-    is inside begins with ``@`` and no colon has ended the source route yet.
+    is inside begins with ``@`` and no colon has ended the source route yet. ``at``: the items
+    hold an ``@``. ``doubtful``: they follow an address without a comma, so they count only if
+    they are one.
     """
 
-    __slots__ = ("angle", "at", "comment", "found", "group", "inside", "items", "route", "tokens")
+    __slots__ = (
+        "angle",
+        "at",
+        "comment",
+        "doubtful",
+        "found",
+        "group",
+        "inside",
+        "items",
+        "route",
+        "tokens",
+    )
 
     def __init__(self, tokens: list[_Token]) -> None:
         self.tokens = tokens
@@ -133,7 +154,7 @@ class _Parser:
         self.items: list[_Token] = []
         self.angle: list[_Token] | None = None
         self.comment: bytes | None = None
-        self.group = self.inside = self.route = self.at = False
+        self.group = self.inside = self.route = self.at = self.doubtful = False
 
     def parse(self) -> list[Address]:
         for token in self.tokens:
@@ -148,6 +169,9 @@ class _Parser:
                 if kind != _SPACE:
                     self.angle.append(token)
             else:
+                if self.angle is not None and kind != _SPACE:
+                    self._flush()  # a comma is missing, or this is rubbish
+                    self.doubtful = True
                 self.items.append(token)
                 self.at = self.at or kind == _SPECIAL
         self._flush()
@@ -185,9 +209,10 @@ class _Parser:
 
     def _flush(self) -> None:
         """Make what was collected an address, or several, or none."""
-        items, angle, comment, at = self.items, self.angle, self.comment, self.at
+        items, angle, comment = self.items, self.angle, self.comment
+        at, doubtful = self.at, self.doubtful
         self.items, self.angle, self.comment = [], None, None
-        self.inside = self.route = self.at = False
+        self.inside = self.route = self.at = self.doubtful = False
         if angle is not None:
             adl, mailbox, host = _addr_spec(angle)
             self.found.append(Address(_phrase(items) or comment or None, adl, mailbox, host))
@@ -196,7 +221,7 @@ class _Parser:
                 if (_SPECIAL, b"@") in run:
                     _, mailbox, host = _addr_spec(run)
                     self.found.append(Address(comment, None, mailbox, host))
-        elif phrase := _phrase(items):
+        elif not doubtful and (phrase := _phrase(items)):
             if b" " in phrase:
                 self.found.append(Address(phrase, None, b"", b""))
             else:

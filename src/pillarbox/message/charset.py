@@ -87,10 +87,20 @@ def codec(name: bytes) -> str | None:
         wanted = _ISO_8859_SUPERSETS.get(number, f"iso8859_{number}")
     try:
         found = codecs.lookup(wanted or text).name
-        b"".decode(found)  # LookupError for codecs that do not make text (base64, zlib)
-    except (LookupError, UnicodeError, ValueError):
+    except (LookupError, ValueError):
         return None
-    return None if found in _NOT_CHARSETS | _UNSPECIFIED else found
+    return found if found not in _NOT_CHARSETS | _UNSPECIFIED and _makes_text(found) else None
+
+
+def _makes_text(name: str) -> bool:
+    """False for the codecs from bytes to bytes (base64, zlib)."""
+    try:
+        b"a".decode(name)
+    except UnicodeError:
+        pass  # it would, of other octets
+    except LookupError:
+        return False
+    return True
 
 
 def decode(data: bytes, declared: bytes | None = None) -> str:
@@ -104,21 +114,28 @@ def decode(data: bytes, declared: bytes | None = None) -> str:
         return data.decode("ascii")
     for candidate in (name, "utf_8") if name and name != "utf-8" else ("utf_8",):
         try:
-            return data.decode(candidate)
+            return _whole(data.decode(candidate), candidate)
         except UnicodeError:
             pass
     if name is not None:
         text = _replacing(data, name)
-        if text.count("\ufffd") * 20 <= len(text):
+        if text.count("\ufffd") * 10 <= len(text):
             return text
     return data.decode("cp1252", "replace")
 
 
 def _replacing(data: bytes, name: str) -> str:
     try:
-        return data.decode(name, "replace")
+        return _whole(data.decode(name, "replace"), name)
     except UnicodeError:  # a codec that knows only strict
         return "\ufffd"
+
+
+def _whole(text: str, name: str) -> str:
+    """UTF-7 lets half a surrogate pair through, which no UTF-8 can hold."""
+    if name != "utf-7":
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def decode_raw(data: bytes, hint: bytes | None = None) -> str:

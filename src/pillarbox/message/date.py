@@ -21,7 +21,14 @@ _ZONES = {
     b"PDT": -420,
 }
 _COMMENT = re.compile(rb"\([^()]*+\)")
-_TIME = rb"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,]\d++)?)?"
+_COLON = rb"\s*+[:.]\s*+"  # RFC 5322 §4.3: white space and comments between any tokens
+_TIME = (
+    rb"(?P<hour>\d{1,2})"
+    + _COLON
+    + rb"(?P<minute>\d{2})(?:"
+    + _COLON
+    + rb"(?P<second>\d{2})(?:[.,]\d++)?)?"
+)
 _ZONE = rb"(?:(?:GMT|UTC|UT)?(?P<offset>[+-]\d{1,2}:?\d{2})|(?P<zone>[A-Za-z]{1,5}))?"
 _FORMS = (
     # Wed, 17 Jul 1996 02:23:25 -0700; commas, dashes and the weekday are optional.

@@ -19,6 +19,13 @@ from typing import NamedTuple
 
 from pillarbox.message.octets import Data
 
+MAX_OCTETS = 16 << 20
+MAX_FIELDS = 50_000
+"""Where reading a header ends unless told otherwise: far beyond any mail that is not an attack,
+near enough to take a fraction of a second."""
+
+NO_LIMIT = 1 << 62
+
 # RFC 5322 §3.6.8: ftext is printable US-ASCII except the colon. §4.5: white space before it.
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 # A line of a header that is not a continuation. Starts with a literal so that the search is a
@@ -65,7 +72,11 @@ class Section(NamedTuple):
 
 
 def section(
-    data: Data, start: int, end: int, max_octets: int = 1 << 62, max_fields: int = 1 << 62
+    data: Data,
+    start: int,
+    end: int,
+    max_octets: int = MAX_OCTETS,
+    max_fields: int = MAX_FIELDS,
 ) -> Section:
     """Find the fields of the header that begins at ``start``; nothing at ``end`` or after is read.
 
@@ -96,10 +107,10 @@ def _fields(
     bound = min(text_end, start + max_octets)
     complete = bound == text_end
     blank = body_start > last
-    first = _FIELD.match(data, start, bound)
+    first = _FIELD.match(data, start, text_end)
     if first is not None:
         name = first[1].lower()
-    elif _resumes(data, start, bound):
+    elif _resumes(data, start, text_end):
         name = b""
     else:
         return Section([], start, False, True)
@@ -109,8 +120,11 @@ def _fields(
         at = line.start() + 1
         key = line[1]
         if key is None:
-            if not _resumes(data, at, bound):
-                last, body_start, blank = at, at, False
+            if not complete and (at >= bound or _FIELD.match(data, at, text_end)):
+                last = at
+                break  # the limit cuts the next field
+            if not _resumes(data, at, text_end):
+                last, body_start, blank, complete = at, at, False, True
                 break
             key = b""
         found.append(_new(Field, (name, begin, at)))
@@ -122,12 +136,12 @@ def _fields(
     return Section(found, body_start, blank, complete)
 
 
-def _resumes(data: Data, at: int, bound: int) -> bool:
+def _resumes(data: Data, at: int, text_end: int) -> bool:
     """True when the line at ``at``, which is no field, is followed by one."""
     if data[at : at + 2] == b"--":
         return False
-    newline = data.find(b"\n", at, bound)
-    return newline >= 0 and _FIELD.match(data, newline + 1, bound) is not None
+    newline = data.find(b"\n", at, text_end)
+    return newline >= 0 and _FIELD.match(data, newline + 1, text_end) is not None
 
 
 def fields(header: bytes) -> list[Field]:
@@ -175,6 +189,6 @@ def pick(header: bytes, names: Collection[bytes], exclude: bool = False) -> byte
     picked = [header[f.start : f.end] for f in found.fields if (f.name in wanted) != exclude]
     if picked and not picked[-1].endswith(b"\n"):
         picked.append(b"\r\n")
-    tail = found.fields[-1].end if found.fields else 0
-    picked.append(header[tail : found.body_start] if found.blank else b"\r\n")
+    bare = found.blank and header[max(found.body_start - 2, 0) : found.body_start] != b"\r\n"
+    picked.append(b"\n" if bare else b"\r\n")
     return b"".join(picked)

@@ -72,6 +72,10 @@ class _Form:
             value = value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         return b'"' + value + b'"'
 
+    def token(self, value: bytes) -> bytes:
+        """A media type in upper case: the grammar wants the known ones quoted, never literal."""
+        return b'"%b"' % value.upper() if len(value) < _MAX_QUOTED else self.string(value)
+
     def nstring(self, value: bytes | None, hint: bytes | None = None) -> bytes:
         """NIL where the field is absent, "" where it is empty."""
         return b"NIL" if value is None else self.string(value, hint)
@@ -122,7 +126,7 @@ class _Form:
         """One body, with all below it."""
         if part.is_multipart:
             inner = b"".join([self.body(child, extensible) for child in part.children])
-            inner += b" " + self.string(part.subtype.upper())
+            inner += b" " + self.token(part.subtype)
             if extensible:
                 inner += b" " + self.parameters(part.params) + self.extension(part)
             return b"(%b)" % inner
@@ -150,8 +154,8 @@ class _Form:
             # body-type-basic); what cannot be looked into is octets (RFC 2046 §4.5.1).
             kind, subtype = b"application", b"octet-stream"
         return b"%b %b %b %b %b %b %d" % (
-            self.string(kind.upper()),
-            self.string(subtype.upper()),
+            self.token(kind),
+            self.token(subtype),
             self.parameters(part.params),
             self.nstring(part.content_id),
             self.nstring(part.description),

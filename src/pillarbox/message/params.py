@@ -17,16 +17,19 @@ Params = tuple[tuple[bytes, bytes], ...]
 _TOKEN = rb"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]++"  # RFC 2045 §5.1
 _TYPE = re.compile(rb"[ \t]*+(" + _TOKEN + rb")[ \t]*+/[ \t]*+(" + _TOKEN + rb")")
 _WORD = re.compile(rb"[ \t\"]*+(" + _TOKEN + rb")")
+_GAP = re.compile(rb"[ \t;,\r]*+")
 _PARAM = re.compile(
-    rb"[ \t;,\r]*+(" + _TOKEN + rb')[ \t]*+=[ \t]*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^;]*+))',
+    rb"(" + _TOKEN + rb')[ \t]*+=[ \t]*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^;]*+))',
     re.DOTALL,
 )
 # A second parameter inside an unquoted value: the semicolon was forgotten.
 _NEXT = re.compile(rb"(?<![ \t])[ \t]++" + _TOKEN + rb"[ \t]*+=")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-# A comment has white space or a separator before it; ``name=a(1).pdf`` has none. Quoted strings
-# are matched to be left alone, one that never closes to its end: that keeps the search linear.
-_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|(?<![^ \t;])\((?:[^()\\]|\\.)*+\)', re.DOTALL)
+# A comment stands apart; that of ``name=a (1).pdf`` is none. Quoted strings are matched to be
+# left alone, one that never closes to its end: that keeps the search linear.
+_COMMENT = re.compile(
+    rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|(?<![^ \t;])\((?:[^()\\]|\\.)*+\)(?![^ \t;)])', re.DOTALL
+)
 _PIECE = re.compile(rb"([^*]++)\*(?:(0|[1-9][0-9]{0,2})(\*)?)?")
 _ATTR_CHAR = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~"
@@ -81,7 +84,10 @@ def parse(value: bytes, start: int, limit: int) -> Params:
     """Parameters from ``start`` on, in order, duplicates included."""
     read: list[tuple[bytes, bytes]] = []
     at = start
+    gap = _GAP.match
     while len(read) < limit:
+        if between := gap(value, at):
+            at = between.end()
         found = _PARAM.match(value, at)
         if found is None:
             at = value.find(b";", at) + 1
