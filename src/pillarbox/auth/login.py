@@ -14,7 +14,7 @@ How a door uses it::
     # the end. A client that cancels needs nothing: drop the exchange.
 
 After STARTTLS make a new Context and ask for the mechanisms again. A door that advertised another
-list than ``mechanisms`` gives it to ``begin``: SCRAM tells a lie about that list from an honest one.
+list than ``mechanisms`` gives it to ``begin``: SCRAM finds out lies about that list.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NONCE_LENGTH = 24
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Policy of a house. Without TLS there is no login (RFC 8314 §3), except:"""
+    """Policy of a house. Without TLS there is no login (RFC 8314 §4.1), except:"""
 
     cleartext_on_loopback: bool = True
     """from this machine itself, by any mechanism;"""
