@@ -14,16 +14,17 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from pillarbox.model.address import Address
 from pillarbox.wire.smtp.quirks import DOMAIN_EXTRA
 
+# Each set ends with a hyphen, so it goes last in a class.
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
 _LABEL = rf"A-Za-z0-9{DOMAIN_EXTRA}-"
 _HIGH = r"\x80-\U0010ffff"
 
 _PLAIN = re.compile(rf"<([{_ATEXT}]+(?:\.[{_ATEXT}]+)*)@([{_LABEL}]+(?:\.[{_LABEL}]+)*)>")
-_ROUTE = re.compile(rf"(?:@[{_LABEL}{_HIGH}.]+,)*@[{_LABEL}{_HIGH}.]+:")
-_DOT_STRING = re.compile(rf"[{_ATEXT}{_HIGH}]+(?:\.[{_ATEXT}{_HIGH}]+)*")
+_ROUTE = re.compile(rf"(?:@[{_HIGH}.{_LABEL}]+,)*@[{_HIGH}.{_LABEL}]+:")
+_DOT_STRING = re.compile(rf"[{_HIGH}{_ATEXT}]+(?:\.[{_HIGH}{_ATEXT}]+)*")
 _QUOTED = re.compile(rf'"((?:[ !#-\[\]-~{_HIGH}]|\\[ -~])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
-_DOMAIN = re.compile(rf"[{_LABEL}{_HIGH}]+(?:\.[{_LABEL}{_HIGH}]+)*\Z")
+_DOMAIN = re.compile(rf"[{_HIGH}{_LABEL}]+(?:\.[{_HIGH}{_LABEL}]+)*\Z")
 _LITERAL = re.compile(r"\[([!-Z^-~]+)\]\Z")
 _GENERAL_LITERAL = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:.+\Z")
 

@@ -141,3 +141,22 @@ def diagram() -> str:
         lines.append(f"    {state.name} --> {after.name}: {' '.join(verbs)}")
     lines.append(f"    {State.CLOSED.name} --> [*]")
     return "\n".join(lines) + "\n"
+
+
+def table() -> str:
+    """``TABLE`` as a Markdown table: states across, verbs down, those alike in one row."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for verb in VERBS:
+        rows.setdefault(tuple(_shown(state, TABLE[state][verb]) for state in TABLE), []).append(
+            verb
+        )
+    lines = ["| | " + " | ".join(state.name for state in TABLE) + " |"]
+    lines.append("|---" * (len(TABLE) + 1) + "|")
+    lines += ["| " + " | ".join((" ".join(verbs), *row)) + " |" for row, verbs in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(state: State, cell: State | Reply) -> str:
+    if isinstance(cell, Reply):
+        return str(cell.code)
+    return "=" if cell is state else cell.name
