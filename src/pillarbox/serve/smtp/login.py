@@ -29,10 +29,14 @@ REPLIES = {  # RFC 4954 §6
 
 
 def with_mechanisms(options: Options, authenticator: Authenticator, conn: Connection) -> Options:
-    """The engine's options with the mechanisms that this very connection may use."""
+    """The engine's options with the mechanisms that this very connection may use.
+
+    What can be bound to is known once there is TLS, so after STARTTLS no -PLUS is shown.
+    """
+    bindings = conn.tls.channel_bindings if conn.tls else {}
     clear = authenticator.mechanisms(Context("submission", conn.peer.ip, secure=False))
     secure = authenticator.mechanisms(
-        Context("submission", conn.peer.ip, secure=True, bindings={"tls-server-end-point": b""})
+        Context("submission", conn.peer.ip, secure=True, bindings=bindings)
     )
     return replace(options, auth=tuple(secure), auth_in_clear=tuple(clear))
 
@@ -40,8 +44,16 @@ def with_mechanisms(options: Options, authenticator: Authenticator, conn: Connec
 class Login:
     """Who is at the other end; one for a connection."""
 
-    def __init__(self, conn: Connection, authenticator: Authenticator, max_failures: int) -> None:
+    def __init__(
+        self,
+        conn: Connection,
+        authenticator: Authenticator,
+        max_failures: int,
+        shown: tuple[str, ...],
+    ) -> None:
+        """``shown``: the mechanisms that EHLO lists inside TLS."""
         self._conn = conn
+        self._shown = shown
         self._authenticator = authenticator
         self._max_failures = max_failures
         self._failures = 0
@@ -59,7 +71,7 @@ class Login:
             bindings=tls.channel_bindings if tls else {},
             conn=self._conn.id,
         )
-        exchange = self._authenticator.begin(mechanism, ctx)
+        exchange = self._authenticator.begin(mechanism, ctx, self._shown)
         if isinstance(exchange, Rejected):
             return REPLIES[exchange.reason]
         self._exchange = exchange

@@ -54,7 +54,7 @@ class Session:
         self._engine = Engine(engine, tls=conn.tls is not None)
         peer = Peer(conn.peer.ip, conn.peer.port, tls=_tls_words(conn))
         self._transaction = Transaction(self._engine, options, needs, peer, self._log)
-        self._login = Login(conn, needs.authenticator, options.auth_failures)
+        self._login = Login(conn, needs.authenticator, options.auth_failures, engine.auth)
         self._handlers: dict[type, Handler] = {
             events.Hello: self._hello,
             events.Mail: self._mail,
