@@ -1,0 +1,1 @@
+"""Floor 8, middle step: puts the rooms together; the only place that knows everyone."""

@@ -1,0 +1,58 @@
+"""What an operator can ask of a house, each written once: for the command line, for the control
+socket, for whoever embeds a house.
+
+An operation takes a ``Call`` and named JSON values and returns a dict of JSON values. It raises
+Misuse where the asker is wrong.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pillarbox.app.admin import directory, mail, state, undelete
+from pillarbox.app.admin.rooms import Call, Value
+from pillarbox.base.errors import Misuse
+
+Operation = Callable[..., Awaitable[Value]]
+
+OPERATIONS: Mapping[str, Operation] = {
+    "domain.add": directory.domain_add,
+    "domain.list": directory.domain_list,
+    "domain.remove": directory.domain_remove,
+    "account.add": directory.account_add,
+    "account.list": directory.account_list,
+    "account.passwd": directory.account_passwd,
+    "account.set": directory.account_set,
+    "account.remove": directory.account_remove,
+    "alias.add": directory.alias_add,
+    "alias.list": directory.alias_list,
+    "alias.remove": directory.alias_remove,
+    "mail.append": mail.mail_append,
+    "mail.mailboxes": mail.mail_mailboxes,
+    "mail.read": mail.mail_read,
+    "mail.digests": mail.mail_digests,
+    "undelete.list": undelete.undelete_list,
+    "undelete.restore": undelete.undelete_restore,
+    "queue.list": state.queue_list,
+    "queue.hold": state.queue_hold,
+    "queue.release": state.queue_release,
+    "queue.drop": state.queue_drop,
+    "status": state.status,
+}
+
+
+async def perform(call: Call, name: str, arguments: Mapping[str, Any]) -> Value:
+    """Run the operation ``name``. Raises Misuse for names and arguments that it does not have."""
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise Misuse(f"there is no operation {name!r}", hint=_OTHER_VERSION)
+    try:
+        inspect.signature(operation).bind(call, **arguments)
+    except TypeError as error:
+        raise Misuse(f"{name}: {error}", hint=_OTHER_VERSION) from None
+    return await operation(call, **arguments)
+
+
+_OTHER_VERSION = "the command and the running server are of different versions: restart the server"

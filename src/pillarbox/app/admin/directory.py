@@ -1,0 +1,167 @@
+"""Operations on domains, accounts and aliases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pillarbox.app.admin.rooms import (
+    Call,
+    Value,
+    account_of,
+    address_of,
+    credentials_for,
+    domain_of,
+    granted,
+)
+from pillarbox.base.errors import Misuse
+from pillarbox.model.account import Account, Alias, Domain, Pop3Mode
+
+
+async def domain_add(call: Call, name: str, catchall: str = "") -> Value:
+    """Serve a domain, or change who gets what nobody else does."""
+    target = address_of(catchall).normal() if catchall else ""
+    domain = Domain(domain_of(name), target)
+    await call.store.set_domain(domain)
+    return _domain(domain)
+
+
+async def domain_list(call: Call) -> Value:
+    """Every domain with how many accounts and aliases it has."""
+    domains = await call.store.domains()
+    names = [account.address for account in await call.store.accounts()]
+    aliases = [alias.address for alias in await call.store.aliases()]
+    return {
+        "domains": [
+            _domain(domain)
+            | {
+                "accounts": sum(name.endswith("@" + domain.name) for name in names),
+                "aliases": sum(name.endswith("@" + domain.name) for name in aliases),
+            }
+            for domain in domains
+        ]
+    }
+
+
+async def domain_remove(call: Call, name: str) -> Value:
+    """Stop serving a domain that nobody lives in."""
+    domain = domain_of(name)
+    granted(await call.store.remove_domain(domain), f"domain {domain}")
+    return {"name": domain}
+
+
+def _domain(domain: Domain) -> Value:
+    return {"name": domain.name, "catchall": domain.catchall}
+
+
+async def account_add(
+    call: Call,
+    address: str,
+    password: str,
+    quota: int = 0,
+    pop3: str = "delete",
+    display_name: str = "",
+) -> Value:
+    """A new account with the usual mailboxes."""
+    name = address_of(address).normal()
+    domain = name.rpartition("@")[2]
+    if await call.store.domain(domain) is None:
+        raise Misuse(
+            f"the domain {domain} is not served here", hint=f"first: pillarbox domain add {domain}"
+        )
+    made = await call.store.add_account(
+        name,
+        await credentials_for(call.rooms, password),
+        quota=quota,
+        pop3=_pop3(pop3),
+        display_name=display_name,
+    )
+    return _account(granted(made, name))
+
+
+async def account_list(call: Call, domain: str = "") -> Value:
+    """Every account, or those of a domain."""
+    accounts = await call.store.accounts()
+    if domain:
+        end = "@" + domain_of(domain)
+        accounts = [account for account in accounts if account.address.endswith(end)]
+    return {"accounts": [_account(account) for account in accounts]}
+
+
+async def account_passwd(call: Call, address: str, password: str) -> Value:
+    """Another password, from the next login on."""
+    account = await account_of(call.store, address)
+    await call.store.set_credentials(account.id, await credentials_for(call.rooms, password))
+    return {"address": account.address}
+
+
+async def account_set(
+    call: Call,
+    address: str,
+    quota: int | None = None,
+    pop3: str | None = None,
+    enabled: bool | None = None,
+    display_name: str | None = None,
+) -> Value:
+    """Change what is given, leave the rest."""
+    account = await account_of(call.store, address)
+    changed = replace(
+        account,
+        quota=account.quota if quota is None else quota,
+        pop3=account.pop3 if pop3 is None else _pop3(pop3),
+        enabled=account.enabled if enabled is None else enabled,
+        display_name=account.display_name if display_name is None else display_name,
+    )
+    granted(await call.store.change_account(changed), account.address)
+    return _account(changed)
+
+
+async def account_remove(call: Call, address: str) -> Value:
+    """The account with all its mail, for good."""
+    account = await account_of(call.store, address)
+    granted(await call.store.remove_account(account.id), account.address)
+    return {"address": account.address}
+
+
+def _account(account: Account) -> Value:
+    return {
+        "address": account.address,
+        "enabled": account.enabled,
+        "used": account.used,
+        "quota": account.quota,
+        "pop3": account.pop3.value,
+        "display_name": account.display_name,
+    }
+
+
+def _pop3(word: str) -> Pop3Mode:
+    try:
+        return Pop3Mode(word)
+    except ValueError:
+        words = ", ".join(mode.value for mode in Pop3Mode)
+        raise Misuse(f"pop3 must be one of {words}, not {word!r}") from None
+
+
+async def alias_add(call: Call, address: str, targets: list[str]) -> Value:
+    """Lead an address to others; replaces where it led before."""
+    name = address_of(address).normal()
+    if not targets:
+        raise Misuse(f"where does {name} lead?", hint="name one or more addresses")
+    alias = Alias(name, tuple(dict.fromkeys(address_of(target).normal() for target in targets)))
+    granted(await call.store.set_alias(alias), name)
+    return _alias(alias)
+
+
+async def alias_list(call: Call) -> Value:
+    """Every alias and where it leads."""
+    return {"aliases": [_alias(alias) for alias in await call.store.aliases()]}
+
+
+async def alias_remove(call: Call, address: str) -> Value:
+    """Forget an alias."""
+    name = address_of(address).normal()
+    granted(await call.store.remove_alias(name), name)
+    return {"address": name}
+
+
+def _alias(alias: Alias) -> Value:
+    return {"address": alias.address, "targets": list(alias.targets)}

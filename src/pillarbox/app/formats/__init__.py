@@ -1,0 +1,1 @@
+"""Mail as other programs keep it in files: Maildir, mbox, directories of .eml."""

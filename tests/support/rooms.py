@@ -1,0 +1,37 @@
+"""The operations of an operator over a memory store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pillarbox.app.admin.rooms import Rooms
+from pillarbox.app.caller import LocalCaller
+from pillarbox.auth.passwords import CHEAP, Passwords
+from pillarbox.base.clock import SystemClock
+from pillarbox.base.ids import SeededRng
+from pillarbox.base.lanes import Lane
+from pillarbox.store.api import Store
+from pillarbox.store.memory import MemoryStore
+
+
+@asynccontextmanager
+async def caller(store: Store | None = None) -> AsyncIterator[LocalCaller]:
+    """A caller for a house of the moment."""
+    lane = Lane("test")
+    try:
+        yield LocalCaller(rooms(store or MemoryStore(), lane))
+    finally:
+        await lane.close()
+
+
+def rooms(store: Store, lane: Lane) -> Rooms:
+    """The rooms behind the operations, with passwords that cost nothing."""
+    passwords = Passwords(lane, SeededRng(1), CHEAP)
+    return Rooms(store, passwords, lane, SystemClock(), lambda: {"running": False}, lambda: None)
+
+
+async def with_ann(caller: LocalCaller) -> None:
+    """ann@example.test, with the password ``secret``."""
+    await caller.call("domain.add", {"name": "example.test"})
+    await caller.call("account.add", {"address": "ann@example.test", "password": "secret"})
