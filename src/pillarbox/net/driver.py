@@ -19,14 +19,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import threading
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 from pillarbox.base.signal import Signal
 from pillarbox.net.faults import IdleTimeout, NetFault, PeerGone, SlowPeer, TlsFailed
-from pillarbox.net.options import DEFAULTS, RECEIVE, ConnectionOptions, Peer, peer_of
+from pillarbox.net.options import DEFAULTS, ConnectionOptions, Peer, peer_of
 from pillarbox.net.tls import TlsInfo, TlsLayer
+from pillarbox.net.tuning import SCRATCH, no_delay, reset_on_close
 from pillarbox.net.waiter import Waiter
 from pillarbox.net.wakes import Wake, attach, is_up
 
@@ -36,20 +36,6 @@ class TlsSource(Protocol):
 
     @property
     def context(self) -> ssl.SSLContext: ...
-
-
-class _Scratch(threading.local):
-    """The buffer the loop receives into, one a thread: what arrives is copied out at once.
-
-    Receiving into a buffer of our own spares asyncio a 256 KB allocation for every packet, which
-    is half of what a short command costs.
-    """
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(RECEIVE))
-
-
-_SCRATCH: Final = _Scratch()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -89,7 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         self.on_lost: Callable[[Connection], object] | None = None
         self._loop = asyncio.get_running_loop()
         self._transport = cast("asyncio.Transport", None)
-        self._view = _SCRATCH.view
+        self._view = SCRATCH.view
         self._inbox: list[bytes] = []
         self._held = 0
         self._out: list[bytes] = []
@@ -209,12 +195,26 @@ class Connection(asyncio.BufferedProtocol):
             raise RuntimeError("no TLS context to start with, or TLS is on already")
         injected = len(self._take())
         self.flush()
+        self.begin_tls(source, server_hostname=server_hostname)
+        await self.handshake()
+        return injected
+
+    def begin_tls(
+        self, source: TlsSource | ssl.SSLContext, *, server_hostname: str | None = None
+    ) -> None:
+        """Take all that arrives from now on as TLS; ``handshake`` waits for it to be done.
+
+        For implicit TLS the listener calls this before the loop can read the first byte.
+        """
         self._layer = TlsLayer(
             source if isinstance(source, ssl.SSLContext) else source.context,
             server_side=self._server_side,
             server_hostname=server_hostname,
         )
         self._handshake()
+
+    async def handshake(self) -> None:
+        """Wait until TLS is established. Raises ``TlsFailed``; then the connection is gone."""
         deadline = self._loop.time() + self._options.handshake_timeout
         while self.tls is None and not self._at_end():
             if not await self._waiter.wait(deadline - self._loop.time()):
@@ -222,7 +222,6 @@ class Connection(asyncio.BufferedProtocol):
                 self.abort()
         if self.tls is None:
             raise self._fault or TlsFailed("the peer left during the handshake")
-        return injected
 
     def close(self) -> None:
         """Send what was written and say goodbye; the connection ends when the peer does too.
@@ -250,9 +249,10 @@ class Connection(asyncio.BufferedProtocol):
         self._linger = self._loop.call_later(self._options.linger, self._linger_ends, deadline)
 
     def abort(self) -> None:
-        """Drop the connection and all that is on its way."""
+        """Drop the connection and all that is on its way, in the kernel too (by a reset)."""
         if not self._lost:
             self._closing = True
+            reset_on_close(self._transport)
             self._transport.abort()
             self._waiter.wake()
 
@@ -297,7 +297,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport.get_write_buffer_size() and self._loop.time() < deadline:
             self._linger = self._loop.call_later(self._options.linger, self._linger_ends, deadline)
         else:
-            self._transport.abort()
+            self.abort()
 
     # What the event loop calls.
 
@@ -306,6 +306,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=self._options.outbox)
         self.peer = peer_of(transport.get_extra_info("peername"))
         self.local = peer_of(transport.get_extra_info("sockname"))
+        if self.peer.ip:
+            no_delay(transport)
         if self._on_made is not None:
             self._on_made(self)
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import ConnectionIds
 from pillarbox.base.limits import ConnectionLimits
 from pillarbox.base.log import Logger
@@ -49,6 +50,10 @@ class Door:
     too_busy: bytes = b""
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     options: ConnectionOptions = DEFAULTS
+
+    def __post_init__(self) -> None:
+        if self.implicit and self.tls is None:
+            raise Misuse(f"{self.name}: implicit TLS needs a certificate")
 
 
 class Listener:
@@ -132,6 +137,8 @@ class Listener:
             self._refuse(connection, refusal.value)
             return
         connection.on_lost = self._lost
+        if self._door.implicit and self._door.tls is not None:
+            connection.begin_tls(self._door.tls)  # now: a task may start after the first bytes
         self._idle.clear()
         self._tasks[connection] = asyncio.ensure_future(self._run(connection))
 
@@ -152,7 +159,7 @@ class Listener:
     async def _run(self, connection: Connection) -> None:
         try:
             if self._door.implicit:
-                await connection.start_tls()
+                await connection.handshake()
             await self._door.handler(connection)
         except NetFault as fault:
             self._log.info("net.fault", fault=fault, ip=connection.peer.ip, conn=connection.id)

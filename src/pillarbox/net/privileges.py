@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Callable
 
 from pillarbox.base.errors import Misuse
 
@@ -49,11 +50,12 @@ def _is_final(uid: int, gid: int) -> bool:
         return False
     if 0 in os.getgroups():
         return False
-    for attempt in (
+    ways_back: tuple[Callable[[], None], ...] = (
         lambda: os.setresuid(-1, 0, -1),
         lambda: os.setresgid(-1, 0, -1),
         lambda: os.setgroups([0]),
-    ):
+    )
+    for attempt in ways_back:
         try:
             attempt()
         except PermissionError:
