@@ -17,12 +17,16 @@ from pillarbox.bus.local import LocalBus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
 from pillarbox.mailbox.intake import Intake
+from pillarbox.mailbox.ops import Ops
+from pillarbox.mailbox.views import Views
 from pillarbox.model.account import Account, Credentials, Domain
 from pillarbox.model.transaction import Role
 from pillarbox.net.certs import make_demo_ca
 from pillarbox.net.contexts import KeyPair, ServerTls
 from pillarbox.net.listen import Door, Handler, Listener
 from pillarbox.net.sockets import bind_tcp
+from pillarbox.serve.imap.door import imap_door
+from pillarbox.serve.imap.options import Needs as ImapNeeds
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.session import Session
 from pillarbox.store.api import Store
@@ -80,6 +84,18 @@ class Rooms:
         return await self.open(
             role.value, lambda conn: Session(conn, options, needs).run(), implicit=implicit
         )
+
+    async def imap(self, *, implicit: bool = False) -> int:
+        """Open an IMAP door."""
+        needs = ImapNeeds(
+            self.store,
+            Ops(self.store),
+            Views(self.store, self.bus),
+            self.authenticator,
+            lambda expected, binary: Intake(self.store, expected=expected, binary=binary),
+            self.clock,
+        )
+        return await self.open("imap", imap_door(needs), implicit=implicit)
 
 
 @contextlib.asynccontextmanager

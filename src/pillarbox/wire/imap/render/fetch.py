@@ -82,6 +82,11 @@ def date_column(seconds: Iterable[int], label: bytes = b"INTERNALDATE") -> Colum
     return Column(label, map(internal_date, seconds))
 
 
+def dated_column(moments: Iterable[tuple[int, int]], label: bytes = b"INTERNALDATE") -> Column:
+    """Moments as (seconds since 1970, minutes east of UTC): in the zone they were given in."""
+    return Column(label, [internal_date(seconds, zone) for seconds, zone in moments])
+
+
 def wire_column(label: bytes, values: Sequence[bytes]) -> Column:
     """Values that are wire bytes already: ENVELOPE, BODYSTRUCTURE, NIL."""
     return Column(label, values)
@@ -134,11 +139,13 @@ def fetch_open(number: int, word: bytes = b"FETCH") -> bytes:
 FETCH_CLOSE = b")\r\n"
 
 
-def internal_date(seconds: int) -> bytes:
-    """``date-time`` in UTC; ``seconds`` since 1970, in the years 1 to 9999."""
-    day, rest = divmod(seconds, 86_400)
+def internal_date(seconds: int, zone: int = 0) -> bytes:
+    """``date-time``; ``seconds`` since 1970, in the years 1 to 9999, ``zone`` minutes east."""
+    day, rest = divmod(seconds + zone * 60, 86_400)
     hours, rest = divmod(rest, 3600)
-    return b'"%b %02d:%02d:%02d +0000"' % (_day(day), hours, rest // 60, rest % 60)
+    sign, (east, minutes) = b"-" if zone < 0 else b"+", divmod(abs(zone), 60)
+    clock = (hours, rest // 60, rest % 60)
+    return b'"%b %02d:%02d:%02d %b%02d%02d"' % (_day(day), *clock, sign, east, minutes)
 
 
 @lru_cache(4096)

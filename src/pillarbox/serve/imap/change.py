@@ -1,0 +1,114 @@
+"""What changes messages: STORE, COPY, MOVE and EXPUNGE."""
+
+from __future__ import annotations
+
+from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.serve.imap.refusals import CODES, into
+from pillarbox.serve.imap.session import Session
+from pillarbox.store.api import Copied, FlagOp
+from pillarbox.wire.imap import commands, render
+from pillarbox.wire.imap.commands import Ranges, StoreMode
+from pillarbox.wire.imap.render import codes
+
+_OPS = {
+    StoreMode.REPLACE: FlagOp.REPLACE,
+    StoreMode.ADD: FlagOp.ADD,
+    StoreMode.REMOVE: FlagOp.REMOVE,
+}
+_NO_NUMBER = "There is no message with that number"
+
+
+def _seqs(session: Session, ranges: Ranges, *, uid: bool) -> NumSet | None:
+    """The messages meant; None when a sequence number does not exist."""
+    view = session.selected
+    return view.seqs_of_uids(ranges) if uid else view.seqs(ranges)
+
+
+async def on_store(session: Session, command: commands.Store) -> None:
+    """RFC 9051 §6.4.6, RFC 7162 §3.1.3."""
+    view = session.selected
+    seqs = _seqs(session, command.ranges, uid=command.uid)
+    if seqs is None:
+        session.write(render.bad(command.tag, _NO_NUMBER))
+        return
+    if command.unchanged_since is not None:
+        session.enabled.add("CONDSTORE")
+    uids = view.uids_of(seqs)
+    result = await session.needs.ops.store_flags(
+        view, uids, _OPS[command.mode], command.flags, unchanged_since=command.unchanged_since
+    )
+    if isinstance(result, Refusal):
+        code = codes.LIMIT if result.kind is Kind.LIMIT else CODES[result.kind]
+        session.refuse(command.tag, result.text, code, allow_expunge=command.uid)
+        return
+    echo = NumSet() if command.silent else view.exact_uids(seqs) - result.failed
+    session.sync(allow_expunge=command.uid, echo=echo, silent=command.silent)
+    code = ""
+    if result.failed:
+        failed = result.failed
+        if not command.uid:
+            failed = view.seqs_of_uids(result.failed.ranges)
+        code = codes.modified(failed)
+    session.write(render.ok(command.tag, "Stored", code))
+
+
+async def on_copy(session: Session, command: commands.Copy) -> None:
+    """RFC 9051 §6.4.7."""
+    seqs = _seqs(session, command.ranges, uid=command.uid)
+    if seqs is None:
+        session.write(render.bad(command.tag, _NO_NUMBER))
+        return
+    view = session.selected
+    result = await session.needs.ops.copy(view, view.uids_of(seqs), command.mailbox)
+    if isinstance(result, Refusal):
+        session.refuse(command.tag, result.text, into(result.kind))
+        return
+    session.finish(command.tag, "Copied", _copyuid(result))
+
+
+async def on_move(session: Session, command: commands.Move) -> None:
+    """RFC 6851 §3.3: COPYUID is said before the EXPUNGEs."""
+    seqs = _seqs(session, command.ranges, uid=command.uid)
+    if seqs is None:
+        session.write(render.bad(command.tag, _NO_NUMBER))
+        return
+    view = session.selected
+    result = await session.needs.ops.move(view, view.uids_of(seqs), command.mailbox)
+    if isinstance(result, Refusal):
+        session.refuse(command.tag, result.text, into(result.kind))
+        return
+    if result.source:
+        session.write(render.ok("*", "Moved", _copyuid(result)))
+    session.finish(command.tag, "Moved")
+
+
+def _copyuid(result: Copied) -> str:
+    """RFC 4315 §3; nothing where nothing was copied."""
+    if not result.source:
+        return ""
+    return codes.copyuid(result.uidvalidity, NumSet.of(result.source), NumSet.of(result.target))
+
+
+async def on_expunge(session: Session, command: commands.Expunge) -> None:
+    """RFC 9051 §6.4.3, and UID EXPUNGE (RFC 4315 §2.1)."""
+    view = session.selected
+    uids = None
+    if command.ranges is not None:
+        uids = view.uids_of(view.seqs_of_uids(command.ranges))
+    result = await session.needs.ops.expunge(view, uids)
+    if isinstance(result, Refusal):
+        session.refuse(command.tag, result.text, CODES[result.kind])
+        return
+    code = ""
+    if session.qresync and result.uids:
+        code = codes.highestmodseq(result.modseq)  # RFC 7162 §3.2.8
+    session.finish(command.tag, "Expunged", code)
+
+
+HANDLERS = {
+    commands.Store: on_store,
+    commands.Copy: on_copy,
+    commands.Move: on_move,
+    commands.Expunge: on_expunge,
+}

@@ -1,0 +1,31 @@
+"""All families of commands together: what ``app`` opens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from pillarbox.net.driver import Connection
+from pillarbox.serve.imap import append, change, fetch, general, login, mailboxes, search, select
+from pillarbox.serve.imap.options import Needs
+from pillarbox.serve.imap.session import Handler, Session
+
+FAMILIES = (general, login, mailboxes, select, append, fetch, change, search)
+
+
+def handlers() -> dict[type, Handler]:
+    """Every command's handler by its type."""
+    table: dict[type, Handler] = {}
+    for family in FAMILIES:
+        known: Mapping[type, Handler] = family.HANDLERS
+        table.update(known)
+    return table
+
+
+def imap_door(needs: Needs) -> Callable[[Connection], Awaitable[None]]:
+    """The handler of connections that ``net.listen`` wants."""
+    table = handlers()
+
+    async def serve(conn: Connection) -> None:
+        await Session(conn, needs, table).run()
+
+    return serve

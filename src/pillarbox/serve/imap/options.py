@@ -1,0 +1,49 @@
+"""What the IMAP door needs to be told and given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pillarbox.auth.login import Authenticator
+from pillarbox.base.clock import Clock
+from pillarbox.mailbox.intake import Intake
+from pillarbox.mailbox.ops import Ops
+from pillarbox.mailbox.views import Views
+from pillarbox.store.api import Blobs, Directory, Mail, Mailboxes
+from pillarbox.wire.imap.limits import DEFAULT, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the door behaves; shared by its connections. Times in seconds."""
+
+    engine: Limits = DEFAULT
+    timeout: float = 1800.0
+    """Silence after login until the connection is closed: 30 minutes at least (RFC 9051 §5.4)."""
+    login_timeout: float = 60.0
+    login_failures: int = 3
+    """Failed logins on one connection before it is closed."""
+    masked: frozenset[str] = frozenset()
+    """Capabilities not offered at this door."""
+    name: str = "Pillarbox"
+    version: str = ""
+
+
+class Store(Mail, Mailboxes, Blobs, Directory, Protocol):
+    """What of the store is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The rooms behind the door."""
+
+    store: Store
+    ops: Ops
+    views: Views
+    authenticator: Authenticator
+    intake: Callable[[int, bool], Intake]
+    """Begins a message of so many octets; True for literal8."""
+    clock: Clock
+    options: Options = field(default_factory=Options)

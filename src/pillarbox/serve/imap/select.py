@@ -1,0 +1,77 @@
+"""SELECT, EXAMINE, CLOSE and UNSELECT."""
+
+from __future__ import annotations
+
+from pillarbox.mailbox.view import View
+from pillarbox.model.refusal import Refusal
+from pillarbox.serve.imap.refusals import CODES
+from pillarbox.serve.imap.session import Session
+from pillarbox.serve.imap.telling import flags_and_permanent
+from pillarbox.wire.imap import commands, render
+from pillarbox.wire.imap.render import codes
+from pillarbox.wire.imap.state import State
+
+
+async def on_select(session: Session, command: commands.Select) -> None:
+    """RFC 9051 §6.3.2. A failed SELECT leaves nothing selected."""
+    if session.view is not None:
+        await session.unselect()
+        if session.condstore:
+            session.write(render.ok("*", "Closed", codes.CLOSED))  # RFC 7162 §3.2.11
+    box = await session.needs.ops.find(session.user.id, command.mailbox)
+    if isinstance(box, Refusal):
+        session.refuse(command.tag, box.text, CODES[box.kind])
+        return
+    view = await session.needs.views.open(
+        session.user.id, box.id, session=session.conn.id, read_only=command.examine
+    )
+    if view is None:
+        session.refuse(command.tag, "The mailbox has just gone", codes.NONEXISTENT)
+        return
+    session.view = view
+    session.engine.state = State.SELECTED
+    if command.condstore:
+        session.enabled.add("CONDSTORE")
+    session.write(_describe(view))
+    code = codes.READ_ONLY if command.examine else codes.READ_WRITE
+    session.write(render.ok(command.tag, "Selected", code))
+
+
+def _describe(view: View) -> bytes:
+    """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.2)."""
+    out = [
+        flags_and_permanent(view),
+        render.exists(view.exists),
+        render.recent(view.recent),
+    ]
+    unseen = view.first_unseen()
+    if unseen:
+        out.append(render.ok("*", "First unseen", codes.unseen(unseen)))
+    out += [
+        render.ok("*", "UIDs valid", codes.uidvalidity(view.box.uidvalidity)),
+        render.ok("*", "Predicted next UID", codes.uidnext(view.uidnext)),
+        render.ok("*", "Highest", codes.highestmodseq(view.told_modseq)),
+    ]
+    return b"".join(out)
+
+
+async def on_close(session: Session, command: commands.Close) -> None:
+    """RFC 9051 §6.4.1: expunges without telling of it."""
+    view = session.selected
+    if not view.read_only:
+        await session.needs.ops.expunge(view)
+    await session.unselect()
+    session.write(render.ok(command.tag, "Closed"))
+
+
+async def on_unselect(session: Session, command: commands.Unselect) -> None:
+    """RFC 3691: CLOSE without the expunge."""
+    await session.unselect()
+    session.write(render.ok(command.tag, "Unselected"))
+
+
+HANDLERS = {
+    commands.Select: on_select,
+    commands.Close: on_close,
+    commands.Unselect: on_unselect,
+}

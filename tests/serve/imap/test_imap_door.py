@@ -1,0 +1,227 @@
+"""IMAP over real sockets with independent clients, and two sessions on one mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+import imaplib
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from imapclient import IMAPClient
+
+from support.doors import PASSWORD, Rooms, rooms
+
+T = TypeVar("T")
+
+MESSAGE = (
+    b"From: Bob <bob@example.test>\r\nTo: ann@example.test\r\nSubject: first\r\n"
+    b"Date: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <1@example.test>\r\n\r\nbody text\r\n"
+)
+
+
+@asynccontextmanager
+async def opened(tmp_path: Path) -> AsyncIterator[tuple[Rooms, int]]:
+    async with rooms(tmp_path, "ann") as house:
+        yield house, await house.imap()
+
+
+async def with_client(port: int, use: Callable[[IMAPClient], T]) -> T:
+    """Run ``use`` in a thread with a client that is logged in."""
+
+    def run() -> T:
+        with IMAPClient("127.0.0.1", port, ssl=False, timeout=10) as client:
+            client.login("ann@example.test", PASSWORD)
+            return use(client)
+
+    return await asyncio.to_thread(run)
+
+
+class Dialogue:
+    """A raw connection: say a command, get every line up to its tagged answer."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def until(self, start: bytes) -> list[bytes]:
+        lines: list[bytes] = []
+        while not lines or not lines[-1].startswith(start):
+            line = await asyncio.wait_for(self._reader.readline(), 5)
+            assert line, lines
+            lines.append(line.rstrip(b"\r\n"))
+        return lines
+
+    async def say(self, command: bytes) -> list[bytes]:
+        self._writer.write(command + b"\r\n")
+        return await self.until(command.split(b" ")[0])
+
+    async def send(self, octets: bytes) -> None:
+        self._writer.write(octets)
+        await self._writer.drain()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+async def dialogue(port: int, *, login: bool = True) -> Dialogue:
+    talk = Dialogue(*await asyncio.open_connection("127.0.0.1", port))
+    await talk.until(b"* OK")
+    if login:
+        answer = await talk.say(b'l LOGIN ann@example.test "' + PASSWORD.encode() + b'"')
+        assert answer[-1].startswith(b"l OK [CAPABILITY"), answer
+    return talk
+
+
+async def test_a_client_reads_and_organises(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+
+        def use(client: IMAPClient) -> None:
+            assert {f[2] for f in client.list_folders()} >= {"INBOX", "Sent", "Drafts", "Trash"}
+            when = time.gmtime(760000000)
+            client.append("INBOX", MESSAGE, (b"\\Flagged",), time.mktime(when) and None)
+            selected = client.select_folder("INBOX")
+            assert selected[b"EXISTS"] == 1
+            assert selected[b"READ-WRITE"]
+            fetched = client.fetch([1], ["ENVELOPE", "BODYSTRUCTURE", "FLAGS", "RFC822.SIZE"])
+            (row,) = fetched.values()
+            assert row[b"ENVELOPE"].subject == b"first"
+            assert row[b"ENVELOPE"].from_[0].mailbox == b"bob"
+            assert row[b"RFC822.SIZE"] == len(MESSAGE)
+            assert b"\\Flagged" in row[b"FLAGS"]
+            body = client.fetch([1], ["BODY[]"])[1]
+            assert body[b"BODY[]"] == MESSAGE
+            assert b"\\Seen" in body[b"FLAGS"]
+            assert client.search(["SUBJECT", "FIRST"]) == [1]
+            assert client.search(["BODY", "nothing"]) == []
+            client.create_folder("Projects/Ö & Söhne")
+            client.copy([1], "Projects/Ö & Söhne")
+            assert client.folder_status("Projects/Ö & Söhne", ["MESSAGES"])[b"MESSAGES"] == 1
+            client.move([1], "Trash")
+            assert client.search() == []
+            client.rename_folder("Projects", "Done")
+            assert "Done/Ö & Söhne" in [f[2] for f in client.list_folders()]
+            client.select_folder("Trash")
+            client.add_flags([1], [b"\\Deleted", b"custom"])
+            client.expunge()
+            assert client.search() == []
+            client.delete_folder("Done/Ö & Söhne")
+
+        await with_client(port, use)
+
+
+async def test_tls_scram_and_the_standard_library(tmp_path: Path) -> None:
+    async with rooms(tmp_path, "ann") as house:
+        port = await house.imap(implicit=True)
+        context = ssl.create_default_context(cafile=str(house.ca))
+
+        def use() -> list[bytes | str]:
+            with imaplib.IMAP4_SSL("127.0.0.1", port, ssl_context=context, timeout=10) as client:
+                assert "AUTH=SCRAM-SHA-256" in client.capabilities
+                client.authenticate("PLAIN", lambda _: b"\0ann@example.test\0" + PASSWORD.encode())
+                client.append("INBOX", "", "", MESSAGE)
+                client.select()
+                return [*client.fetch("1", "(UID INTERNALDATE)")[1]]
+
+        assert b"UID 1" in (await asyncio.to_thread(use))[0]
+
+
+async def test_sessions_see_each_other(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        one, two = await dialogue(port), await dialogue(port)
+        await one.say(b"s SELECT INBOX")
+        await two.say(b"s SELECT INBOX")
+        await two.send(b"i IDLE\r\n")
+        await two.until(b"+ ")
+        await one.send(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(MESSAGE), MESSAGE))
+        answer = await one.until(b"a OK")
+        assert b"* 1 EXISTS" in answer
+        assert answer[-1].startswith(b"a OK [APPENDUID ")
+        assert b"* 1 EXISTS" in await two.until(b"* 1 EXISTS")
+        await one.say(b"f STORE 1 +FLAGS (\\Deleted)")
+        assert b"\\Deleted" in (await two.until(b"* 1 FETCH"))[-1]
+        assert b"* 1 EXPUNGE" in await one.say(b"e EXPUNGE")
+        await two.until(b"* 1 EXPUNGE")
+        await two.send(b"DONE\r\n")
+        await two.until(b"i OK")
+        one.close()
+        two.close()
+
+
+async def test_numbers_stand_still_during_fetch_store_search(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        one, two = await dialogue(port), await dialogue(port)
+        for _ in range(3):
+            await one.send(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(MESSAGE), MESSAGE))
+            await one.until(b"a OK")
+        await one.say(b"s SELECT INBOX")
+        await two.say(b"s SELECT INBOX")
+        await two.say(b"d STORE 1 +FLAGS.SILENT (\\Deleted)")
+        await two.say(b"e EXPUNGE")
+        for command in (b"f FETCH 2:3 UID", b"t STORE 2 +FLAGS (x)", b"c SEARCH ALL"):
+            lines = await one.say(command)
+            assert not [line for line in lines if b"EXPUNGE" in line and line[:1] == b"*"], lines
+        assert (await one.say(b"g FETCH 1 BODY[]"))[-1].startswith(b"g NO [EXPUNGEISSUED]")
+        assert b"* 1 EXPUNGE" in await one.say(b"n NOOP")
+        assert [x for x in await one.say(b"h FETCH 1 UID") if x == b"* 1 FETCH (UID 2)"]
+        one.close()
+        two.close()
+
+
+async def test_condstore(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        one = await dialogue(port)
+        for _ in range(2):
+            await one.send(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(MESSAGE), MESSAGE))
+            await one.until(b"a OK")
+        lines = await one.say(b"s SELECT INBOX (CONDSTORE)")
+        (high,) = [line for line in lines if b"HIGHESTMODSEQ" in line]
+        modseq = int(high.split(b"HIGHESTMODSEQ ")[1].split(b"]")[0])
+        lines = await one.say(b"x STORE 1 (UNCHANGEDSINCE %d) +FLAGS.SILENT (\\Seen)" % modseq)
+        assert b"MODSEQ" in lines[0]
+        assert b"FLAGS" not in lines[0]
+        lines = await one.say(b"y STORE 1:2 (UNCHANGEDSINCE %d) +FLAGS (\\Draft)" % modseq)
+        assert lines[-1].startswith(b"y OK [MODIFIED 1]")
+        lines = await one.say(b"z FETCH 1:* (FLAGS) (CHANGEDSINCE %d)" % modseq)
+        assert len(lines) == 3
+        one.close()
+
+
+async def test_many_bytes_in_pieces(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        large = MESSAGE + b"x" * 70 + b"\r\n" + b"line of text\r\n" * 100_000
+
+        def use(client: IMAPClient) -> None:
+            client.append("INBOX", large)
+            client.select_folder("INBOX")
+            assert client.fetch([1], ["BODY.PEEK[]"])[1][b"BODY[]"] == large
+            partial = client.fetch([1], ["BODY.PEEK[TEXT]<0.20>"])[1]
+            assert partial[b"BODY[TEXT]<0>"] == large.partition(b"\r\n\r\n")[2][:20]
+
+        await with_client(port, use)
+
+
+async def test_what_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        table = [
+            (b"a SELECT nowhere", b"a NO [NONEXISTENT]"),
+            (b"b CREATE INBOX", b"b NO [ALREADYEXISTS]"),
+            (b"c CREATE a//b", b"c NO [CANNOT]"),
+            (b"d DELETE INBOX", b"d NO [CANNOT]"),
+            (b"e COPY 1 INBOX", b"e BAD"),
+            (b"f APPEND nowhere {3+}\r\nabc", b"f NO [TRYCREATE]"),
+            (b"g EXAMINE INBOX", b"g OK [READ-ONLY]"),
+            (b"h STORE 1 +FLAGS (x)", b"h BAD"),
+            (b"i FETCH 1 FLAGS", b"i BAD"),
+            (b"j UID FETCH 1:* FLAGS", b"j OK"),
+            (b"k NONSENSE", b"k BAD"),
+            (b"m EXPUNGE", b"m NO"),
+        ]
+        for command, expected in table:
+            answer = (await talk.say(command))[-1]
+            assert answer.startswith(expected), (command, answer)
+        talk.close()
