@@ -251,6 +251,18 @@ async def test_decoded_parts(inline_limit: int, held: int, monkeypatch: pytest.M
     assert await one(Decoded((4,))) == simple(7)
 
 
+async def test_large_decoded_part_from_the_middle() -> None:
+    house = await room(inline_limit=10)
+    octets = bytes(range(251)) * 4000
+    encoded = base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    await house.put(b"Content-Transfer-Encoding: base64\r\n\r\n" + encoded)
+    view = await house.view()
+    for first, length in ((0, 1 << 30), (300_000, 500_001), (999_999, 10_000), (5_000_000, 5)):
+        ((_, value),) = await got(house, view, Decoded((1,), (first, length)))
+        assert isinstance(value, Large)
+        assert await drained(house, value) == octets[first : first + length]
+
+
 async def test_large_message_is_not_read_to_show_its_header() -> None:
     house = await room(inline_limit=10)
     await house.put(b"Subject: x\r\nX-Odd: y\r\n\r\n" + b"line\r\n" * 100_000)

@@ -145,6 +145,26 @@ async def test_listing_is_kept_until_something_happens() -> None:
     assert not drops._listings  # larger than what may be kept
 
 
+async def test_listing_read_while_something_happened_is_read_again() -> None:
+    house = await room()
+    await house.fill(3)
+    drops = Maildrops(house.store)
+    real = house.store.load
+
+    async def racing(account: int, mailbox: int) -> object:
+        snapshot = await real(account, mailbox)
+        await house.store.expunge(account, mailbox, NumSet([(2, 2)]), only_deleted=False)
+        return snapshot
+
+    house.store.load = racing  # type: ignore[method-assign, assignment]
+    first = await opened(house, drops)
+    first.close()
+    house.store.load = real  # type: ignore[method-assign]
+    second = await opened(house, drops)
+    assert (len(first), len(second)) == (2, 2)
+    assert drops._listings[1].modseq == (await house.box()).highest_modseq
+
+
 async def test_large_messages_come_in_pieces() -> None:
     house = await room(inline_limit=100)
     data = b"Subject: x\r\n\r\n" + b"line\r\n" * 50_000

@@ -166,6 +166,7 @@ async def test_header_fields() -> None:
     assert await hits("Subject", "SUBJECT  THAT") == "1"
     assert await hits("Subject", "grü") == "2"
     assert await hits("Subject", "grüß") == "2"
+    assert await hits("Subject", "gr") == "2"  # plain ASCII, behind base64
     assert await hits("Subject", "long") == "1,4"
     assert await hits("To", "last@") == "4"  # its fields were too long to keep
     assert await hits("X-Custom", "HERE") == "1"

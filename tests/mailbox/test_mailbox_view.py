@@ -242,6 +242,17 @@ def test_arrived_and_gone_between_two_looks_is_never_heard_of() -> None:
     assert client.uids == [1, 2]
 
 
+def test_flags_of_what_is_new_are_left_to_be_fetched() -> None:
+    feeder = Feeder()
+    feeder.append(2)
+    client = Client(feeder, "a")
+    feeder.append(2)
+    feeder.flag([2, 3, 4], SEEN)
+    updates = client.sync(allow_expunge=True)
+    assert updates.exists == 4
+    assert list(updates.flagged.uids) == [2]
+
+
 def test_the_last_message_gone_and_a_new_one_come() -> None:
     feeder = Feeder()
     feeder.append(1)

@@ -10,7 +10,7 @@ import pytest
 from pillarbox.base.errors import Temporary
 from pillarbox.bus.local import LocalBus
 from pillarbox.mailbox.state import DELETED, LOST
-from pillarbox.mailbox.views import Views
+from pillarbox.mailbox.views import LOAD_TRIES, Views
 from pillarbox.model.change import Added, Arrived, Expunged, Flagged
 from pillarbox.model.flags import SEEN, FlagSet
 from pillarbox.model.numset import NumSet
@@ -149,6 +149,24 @@ async def test_changes_while_it_loads_again() -> None:
     fresh = await house.store.load(1, 1)
     assert fresh is not None
     assert list(view.state.flags) == list(fresh.flags)
+
+
+async def test_a_mailbox_that_never_agrees_is_given_up() -> None:
+    house = await room()
+    await house.fill(1)
+    modseq = 10_000
+
+    async def step() -> None:
+        nonlocal modseq
+        modseq += 1
+        house.bus.publish([Flagged(1, 1, modseq, [77], [0], ())])
+
+    store = Between(house, step)
+    views = Views(store, house.bus)
+    with pytest.raises(Temporary):
+        await views.open(1, 1, session="s")
+    assert store.loads == LOAD_TRIES
+    assert not views._rooms
 
 
 async def test_lost_when_it_cannot_be_loaded_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -86,7 +86,6 @@ class Maildrops:
         if snapshot is None:
             return None
         shown = bit_mask(snapshot.flags.tobytes(), POP3_HIDDEN, unset=True)
-        wanted = array("I", compress(snapshot.uids, shown))
         uids, sizes = array("I"), array("Q")
         ranges = NumSet([(snapshot.uids[a], snapshot.uids[b - 1]) for a, b in spans(shown)])
         columns = (Column.UID, Column.SIZE)
@@ -95,9 +94,8 @@ class Maildrops:
                 if isinstance(uid, int) and isinstance(size, int):
                     uids.append(uid)
                     sizes.append(size)
-        # What arrived or went between the two reads makes this listing one of no modseq.
-        modseq = snapshot.box.highest_modseq if uids == wanted else -1
-        return _Listing(modseq, box.uidvalidity, uids, sizes)
+        # What went between the two reads raised the mailbox's modseq: then it is read again.
+        return _Listing(snapshot.box.highest_modseq, box.uidvalidity, uids, sizes)
 
 
 class Maildrop:
