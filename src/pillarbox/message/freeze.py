@@ -81,7 +81,7 @@ def thaw(data: bytes) -> Scan:
     """
     try:
         return _thaw(data)
-    except (struct.error, LookupError, StopIteration, ValueError) as error:
+    except (struct.error, LookupError, StopIteration, ValueError, RecursionError) as error:
         raise Unreadable("not a frozen scan", hint="scan the message again") from error
 
 

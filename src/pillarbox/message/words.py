@@ -58,7 +58,7 @@ def encode(text: str) -> bytes:
     octets = text.encode("utf-8", "replace")
     if len(octets) <= _Q_AT_MOST:
         plain = sum(n in _Q_PLAIN or n == 32 for n in octets)
-        if plain * 3 > len(octets) * 2:
+        if plain * 2 > len(octets):  # mostly legible
             return _encode_q(octets)
     return _encode_b(octets)
 
