@@ -225,3 +225,84 @@ async def test_what_is_refused(tmp_path: Path) -> None:
             answer = (await talk.say(command))[-1]
             assert answer.startswith(expected), (command, answer)
         talk.close()
+
+
+async def append(talk: Dialogue, *messages: bytes) -> None:
+    for message in messages:
+        await talk.send(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(message), message))
+        await talk.until(b"a OK")
+
+
+async def test_qresync_tells_what_happened_meanwhile(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        one, two = await dialogue(port), await dialogue(port)
+        await append(one, MESSAGE, MESSAGE, MESSAGE)
+        assert (await two.say(b"b SELECT INBOX (QRESYNC (1 1))"))[-1].startswith(b"b BAD")
+        assert (await two.say(b"e ENABLE QRESYNC"))[0] == b"* ENABLED QRESYNC"
+        lines = await two.say(b"s SELECT INBOX")
+        (validity,) = [x.split()[3].rstrip(b"]") for x in lines if b"UIDVALIDITY" in x]
+        (modseq,) = [x.split()[3].rstrip(b"]") for x in lines if b"HIGHESTMODSEQ" in x]
+        await two.say(b"u UNSELECT")
+        await one.say(b"s SELECT INBOX")
+        await one.say(b"f STORE 3 +FLAGS.SILENT (\\Flagged)")
+        await one.say(b"d STORE 1 +FLAGS.SILENT (\\Deleted)")
+        await one.say(b"e EXPUNGE")
+        known = b"q SELECT INBOX (QRESYNC (%b %b 1:3))" % (validity, modseq)
+        lines = await two.say(known)
+        assert b"* VANISHED (EARLIER) 1" in lines
+        assert len([x for x in lines if b" FETCH (" in x]) == 1
+        assert any(x.startswith(b"* 2 FETCH (UID 3 FLAGS (\\Flagged") for x in lines), lines
+        await one.say(b"g STORE 1 +FLAGS.SILENT (\\Deleted)")
+        await one.say(b"h EXPUNGE")
+        assert b"* VANISHED 2" in await two.say(b"n NOOP")
+        lines = await two.say(b"v UID FETCH 1:* (FLAGS) (CHANGEDSINCE %b VANISHED)" % modseq)
+        assert b"* VANISHED (EARLIER) 1:2" in lines
+        one.close()
+        two.close()
+
+
+async def test_saved_results_and_pages(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        await append(talk, *[MESSAGE] * 10)
+        await talk.say(b"s SELECT INBOX")
+        await talk.say(b"f STORE 2,4,6,8 +FLAGS.SILENT (\\Flagged)")
+        assert len(await talk.say(b"a SEARCH RETURN (SAVE) FLAGGED")) == 1
+        assert b"* SEARCH 2 4 6 8" in await talk.say(b"b SEARCH $")
+        assert len(await talk.say(b"c FETCH $ UID")) == 5
+        lines = await talk.say(b"d SEARCH RETURN (PARTIAL 2:3 COUNT) $")
+        assert lines[0] == b'* ESEARCH (TAG "d") COUNT 4 PARTIAL (2:3 4,6)'
+        lines = await talk.say(b"e UID SEARCH RETURN (PARTIAL -1:-2) ALL")
+        assert lines[0] == b'* ESEARCH (TAG "e") UID PARTIAL (-1:-2 9:10)'
+        assert len(await talk.say(b"g UID FETCH 1:* FLAGS (PARTIAL -1:-3)")) == 4
+        await talk.say(b"h SEARCH RETURN (SAVE MIN MAX) FLAGGED")
+        assert b"* SEARCH 2 8" in await talk.say(b"i SEARCH $")
+        talk.close()
+
+
+async def test_binary_preview_and_save_date(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        mail = (
+            b"Subject: b\r\nMIME-Version: 1.0\r\nContent-Type: application/x-y\r\n"
+            b"Content-Transfer-Encoding: base64\r\n\r\nYQBi\r\n"
+        )
+        await append(talk, mail, MESSAGE)
+        await talk.say(b"s SELECT INBOX")
+        lines = await talk.say(b"z9 FETCH 1 (BINARY.PEEK[1] BINARY.SIZE[1])")
+        assert b"\r\n".join(lines[:2]) == (b"* 1 FETCH (BINARY[1] ~{3}\r\na\0b BINARY.SIZE[1] 3)")
+        assert (await talk.say(b"b FETCH 2 PREVIEW"))[0] == b'* 2 FETCH (PREVIEW "body text")'
+        assert b'* 2 FETCH (SAVEDATE "' in (await talk.say(b"c FETCH 2 SAVEDATE"))[0]
+        talk.close()
+
+
+async def test_several_messages_in_one_append(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        size = len(MESSAGE)
+        await talk.send(b"a APPEND INBOX (\\Seen) {%d+}\r\n%b" % (size, MESSAGE))
+        await talk.send(b" {%d+}\r\n%b\r\n" % (size, MESSAGE))
+        answer = (await talk.until(b"a "))[-1]
+        assert answer.startswith(b"a OK [APPENDUID ")
+        assert b" 1:2]" in answer
+        talk.close()

@@ -8,7 +8,7 @@ from pillarbox.serve.imap.refusals import CODES, into
 from pillarbox.serve.imap.session import Session
 from pillarbox.store.api import Copied, FlagOp
 from pillarbox.wire.imap import commands, render
-from pillarbox.wire.imap.commands import Ranges, StoreMode
+from pillarbox.wire.imap.commands import StoreMode
 from pillarbox.wire.imap.render import codes
 
 _OPS = {
@@ -19,16 +19,10 @@ _OPS = {
 _NO_NUMBER = "There is no message with that number"
 
 
-def _seqs(session: Session, ranges: Ranges, *, uid: bool) -> NumSet | None:
-    """The messages meant; None when a sequence number does not exist."""
-    view = session.selected
-    return view.seqs_of_uids(ranges) if uid else view.seqs(ranges)
-
-
 async def on_store(session: Session, command: commands.Store) -> None:
     """RFC 9051 §6.4.6, RFC 7162 §3.1.3."""
     view = session.selected
-    seqs = _seqs(session, command.ranges, uid=command.uid)
+    seqs = session.messages(command.ranges, uid=command.uid)
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
@@ -55,7 +49,7 @@ async def on_store(session: Session, command: commands.Store) -> None:
 
 async def on_copy(session: Session, command: commands.Copy) -> None:
     """RFC 9051 §6.4.7."""
-    seqs = _seqs(session, command.ranges, uid=command.uid)
+    seqs = session.messages(command.ranges, uid=command.uid)
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
@@ -69,7 +63,7 @@ async def on_copy(session: Session, command: commands.Copy) -> None:
 
 async def on_move(session: Session, command: commands.Move) -> None:
     """RFC 6851 §3.3: COPYUID is said before the EXPUNGEs."""
-    seqs = _seqs(session, command.ranges, uid=command.uid)
+    seqs = session.messages(command.ranges, uid=command.uid)
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
@@ -95,7 +89,7 @@ async def on_expunge(session: Session, command: commands.Expunge) -> None:
     view = session.selected
     uids = None
     if command.ranges is not None:
-        uids = view.uids_of(view.seqs_of_uids(command.ranges))
+        uids = view.uids_of(session.messages(command.ranges, uid=True) or NumSet())
     result = await session.needs.ops.expunge(view, uids)
     if isinstance(result, Refusal):
         session.refuse(command.tag, result.text, CODES[result.kind])

@@ -7,10 +7,11 @@ from typing import Any
 
 from pillarbox.mailbox import fetchplan
 from pillarbox.mailbox.fetch import Row, fetch, pieces
-from pillarbox.mailbox.fetchplan import Att, Large
+from pillarbox.mailbox.fetchplan import UNKNOWN_CTE, Att, Large
 from pillarbox.mailbox.objectid import email_id
 from pillarbox.mailbox.view import View
-from pillarbox.model.numset import NumSet
+from pillarbox.model.numset import NumSet, resolve
+from pillarbox.serve.imap.numbers import window
 from pillarbox.serve.imap.session import Session
 from pillarbox.serve.imap.telling import flag_table, shown_flags
 from pillarbox.wire.imap import commands, render
@@ -34,7 +35,7 @@ _ATTS = {
 async def on_fetch(session: Session, command: commands.Fetch) -> None:
     """FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4)."""
     view = session.selected
-    seqs = view.seqs_of_uids(command.ranges) if command.uid else view.seqs(command.ranges)
+    seqs = session.messages(command.ranges, uid=command.uid)
     if seqs is None:
         session.write(render.bad(command.tag, "There is no message with that number"))
         return
@@ -42,9 +43,23 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
     if command.changed_since is not None or FetchAtt.MODSEQ in items:
         session.enabled.add("CONDSTORE")
     if command.changed_since is not None:
+        if command.vanished:
+            if not session.qresync or not command.uid:
+                session.write(render.bad(command.tag, "VANISHED needs UID FETCH and QRESYNC"))
+                return
+            # RFC 7162 §3.2.6
+            known = resolve(command.ranges, view.uidnext - 1) or session.saved
+            gone = await session.needs.ops.vanished(view, command.changed_since, known)
+            session.write(render.vanished(gone, earlier=True))
         seqs = view.changed_since(command.changed_since, seqs)
+    if command.partial is not None:
+        seqs = window(seqs, command.partial)  # RFC 9394 §3.3
     marked = await _mark_seen(session, items, seqs)
-    sent = await _send(session, items, seqs) if seqs else 0
+    sent, decoded = await _send(session, items, seqs) if seqs else (0, True)
+    if not decoded:
+        text = "Some parts are encoded in a way unknown here"
+        session.refuse(command.tag, text, codes.UNKNOWN_CTE, allow_expunge=command.uid)
+        return
     if not command.uid and sent < len(seqs):  # RFC 2180 §4.1.2
         text = "Some of the messages are no longer there"
         session.refuse(command.tag, text, codes.EXPUNGEISSUED, allow_expunge=False)
@@ -65,15 +80,16 @@ async def _mark_seen(session: Session, items: list[FetchItem], seqs: NumSet) -> 
     return True
 
 
-async def _send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> int:
-    """Write the responses; how many messages were there."""
+async def _send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> tuple[int, bool]:
+    """Write the responses; how many messages were there, and whether all could be decoded."""
     view = session.selected
     planned = [_planned(item) for item in items]
     if Att.FLAGS in planned and Att.UID not in planned:
         planned.append(Att.UID)  # read along: it tells which messages are \Recent
-    sent = 0
+    sent, decoded = 0, True
     async for rows in fetch(session.needs.store, view, fetchplan.plan(planned), seqs):
         sent += len(rows)
+        decoded = decoded and not any(UNKNOWN_CTE in row for row in rows)
         plain: list[Row] = []
         for row in rows:
             if not any(isinstance(value, Large) for value in row):
@@ -84,7 +100,7 @@ async def _send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> i
             await _write_large(session, view, items, planned, row)
         _write_rows(session, view, items, planned, plain)
         await session.conn.drain()
-    return sent
+    return sent, decoded
 
 
 def _planned(item: FetchItem) -> fetchplan.Item:
@@ -130,13 +146,34 @@ def _columns(
             bits = shown_flags(view, uids, column)
             columns.append(render.flags_column(bits, flag_table(view)))
         else:
-            columns.append(_RENDER.get(item, _section)(item, column))
+            columns.append(
+                _RENDER[item if isinstance(item, FetchAtt) else type(item)](item, column)
+            )
     return columns
 
 
 def _section(item: Any, values: list[Any]) -> Column:
-    """BODY[…]: what is not there is an empty string or NIL."""
+    """BODY[…]: a part that is not there is NIL."""
     return render.literal_column(item.label, values)
+
+
+def _binary(item: Any, values: list[Any]) -> Column:
+    """BINARY[…]: a literal8 where there are NULs (RFC 3516 §4.2)."""
+    spelt = [
+        render.literal(value, binary=b"\0" in value) if isinstance(value, bytes) else b"NIL"
+        for value in values
+    ]
+    return render.wire_column(item.label, spelt)
+
+
+def _binary_size(item: Any, values: list[Any]) -> Column:
+    """BINARY.SIZE[…]: a number, so what cannot be decoded has none octets."""
+    return Column(item.label, [v if isinstance(v, int) else 0 for v in values], b"%d")
+
+
+def _preview(_item: Any, values: list[Any]) -> Column:
+    """PREVIEW (RFC 8970 §3.2): made when the message came, so LAZY costs nothing either."""
+    return render.wire_column(b"PREVIEW", [render.string(text.encode()) for text in values])
 
 
 _RENDER: dict[object, Callable[[Any, list[Any]], Column]] = {
@@ -147,6 +184,11 @@ _RENDER: dict[object, Callable[[Any, list[Any]], Column]] = {
     FetchAtt.ENVELOPE: lambda item, values: render.wire_column(item.value.encode(), values),
     FetchAtt.BODYSTRUCTURE: lambda item, values: render.wire_column(item.value.encode(), values),
     FetchAtt.BODY: lambda item, values: render.wire_column(item.value.encode(), values),
+    FetchAtt.SAVEDATE: lambda item, values: render.date_column(values, item.value.encode()),
+    commands.Binary: _binary,
+    commands.BinarySize: _binary_size,
+    commands.Preview: _preview,
+    Section: _section,
     FetchAtt.EMAILID: lambda item, values: render.wire_column(
         item.value.encode(), [f"({email_id(blob)})".encode() for blob in values]
     ),

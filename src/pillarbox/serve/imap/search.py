@@ -3,25 +3,65 @@
 from __future__ import annotations
 
 from pillarbox.mailbox.search import Found, search
-from pillarbox.model.numset import NumSet
+from pillarbox.model import query as q
+from pillarbox.model.numset import EMPTY, NumSet
+from pillarbox.serve.imap.numbers import window
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import commands, render
 from pillarbox.wire.imap.commands import SearchReturn
 
 
 async def on_search(session: Session, command: commands.Search) -> None:
-    """RFC 9051 §6.4.4, RFC 4731."""
-    view = session.selected
+    """RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 9394 §3.1."""
     if command.modseq:
         session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
-    found = await search(session.needs.store, view, command.query, now=session.needs.clock.now())
+    query = with_saved(command.query, session.saved)
+    returns = command.returns
+    try:
+        found = await search(
+            session.needs.store, session.selected, query, now=session.needs.clock.now()
+        )
+    except Exception:
+        if returns is not None and returns.save:
+            session.saved = EMPTY  # RFC 5182 §2.1
+        raise
     numbers = found.uid_set() if command.uid else found.seqs()
     modseq = found.highest_modseq() if command.modseq and numbers else None
-    if command.returns is None:
+    if returns is None:
         session.write(render.search(numbers, modseq))
     else:
-        session.write(_extended(command, command.returns, numbers, found, modseq))
+        if returns.save:
+            session.saved = _to_save(found.uid_set(), returns)
+        if returns != SearchReturn(save=True):  # RFC 5182 §2.1: nothing but SAVE, no answer
+            session.write(_extended(command, returns, numbers, found, modseq))
     session.finish(command.tag, "Searched", allow_expunge=command.uid)
+
+
+def with_saved(query: q.Query, saved: NumSet) -> q.Query:
+    """The query with every ``$`` filled in."""
+    match query:
+        case q.Saved():
+            return q.Saved(saved)
+        case q.And(parts=parts):
+            return q.And(tuple(with_saved(part, saved) for part in parts))
+        case q.Or(parts=parts):
+            return q.Or(tuple(with_saved(part, saved) for part in parts))
+        case q.Not(part=part):
+            return q.Not(with_saved(part, saved))
+        case _:
+            return query
+
+
+def _to_save(uids: NumSet, returns: SearchReturn) -> NumSet:
+    """What ``$`` becomes (the tables of RFC 5182 §2.4 and RFC 9394 §3.2)."""
+    if returns.all or returns.count or not (returns.min or returns.max or returns.partial):
+        return uids
+    kept = window(uids, returns.partial) if returns.partial else EMPTY
+    if returns.min:
+        kept = kept | window(uids, (1, 1))
+    if returns.max:
+        kept = kept | window(uids, (-1, -1))
+    return kept
 
 
 def _extended(
@@ -40,6 +80,8 @@ def _extended(
         high=ranges[-1][1] if returns.max and ranges else None,
         found=numbers if returns.all else None,
         count=len(found) if returns.count else None,
+        partial=returns.partial,
+        window=window(numbers, returns.partial) if returns.partial else None,
         modseq=modseq,
     )
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pillarbox.mailbox.view import View
+from pillarbox.model.numset import resolve
 from pillarbox.model.refusal import Refusal
+from pillarbox.serve.imap import telling
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
-from pillarbox.serve.imap.telling import flags_and_permanent
 from pillarbox.wire.imap import commands, render
+from pillarbox.wire.imap.commands import Resync
 from pillarbox.wire.imap.render import codes
 from pillarbox.wire.imap.state import State
 
 
 async def on_select(session: Session, command: commands.Select) -> None:
     """RFC 9051 §6.3.2. A failed SELECT leaves nothing selected."""
+    if command.resync is not None and not session.qresync:
+        session.write(render.bad(command.tag, "ENABLE QRESYNC first"))  # RFC 7162 §3.2.5
+        return
     if session.view is not None:
         await session.unselect()
         if session.condstore:
@@ -33,6 +38,8 @@ async def on_select(session: Session, command: commands.Select) -> None:
     if command.condstore:
         session.enabled.add("CONDSTORE")
     session.write(_describe(view))
+    if command.resync is not None:
+        await _catch_up(session, view, command.resync)
     code = codes.READ_ONLY if command.examine else codes.READ_WRITE
     session.write(render.ok(command.tag, "Selected", code))
 
@@ -40,7 +47,7 @@ async def on_select(session: Session, command: commands.Select) -> None:
 def _describe(view: View) -> bytes:
     """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.2)."""
     out = [
-        flags_and_permanent(view),
+        telling.flags_and_permanent(view),
         render.exists(view.exists),
         render.recent(view.recent),
     ]
@@ -53,6 +60,22 @@ def _describe(view: View) -> bytes:
         render.ok("*", "Highest", codes.highestmodseq(view.told_modseq)),
     ]
     return b"".join(out)
+
+
+async def _catch_up(session: Session, view: View, known: Resync) -> None:
+    """What happened since the client was here last: UIDs that are gone, then flags that changed
+    (RFC 7162 §3.2.5). Nothing where its UIDs mean other messages by now."""
+    if known.uidvalidity != view.box.uidvalidity:
+        return
+    uids = None
+    if known.known_uids is not None:
+        uids = resolve(known.known_uids, view.uidnext - 1)
+    vanished = await session.needs.ops.vanished(view, known.modseq, uids)
+    session.write(render.vanished(vanished, earlier=True))
+    seqs = view.changed_since(known.modseq)
+    if uids is not None:
+        seqs = seqs & view.seqs_of_uids(uids.ranges)
+    session.write(telling.flags_of(view, seqs))
 
 
 async def on_close(session: Session, command: commands.Close) -> None:

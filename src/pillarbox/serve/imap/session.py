@@ -20,8 +20,10 @@ from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.net.driver import Connection
 from pillarbox.net.faults import IdleTimeout, NetFault
 from pillarbox.serve.imap import telling
+from pillarbox.serve.imap.numbers import meant
 from pillarbox.serve.imap.options import Needs
 from pillarbox.wire.imap import capability, render
+from pillarbox.wire.imap.commands import Ranges
 from pillarbox.wire.imap.events import BadCommand, Bye, Disconnected, Send
 from pillarbox.wire.imap.render import codes
 from pillarbox.wire.imap.server import Event, ServerEngine
@@ -46,6 +48,8 @@ class Session:
         """The selected mailbox."""
         self.enabled: set[str] = set()
         """What ENABLE turned on, and CONDSTORE where a command implied it."""
+        self.saved = EMPTY
+        """UIDs of the saved search result, ``$`` (RFC 5182)."""
         self.idling = False
         self.over = False
         """The last answer has been written."""
@@ -77,6 +81,10 @@ class Session:
     def qresync(self) -> bool:
         """The client wants VANISHED instead of EXPUNGE (RFC 7162 §3.2.3)."""
         return "QRESYNC" in self.enabled
+
+    def messages(self, ranges: Ranges, *, uid: bool) -> NumSet | None:
+        """Sequence numbers of the messages a command means; None when one does not exist."""
+        return meant(self.selected, ranges, self.saved, uid=uid)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -241,6 +249,7 @@ class Session:
     async def unselect(self) -> None:
         """Leave the selected mailbox, if any, without expunging."""
         view, self.view = self.view, None
+        self.saved = EMPTY
         if view is not None:
             await self.needs.views.close(view)
         if self.engine.state is State.SELECTED:

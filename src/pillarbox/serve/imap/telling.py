@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from pillarbox.mailbox.updates import FlagRows, Updates
 from pillarbox.mailbox.view import View
+from pillarbox.model.numset import NumSet
 from pillarbox.wire.imap import render
 from pillarbox.wire.imap.render import FlagTable, codes
 
@@ -98,3 +99,9 @@ def _silent(rows: FlagRows, view: View, manner: Manner) -> bytes:
     ]
     out = render.fetch_rows([row[0] for row in own], columns) if own else b""
     return out + _full([row for row in rows if not row[4]], view, manner)
+
+
+def flags_of(view: View, seqs: NumSet) -> bytes:
+    """FETCH responses with UID, flags and modseq, as a client that comes back wants them."""
+    rows = [(seq, uid, bits, modseq, 0) for seq, uid, bits, modseq in view.rows(seqs)]
+    return _full(rows, view, Manner(condstore=True))

@@ -1,0 +1,34 @@
+"""Which messages a command means, and pages of a set."""
+
+from __future__ import annotations
+
+from pillarbox.mailbox.view import View
+from pillarbox.model.numset import EMPTY, NumSet
+from pillarbox.wire.imap.commands import SAVED_RESULT, Ranges
+
+
+def meant(view: View, ranges: Ranges, saved: NumSet, *, uid: bool) -> NumSet | None:
+    """Sequence numbers of the messages that ``ranges`` mean; None when a sequence number does
+    not exist. ``saved``: UIDs of the saved search result (RFC 5182 §2.1)."""
+    if ranges == SAVED_RESULT:
+        return view.seqs_of_uids(saved.ranges) if saved else EMPTY
+    return view.seqs_of_uids(ranges) if uid else view.seqs(ranges)
+
+
+def window(numbers: NumSet, partial: tuple[int, int]) -> NumSet:
+    """The first to last members of a set, counted from 1; negative numbers count from its end
+    (RFC 9394 §3.1)."""
+    total = len(numbers)
+    low, high = sorted(place if place > 0 else total + 1 + place for place in partial)
+    low, high = max(low, 1), min(high, total)
+    out = []
+    passed = 0
+    for first, last in numbers.ranges:
+        size = last - first + 1
+        start, stop = max(low - passed, 1), min(high - passed, size)
+        if start <= stop:
+            out.append((first + start - 1, first + stop - 1))
+        passed += size
+        if passed >= high:
+            break
+    return NumSet(out)
