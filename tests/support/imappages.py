@@ -21,8 +21,8 @@ the extension that brings a command; without it the command is unknown.
 _CAPABILITIES_HEAD = """\
 # IMAP: capabilities
 
-Drawn from `pillarbox.wire.imap.capability.TABLE` by `scripts/imap_pages.py --write`. What is planned
-is neither announced nor understood yet. Every name but IMAP4rev1 can be masked for an account.
+Drawn from `pillarbox.wire.imap.capability.TABLE` by `scripts/imap_pages.py --write`. What is
+planned is neither announced nor understood yet. All but IMAP4rev1 can be masked for an account.
 
 """
 

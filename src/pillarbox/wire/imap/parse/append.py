@@ -113,7 +113,7 @@ class AppendReader:
         )  # fmt: skip
         self._index += 1
         pieces.append(start)
-        if not cur.at_end():
+        if cur.peek() not in ("", "~"):
             word = cur.word()
             if word == "CATENATE":
                 cur.need("CATENATE")
