@@ -74,6 +74,11 @@ def test_exempt_addresses_answer_to_the_total_only() -> None:
     assert [limits.acquire("127.0.0.1") for _ in range(4)] == [None, None, None, Refusal.TOTAL]
 
 
+def test_unix_sockets_are_not_one_address() -> None:
+    limits = ConnectionLimits(3, 1)
+    assert [limits.acquire("") for _ in range(4)] == [None, None, None, Refusal.TOTAL]
+
+
 def test_no_limits() -> None:
     limits = ConnectionLimits()
     assert all(limits.acquire("192.0.2.1") is None for _ in range(1000))

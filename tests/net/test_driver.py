@@ -142,6 +142,24 @@ async def test_a_peer_that_does_not_close_is_cut_off(serve: Serve, until: Until)
         assert sock.recv(100) == b"bye\r\n"
 
 
+@pytest.mark.parametrize("size", [30_000, 4_000_000])
+async def test_a_long_answer_survives_the_close(serve: Serve, until: Until, size: int) -> None:
+    """The linger time is for the peer's end, not for what it is still fetching."""
+    conns: list[Connection] = []
+
+    async def handler(conn: Connection) -> None:
+        conns.append(conn)
+        conn.write(b"m" * size)
+
+    port = await serve(handler, options=ConnectionOptions(linger=0.01))
+    with blocking_client(port, receive_buffer=8192) as sock:
+        await until(lambda: bool(conns) and conns[0]._closing)
+        await asyncio.sleep(0.05)
+        assert conns[0]._lost == (size < 100_000)
+        sock.settimeout(10)
+        assert len(await asyncio.to_thread(read_all, sock)) == size
+
+
 async def test_idle_timeout(serve: Serve) -> None:
     said: list[str] = []
 

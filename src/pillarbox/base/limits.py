@@ -41,7 +41,8 @@ class ConnectionLimits:
     """Connections at once, in total and an address. One may serve several listeners.
 
     ``total``, ``per_address``: 0 for no limit. ``exempt``: addresses (as ``address_key`` gives
-    them) that only the total binds, such as the webmail's or a monitor's.
+    them) that only the total binds, such as the webmail's or a monitor's. Unix sockets have no
+    address (``""``), so only the total binds them either.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ConnectionLimits:
             return Refusal.TOTAL
         key = address_key(ip)
         held = self._by_address.get(key, 0)
-        if self.per_address and held >= self.per_address and key not in self._exempt:
+        if self.per_address and held >= self.per_address and key and key not in self._exempt:
             return Refusal.ADDRESS
         self._open += 1
         self._by_address[key] = held + 1

@@ -20,22 +20,15 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 from pillarbox.base.signal import Signal
 from pillarbox.net.faults import IdleTimeout, NetFault, PeerGone, SlowPeer, TlsFailed
 from pillarbox.net.options import DEFAULTS, ConnectionOptions, Peer, peer_of
-from pillarbox.net.tls import TlsInfo, TlsLayer
+from pillarbox.net.tls import TlsInfo, TlsLayer, TlsSource
 from pillarbox.net.tuning import SCRATCH, no_delay, reset_on_close
 from pillarbox.net.waiter import Waiter
 from pillarbox.net.wakes import Wake, attach, is_up
-
-
-class TlsSource(Protocol):
-    """Whoever has a context for the next connection (``contexts.ServerTls``)."""
-
-    @property
-    def context(self) -> ssl.SSLContext: ...
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -294,7 +287,10 @@ class Connection(asyncio.BufferedProtocol):
                 raise self._fault
 
     def _linger_ends(self, deadline: float) -> None:
-        if self._transport.get_write_buffer_size() and self._loop.time() < deadline:
+        if not self._transport.get_write_buffer_size():
+            # All of it is the kernel's, which goes on delivering: no reset here.
+            self._transport.abort()
+        elif self._loop.time() < deadline:
             self._linger = self._loop.call_later(self._options.linger, self._linger_ends, deadline)
         else:
             self.abort()

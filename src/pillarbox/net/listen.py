@@ -17,10 +17,11 @@ from pillarbox.base.ids import ConnectionIds
 from pillarbox.base.limits import ConnectionLimits
 from pillarbox.base.log import Logger
 from pillarbox.base.signal import Signal
-from pillarbox.net.driver import Connection, TlsSource
+from pillarbox.net.driver import Connection
 from pillarbox.net.faults import NetFault
 from pillarbox.net.options import DEFAULTS, ConnectionOptions, Peer, peer_of
 from pillarbox.net.sockets import BACKLOG
+from pillarbox.net.tls import TlsSource
 
 Handler = Callable[[Connection], Awaitable[None]]
 

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from pillarbox.net.certs import end_point
 from pillarbox.net.faults import TlsFailed
@@ -32,6 +33,15 @@ class TlsObject(ssl.SSLObject):
     """An ``SSLObject`` that remembers the server name its client asked for."""
 
     sni: str | None = None
+
+
+class TlsSource(Protocol):
+    """Whoever has a context for the next connection (``contexts.ServerTls``)."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context of the moment; a later connection may get another."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
