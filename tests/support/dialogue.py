@@ -2,15 +2,16 @@
 
     await play(path, lambda: asyncio.open_connection("127.0.0.1", port), control)
 
-Lines are expected as in `transcript.play`, with two differences that a network makes: after the last
-step nothing more may come until a short silence has passed, and `@` words go to `control`, together
-with the open connection, which may answer with another one (after a TLS handshake). `@ closed` is
-known here: the server must have closed the connection.
+Lines are expected as in `transcript.play`, with two differences that a network makes: after the
+last step nothing more may come until a short silence has passed, and `@` words go to `control`,
+together with the open connection, which may answer with another one (after a TLS handshake).
+`@ closed` is known here: the server must have closed the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -47,6 +48,8 @@ async def play(path: Path, connect: Callable[[], Awaitable[Connection]], control
         assert not extra, f"{path.name}: the server also says {extra!r}"
     finally:
         connection[1].close()
+        with contextlib.suppress(ConnectionError):
+            await connection[1].wait_closed()
 
 
 async def _send(connection: Connection, data: bytes) -> None:

@@ -18,14 +18,19 @@ async def play(path: Path) -> None:
     first = transcript.read(path)[0].text
     options, tls = options_of(first.split())
     doors: list[SmtpDoor] = []
+    served = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         door = SmtpDoor(options, tls=tls)
         doors.append(door)
-        writer.write(door.greet())
-        while not door.engine.closed and (data := await reader.read(65536)):
-            writer.write(door.talk(data))
-        writer.close()
+        try:
+            writer.write(door.greet())
+            while not door.engine.closed and (data := await reader.read(65536)):
+                writer.write(door.talk(data))
+            writer.close()
+            await writer.wait_closed()
+        finally:
+            served.set()
 
     async def control(word: str, _connection: Connection) -> None:
         if word != first:
@@ -36,6 +41,7 @@ async def play(path: Path) -> None:
     try:
         await dialogue.play(path, lambda: asyncio.open_connection("127.0.0.1", port), control)
     finally:
+        await served.wait()
         server.close()
         await server.wait_closed()
 

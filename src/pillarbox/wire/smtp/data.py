@@ -116,7 +116,7 @@ class LineEnds:
             self._held = True
             data = data[:-1]
         self._decoder.reset()
-        self._decoder.decode(data.decode("latin-1"))
+        self._decoder.decode(data.decode("latin-1"), final=True)
         if self._decoder.newlines in (None, "\r\n"):
             return data
         if not self._mend:

@@ -39,6 +39,7 @@ class Session:
         """Forget what was said in the clear (RFC 3207 §4.2)."""
         self.end_transaction()
         self.tls = True
+        self.authenticated = False
         self.offer = offer(self.options, True)
         self.helo = ""
         self.extended = False
