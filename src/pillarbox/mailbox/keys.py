@@ -128,6 +128,33 @@ def unpack(column: bytes) -> Keys:
     )
 
 
+SUBJECT, FROM, TO, CC, DISPLAY_FROM, DISPLAY_TO, MESSAGE_ID, REFERENCES = range(8)
+"""Places of the texts in the column, for ``text``."""
+
+
+def text(column: bytes, place: int) -> bytes:
+    """One text of the column without unpacking the rest; UTF-8, b"" where there is none."""
+    if len(column) < _HEAD.size or column[0] != VERSION:
+        return b""
+    at = _HEAD.size
+    for _ in range(place):
+        at += 2 + column[at] + (column[at + 1] << 8)
+    return column[at + 2 : at + 2 + column[at] + (column[at + 1] << 8)]
+
+
+def sent(column: bytes, otherwise: int) -> int:
+    """When the message was sent (seconds since 1970 UTC), or ``otherwise`` where it does not say
+    (RFC 5256 §2.2)."""
+    if len(column) < _HEAD.size or column[0] != VERSION or not column[1] & _DATED:
+        return otherwise
+    return int(_HEAD.unpack_from(column)[2])
+
+
+def is_reply(column: bytes) -> bool:
+    """The subject was that of a reply or forward."""
+    return len(column) >= _HEAD.size and column[0] == VERSION and bool(column[1] & _REPLY)
+
+
 def sent_day(column: bytes) -> int | None:
     """Days since 1970 of the Date field as written, which is what SENTON compares (RFC 9051
     §6.4.4: disregarding time and timezone); None when there is none."""

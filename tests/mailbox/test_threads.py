@@ -1,0 +1,111 @@
+"""Threads: the steps of RFC 5256 §3 one by one, and what no mailbox may do to them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.mailbox.threads import Message, Node, ordered_subject, references
+
+
+def shown(nodes: list[Node]) -> str:
+    """As ``(number child child)``, a dummy as ``.``."""
+
+    def one(node: Node) -> str:
+        number = str(node.message.number) if node.message else "."
+        return f"({' '.join([number, *map(one, node.children)])})"
+
+    return "".join(map(one, nodes))
+
+
+def mail(
+    number: int, subject: str = "", *refs: str, own: str | None = None, reply: bool = False
+) -> Message:
+    identity = (own if own is not None else f"m{number}").encode()
+    return Message(
+        number, number, subject.encode(), reply, identity, tuple(r.encode() for r in refs)
+    )
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([mail(1), mail(2)], "(1)(2)"),
+        ([mail(1), mail(2, "", "m1"), mail(3, "", "m1", "m2")], "(1 (2 (3)))"),
+        ([mail(1), mail(2, "", "m1"), mail(3, "", "m1")], "(1 (2) (3))"),
+        # the ancestor of both is nobody's: it stays as a dummy at the top
+        ([mail(1, "", "x"), mail(2, "", "x")], "(. (1) (2))"),
+        # a dummy with one child gives way to it, also at the top
+        ([mail(1, "", "x")], "(1)"),
+        ([mail(1), mail(2, "", "m1", "x", "y")], "(1 (2))"),
+        # a truncated References of 3 does not take 2 from 1
+        ([mail(1), mail(2, "", "m1"), mail(3, "", "m2")], "(1 (2 (3)))"),
+        # loops are not made
+        ([mail(1, "", "m2"), mail(2, "", "m1")], "(2 (1))"),
+        ([mail(1, "", "m1")], "(1)"),
+        # the second message with an id is one without
+        ([mail(1, own="x"), mail(2, own="x"), mail(3, "", "x")], "(1 (3))(2)"),
+        # step 5: same subject, the reply goes below what is no reply
+        ([mail(1, "S"), mail(2, "S", reply=True)], "(1 (2))"),
+        ([mail(1, "S", reply=True), mail(2, "S")], "(2 (1))"),
+        ([mail(1, "S"), mail(2, "S")], "(. (1) (2))"),
+        ([mail(1, "S"), mail(2, "S"), mail(3, "S")], "(. (1) (2) (3))"),
+        ([mail(1, ""), mail(2, "")], "(1)(2)"),
+        # a dummy takes those of its subject in
+        ([mail(1, "S", "x"), mail(2, "S", "x"), mail(3, "S")], "(. (1) (2) (3))"),
+        (
+            [mail(1, "S", "x"), mail(2, "S", "x"), mail(3, "S", "y"), mail(4, "S", "y")],
+            "(. (1) (2) (3) (4))",
+        ),
+    ],
+)
+def test_references(messages: list[Message], expected: str) -> None:
+    assert shown(references(messages)) == expected
+
+
+def test_siblings_are_sorted_by_date_and_threads_by_their_first() -> None:
+    late, early = mail(1, "", "x"), mail(2, "", "x")
+    late.sent, early.sent = 50, 10
+    other = mail(3)
+    other.sent = 20
+    assert shown(references([late, early, other])) == "(. (2) (1))(3)"
+
+
+def test_ordered_subject_has_no_grandchildren() -> None:
+    messages = [mail(1, "A"), mail(2, "B"), mail(3, "A"), mail(4, "A")]
+    assert shown(ordered_subject(messages)) == "(1 (3) (4))(2)"
+
+
+ids = st.sampled_from([f"m{n}" for n in range(12)])
+
+
+@given(
+    st.lists(
+        st.tuples(ids, st.lists(ids, max_size=5), st.sampled_from(["", "A", "B"]), st.booleans()),
+        max_size=12,
+    )
+)
+def test_every_message_appears_once(
+    drawn: list[tuple[str, list[str], str, bool]],
+) -> None:
+    messages = [
+        mail(n, subject, *refs, own=own, reply=reply)
+        for n, (own, refs, subject, reply) in enumerate(drawn, 1)
+    ]
+    for algorithm in (references, ordered_subject):
+        seen: list[int] = []
+        pending = list(algorithm(messages))
+        while pending:
+            node = pending.pop()
+            if node.message is not None:
+                seen.append(node.message.number)
+            pending += node.children
+        assert sorted(seen) == [message.number for message in messages]
+
+
+def test_a_very_long_thread() -> None:
+    messages = [mail(1)] + [mail(n, "", f"m{n - 1}") for n in range(2, 5000)]
+    (head,) = references(messages)
+    assert head.message is not None
+    assert head.message.number == 1
