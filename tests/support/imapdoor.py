@@ -80,7 +80,7 @@ class ImapDoor:
     def talk(self, data: bytes) -> bytes:
         """Everything the server says to these bytes."""
         pieces = [data[i : i + 1] for i in range(len(data))] if self.bytewise else [data]
-        return b"".join(self._handle(self.engine.feed(piece)) for piece in pieces)
+        return self._handle([event for piece in pieces for event in self.engine.feed(piece)])
 
     def control(self, word: str) -> bytes:
         """What the network does: `tls` (the handshake is over), `eof`."""
@@ -139,8 +139,8 @@ class ImapDoor:
             case c.StartTls(tag):
                 if self.secure:
                     return render.bad(tag, "TLS is active already")
-                self.injected = event.pipelined
                 engine.accept()
+                self.injected = engine.injected > 0
                 return render.ok(tag, "Begin TLS negotiation now")
             case c.Enable(tag):
                 return render.enabled(enabled(event.names)) + render.ok(tag, "Done")

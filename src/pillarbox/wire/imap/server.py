@@ -119,6 +119,8 @@ class ServerEngine:
         """``offers``: capabilities whose commands and arguments are understood."""
         self.limits = limits
         self.utf8 = False
+        self.injected = 0
+        """Octets that came in the clear behind STARTTLS and were thrown away."""
         self._buffer = ReceiveBuffer(max(limits.pending, limits.literal, limits.line))
         self._overflow = False
         self._draft = Draft(limits, offers)
@@ -190,7 +192,7 @@ class ServerEngine:
             self._mode = _Mode.IDLE
             return _IDLING
         if gate is Gate.TLS:
-            self._buffer.clear()  # what was said in clear must not act under TLS
+            self.injected = self._buffer.clear()  # said in clear, it must not act under TLS
         if gate is not Gate.URL:
             self._next_command()
         return b""
