@@ -20,10 +20,6 @@ class BytesContent:
         """All bytes."""
         return memoryview(self._data)
 
-    def data(self) -> bytes:
-        """All bytes, as the object they are."""
-        return self._data
-
     def discard(self) -> None:
         """Nothing to remove: memory goes with the last reference."""
 
@@ -40,9 +36,14 @@ class BytesStaging:
         """Add octets."""
         self._pieces.append(bytes(chunk))
 
+    def pieces(self) -> list[bytes]:
+        """Hand over what was written so far."""
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
     async def finish(self) -> BytesContent:
         """Join what was written."""
-        pieces, self._pieces = self._pieces, []
+        pieces = self.pieces()
         return BytesContent(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def discard(self) -> None:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import AsyncIterator, Sequence
 
 from pillarbox.model.change import Added, Change, Expunged, Flagged
-from pillarbox.model.flags import DELETED, FlagSet, to_flag_set
+from pillarbox.model.flags import DELETED, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
@@ -164,11 +164,7 @@ class MemoryMail:
         if (refused := self.state.room(to_box, len(olds))) is not None:
             return refused
         modseq = to_home.next_modseq()
-        new = []
-        for old in olds:
-            copied = Message(0, 0, 0, old.internaldate, old.zone, 0, old.blob, old.size)
-            flags = to_flag_set(old.flags, box.keywords)
-            new.append(self.state.put(to_home, to_box, copied, flags, modseq))
+        new = self.state.duplicate(box, olds, to_home, to_box, modseq)
         self.state.commit([self.state.added(to_home, to_box, modseq, new)])
         return Copied(to_box.uidvalidity, [m.uid for m in olds], [m.uid for m in new], modseq)
 

@@ -166,12 +166,8 @@ def shift(
     to_modseq: int,
 ) -> list[Message]:
     """Move messages: new ones in the target, tombstones in the source, nothing retained."""
-    moved = []
     olds = [box.messages[uid] for uid in uids]
-    for old in olds:
-        new = Message(0, 0, 0, old.internaldate, old.zone, 0, old.blob, old.size)
-        flags = to_flag_set(old.flags, box.keywords)
-        moved.append(state.put(to_home, to_box, new, flags, to_modseq))
+    moved = state.duplicate(box, olds, to_home, to_box, to_modseq)
     state.take(home, box, olds, modseq)
     for old in olds:
         state.release(old.blob)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pillarbox.model.flags import DELETED, FlagSet
+from pillarbox.model.flags import DELETED, FlagSet, intern_keywords
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.api import Copied, Retained
@@ -54,6 +54,8 @@ class MemoryRetention:
         if (refused := self.state.room(box, len(kept))) is not None:
             return refused
         modseq = home.next_modseq()
+        names = {name for entry in kept.values() for name in entry.flags.keywords}
+        intern_keywords(names, box.keywords)
         source, new = [], []
         for key, entry in kept.items():
             old = entry.message

@@ -9,7 +9,7 @@ from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Permanent
 from pillarbox.model.account import Account, Alias, Credentials, Domain
 from pillarbox.model.change import Added, Arrived, Change
-from pillarbox.model.flags import DELETED, SEEN, FlagSet, intern_keywords
+from pillarbox.model.flags import DELETED, SEEN, FlagSet, intern_keywords, to_flag_set
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import MAX_NUMBER
 from pillarbox.model.refusal import Refusal
@@ -206,6 +206,23 @@ class State:
         home.used += message.size
         self.blobs[message.blob].refs += 1
         return message
+
+    def duplicate(
+        self, box: Box, olds: Sequence[Message], to_home: Home, to_box: Box, modseq: int
+    ) -> list[Message]:
+        """The same messages in another mailbox; its keywords learn theirs in one go."""
+        flags = [to_flag_set(old.flags, box.keywords) for old in olds]
+        intern_keywords({name for some in flags for name in some.keywords}, to_box.keywords)
+        return [
+            self.put(
+                to_home,
+                to_box,
+                Message(0, 0, 0, old.internaldate, old.zone, 0, old.blob, old.size),
+                its,
+                modseq,
+            )
+            for old, its in zip(olds, flags, strict=True)
+        ]
 
     def added(self, home: Home, box: Box, modseq: int, messages: Sequence[Message]) -> Added:
         arrived = [Arrived(m.uid, m.flags, m.size) for m in messages]

@@ -1,0 +1,49 @@
+"""How inline bodies lie in their rows: plain or compressed, said by a number in the row."""
+
+from __future__ import annotations
+
+import threading
+
+import zstandard
+
+from pillarbox.base.errors import Permanent
+
+PLAIN = 0
+ZSTD = 1
+
+LEVEL = 1
+"""Level 3 takes half as long again and saves 2 % more on mail."""
+WORTH_TRYING = 256
+_GAIN = 8  # a body must shrink by an eighth, or reading it plain is the better bargain
+
+
+class _Contexts(threading.local):
+    """zstd contexts are fast when used again and belong to one thread."""
+
+    def __init__(self) -> None:
+        self.shrink = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False)
+        self.grow = zstandard.ZstdDecompressor()
+
+
+_contexts = _Contexts()
+
+
+def encode(data: bytes | memoryview) -> tuple[int, bytes]:
+    """Codec and bytes to keep."""
+    if len(data) >= WORTH_TRYING:
+        packed = _contexts.shrink.compress(data)
+        if len(packed) <= len(data) - len(data) // _GAIN:
+            return ZSTD, packed
+    return PLAIN, bytes(data)
+
+
+def decode(codec: int, data: bytes, size: int) -> bytes:
+    """The bytes of the message; ``size`` bounds what a damaged row can unfold to."""
+    if codec == PLAIN:
+        return data
+    if codec != ZSTD:
+        raise Permanent(f"body in unknown codec {codec}", hint="written by a newer version?")
+    try:
+        return _contexts.grow.decompress(data, max_output_size=size)
+    except zstandard.ZstdError as error:
+        raise Permanent(f"damaged body: {error}") from error

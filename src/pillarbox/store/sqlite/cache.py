@@ -1,0 +1,62 @@
+"""What SMTP asks at every RCPT, remembered until it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+from pillarbox.model.account import Account, Alias, Domain
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+LIMIT = 50_000
+"""Entries of one kind. Strangers choose what is looked up, so there has to be one."""
+
+
+class Memo(Generic[K, V]):
+    """Answers by key, "there is none" included."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: dict[K, V] = {}
+
+    def of(self, key: K, look: Callable[[K], V]) -> V:
+        """The remembered answer, else that of ``look``."""
+        if key in self._held:
+            return self._held[key]
+        if len(self._held) >= LIMIT:
+            self._held.clear()
+        value = self._held[key] = look(key)
+        return value
+
+    def forget(self, keys: Iterable[K]) -> None:
+        """These may have changed."""
+        for key in keys:
+            self._held.pop(key, None)
+
+    def clear(self) -> None:
+        """Everything may have changed."""
+        self._held.clear()
+
+
+class Cache:
+    """The directory's answers.
+
+    Reading and remembering is one step of the loop, and forgetting is part of the step that
+    publishes a commit. So an answer is never older than the last published commit; it may be
+    newer, when a commit is on the disk and about to be published.
+    """
+
+    def __init__(self) -> None:
+        self.domains: Memo[str, Domain | None] = Memo()
+        self.aliases: Memo[str, Alias | None] = Memo()
+        self.addresses: Memo[str, int | None] = Memo()
+        self.accounts: Memo[int, Account | None] = Memo()
+
+    def clear(self) -> None:
+        """The directory changed."""
+        self.domains.clear()
+        self.aliases.clear()
+        self.addresses.clear()
+        self.accounts.clear()

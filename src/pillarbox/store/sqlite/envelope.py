@@ -1,0 +1,118 @@
+"""Envelopes and replies as text in a row, and back.
+
+JSON by field name; fields at their default are left out, so a row written before a field came
+to be reads as one with its default, and an unknown field of a later version is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import (
+    Envelope,
+    Local,
+    Peer,
+    Recipient,
+    Remote,
+    Role,
+    Route,
+    Sender,
+)
+
+_ROUTES: dict[str, type[Route]] = {"local": Local, "remote": Remote}
+_KIND_OF = {kind: name for name, kind in _ROUTES.items()}
+
+
+def freeze(envelope: Envelope) -> str:
+    """Everything about the envelope; ASCII, whatever the addresses hold."""
+    return json.dumps(_pack(envelope), separators=(",", ":"))
+
+
+def thaw(text: str) -> Envelope:
+    """The envelope that ``freeze`` was given."""
+    frozen = _known(Envelope, json.loads(text))
+    frozen["sender"] = _thaw_sender(frozen.get("sender", {}))
+    frozen["recipients"] = tuple(_thaw_recipient(r) for r in frozen.get("recipients", ()))
+    frozen["peer"] = Peer(**{"ip": "", **_known(Peer, frozen.get("peer", {}))})
+    frozen["role"] = Role(frozen["role"])
+    return Envelope(**frozen)
+
+
+def freeze_reply(reply: Reply | None) -> str:
+    """'' for none."""
+    if reply is None:
+        return ""
+    return json.dumps([reply.code, reply.enhanced, reply.text], separators=(",", ":"))
+
+
+def thaw_reply(text: str) -> Reply | None:
+    """The reply that ``freeze_reply`` was given."""
+    return Reply(*json.loads(text)) if text else None
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, object], ...]:
+    return tuple((field.name, _default(field)) for field in fields(kind))
+
+
+def _default(field: Field[Any]) -> object:
+    if field.default is not MISSING:
+        return field.default
+    return field.default_factory() if field.default_factory is not MISSING else MISSING
+
+
+def _pack(value: Any) -> dict[str, Any]:
+    packed = {}
+    for name, default in _fields(value.__class__):
+        held = getattr(value, name)
+        if held != default:
+            packed[name] = _plain(held)
+    return packed
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Address():
+            return [value.local, value.domain]
+        case Local() | Remote():
+            return [_KIND_OF[type(value)], _pack(value)]
+        case Sender() | Recipient() | Peer():
+            return _pack(value)
+        case Enum():
+            return value.value
+        case frozenset():
+            return sorted(value)
+        case tuple():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return dict(value)
+        case _:
+            return value
+
+
+def _known(kind: type, frozen: Mapping[str, Any]) -> dict[str, Any]:
+    names = {name for name, _ in _fields(kind)}
+    return {name: value for name, value in frozen.items() if name in names}
+
+
+def _thaw_sender(frozen: Mapping[str, Any]) -> Sender:
+    known = _known(Sender, frozen)
+    pair = known.pop("address", None)
+    return Sender(Address(*pair) if pair is not None else None, **known)
+
+
+def _thaw_recipient(frozen: Mapping[str, Any]) -> Recipient:
+    known = _known(Recipient, frozen)
+    known["address"] = Address(*known["address"])
+    known["routes"] = tuple(
+        _ROUTES[kind](**_known(_ROUTES[kind], packed)) for kind, packed in known.get("routes", ())
+    )
+    known["notify"] = frozenset(known.get("notify", ()))
+    return Recipient(**known)

@@ -1,0 +1,127 @@
+"""Messages in mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from pillarbox.model.flags import FlagSet
+from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Refusal
+from pillarbox.store import rules
+from pillarbox.store.api import (
+    Appended,
+    Column,
+    Copied,
+    FlagOp,
+    NewItem,
+    NewMessage,
+    Removed,
+    Snapshot,
+    Stored,
+    Target,
+)
+from pillarbox.store.sqlite import accept, messages, rows
+from pillarbox.store.sqlite.intake import Intake
+from pillarbox.store.sqlite.picks import is_light
+from pillarbox.store.sqlite.reader import Reader
+from pillarbox.store.sqlite.writer import WriteLane
+
+
+class SqliteMail:
+    """See ``api.Mail``."""
+
+    reader: Reader
+    writer: WriteLane
+    intake: Intake
+
+    async def accept(
+        self, message: NewMessage, targets: Sequence[Target], queued: NewItem | None = None
+    ) -> list[Appended | Refusal]:
+        return await self.intake.run(
+            [message],
+            lambda tx, bodies: accept.accept(tx, bodies[0], message.facts, targets, queued),
+        )
+
+    async def append_many(
+        self, messages: Sequence[tuple[NewMessage, Target]]
+    ) -> list[Appended] | Refusal:
+        if not messages:
+            return []
+        if len({(target.account, target.mailbox) for _, target in messages}) > 1:
+            return rules.ONE_MAILBOX
+        return await self.intake.run(
+            [message for message, _ in messages],
+            lambda tx, bodies: accept.append_many(
+                tx,
+                [
+                    (body, message.facts, target)
+                    for body, (message, target) in zip(bodies, messages, strict=True)
+                ],
+            ),
+        )
+
+    async def load(self, account: int, mailbox: int) -> Snapshot | None:
+        return await rows.load(self.reader, account, mailbox)
+
+    def rows(
+        self, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
+    ) -> AsyncIterator[list[tuple[object, ...]]]:
+        return rows.rows(self.reader, account, mailbox, uids, columns)
+
+    async def set_flags(
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        op: FlagOp,
+        flags: FlagSet,
+        *,
+        unchanged_since: int | None = None,
+        origin: str = "",
+    ) -> Stored | Refusal:
+        return await self.writer.do(
+            lambda tx: messages.set_flags(
+                tx, account, mailbox, uids, op, flags, unchanged_since, origin
+            ),
+            aside=not is_light(uids),
+        )
+
+    async def copy(
+        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+    ) -> Copied | Refusal:
+        return await self.writer.do(
+            lambda tx: messages.copy(
+                tx, account, mailbox, uids, to_account, to_mailbox, move=False
+            ),
+            aside=not is_light(uids),
+        )
+
+    async def move(
+        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+    ) -> Copied | Refusal:
+        return await self.writer.do(
+            lambda tx: messages.copy(tx, account, mailbox, uids, to_account, to_mailbox, move=True),
+            aside=not is_light(uids),
+        )
+
+    async def expunge(
+        self, account: int, mailbox: int, uids: NumSet | None, *, only_deleted: bool, by: str = ""
+    ) -> Removed | Refusal:
+        return await self.writer.do(
+            lambda tx: messages.expunge(tx, account, mailbox, uids, only_deleted, by),
+            aside=not is_light(uids),
+        )
+
+    async def expunged_since(self, account: int, mailbox: int, modseq: int) -> tuple[NumSet, int]:
+        async with self.reader.snapshot() as db:
+            floor: Any = db.execute(
+                "SELECT floor FROM mailbox WHERE account = ? AND id = ?", (account, mailbox)
+            ).fetchone()
+            runs: list[Any] = db.execute(
+                "SELECT low, high FROM tombstone WHERE account = ? AND mailbox = ? AND modseq > ?",
+                (account, mailbox, modseq),
+            ).fetchall()
+        if floor is None:
+            return NumSet(), 0
+        return NumSet.merge(runs), floor[0]

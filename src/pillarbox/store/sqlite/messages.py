@@ -1,0 +1,282 @@
+"""Changes to many messages at once, as few statements: flags, copy, move, expunge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pillarbox.model.change import Added, Arrived, Expunged, Flagged
+from pillarbox.model.flags import (
+    DELETED,
+    SEEN,
+    SYSTEM_MASK,
+    FlagSet,
+    flag_names,
+    intern_keywords,
+    keyword_bit,
+)
+from pillarbox.model.numset import MAX_NUMBER, NumSet
+from pillarbox.model.refusal import Refusal
+from pillarbox.store import rules
+from pillarbox.store.api import Copied, FlagOp, Removed, Stored
+from pillarbox.store.sqlite.picks import Pick, pick
+from pillarbox.store.sqlite.tx import Box, Home, Tx
+
+_THERE = "m.account = :account AND m.mailbox = :mailbox"
+_NEW_FLAGS = {
+    FlagOp.ADD: "m.flags | :bits",
+    FlagOp.REMOVE: "m.flags & ~:bits",
+    FlagOp.REPLACE: f":bits | (m.flags & {rules.HOUSE_FLAGS})",
+}
+
+
+@dataclass(slots=True)
+class Found:
+    """Messages an operation is about, as columns, UIDs ascending."""
+
+    uids: Sequence[int]
+    flags: Sequence[int]
+    sizes: Sequence[int]
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
+
+    @property
+    def unseen(self) -> int:
+        return len(self.flags) - sum(bits & SEEN for bits in self.flags)
+
+    @property
+    def deleted(self) -> int:
+        return sum(bits & DELETED for bits in self.flags) // DELETED
+
+
+def find(tx: Tx, box: Box, uids: NumSet | None, extra: str = "") -> Found:
+    """Those of ``uids`` that are there."""
+    chosen = pick(uids)
+    rows = tx.all(
+        f"SELECT m.uid, m.flags, m.size FROM {chosen.source} msg m"
+        f" WHERE {_THERE} {chosen.where} {extra} {chosen.order}",
+        {"account": box.account, "mailbox": box.id, **chosen.values},
+    )
+    return Found(*zip(*rows, strict=True)) if rows else Found((), (), ())
+
+
+def set_flags(
+    tx: Tx,
+    account: int,
+    mailbox: int,
+    uids: NumSet,
+    op: FlagOp,
+    flags: FlagSet,
+    unchanged_since: int | None,
+    origin: str,
+) -> Stored | Refusal:
+    """``Mail.set_flags`` inside a transaction."""
+    home, box = tx.home(account), tx.box(account, mailbox)
+    if home is None or box is None:
+        return rules.NO_MAILBOX
+    bits = rules.flag_bits(op, flags, box.keywords)
+    if bits is None:
+        return rules.TOO_MANY_KEYWORDS
+    chosen = pick(uids)
+    since = MAX_MODSEQ if unchanged_since is None else unchanged_since
+    values: dict[str, Any] = {
+        "account": account, "mailbox": mailbox, "bits": bits, "since": since, **chosen.values
+    }  # fmt: skip
+    failed = NumSet()
+    if unchanged_since is not None:
+        failed = NumSet.of(uid for (uid,) in tx.db.execute(
+            f"SELECT m.uid FROM {chosen.source} msg m"
+            f" WHERE {_THERE} {chosen.where} AND m.modseq > :since",
+            values,
+        ))  # fmt: skip
+    new = _NEW_FLAGS[op]
+    rows = tx.all(
+        f"SELECT m.uid, m.flags, {new} FROM {chosen.source} msg m WHERE {_THERE}"
+        f" {chosen.where} AND m.modseq <= :since AND m.flags <> ({new}) {chosen.order}",
+        values,
+    )
+    if not rows:
+        return Stored(0, NumSet(), failed)
+    modseq = home.stamp()
+    target = new.replace("m.flags", "flags")
+    tx.db.execute(
+        f"UPDATE msg SET flags = {target}, modseq = :modseq"
+        f" WHERE account = :account AND mailbox = :mailbox {chosen.chosen}"
+        f" AND modseq <= :since AND flags <> ({target})",
+        {**values, "modseq": modseq},
+    )
+    numbers, olds, news = zip(*rows, strict=True)
+    before, after = Found(numbers, olds, ()), Found(numbers, news, ())
+    box.unseen += after.unseen - before.unseen
+    box.deleted += after.deleted - before.deleted
+    box.highest_modseq = modseq
+    tx.save(home, box)
+    names = tuple(box.keywords)
+    tx.changes.append(Flagged(account, mailbox, modseq, numbers, news, names, origin))
+    return Stored(modseq, NumSet.of(numbers), failed)
+
+
+MAX_MODSEQ = (1 << 63) - 1
+
+
+def copy(
+    tx: Tx, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int, move: bool
+) -> Copied | Refusal:
+    """``Mail.copy`` and ``Mail.move`` inside a transaction."""
+    home, box = tx.home(account), tx.box(account, mailbox)
+    if home is None or box is None:
+        return rules.NO_MAILBOX
+    same = (account, mailbox) == (to_account, to_mailbox)
+    to_home, to_box = tx.home(to_account), box if same else tx.box(to_account, to_mailbox)
+    if to_home is None or to_box is None:
+        return rules.NO_TARGET
+    found = find(tx, box, uids)
+    if not found.uids:
+        return Copied(to_box.uidvalidity, (), (), 0)
+    counted = not (move and home is to_home)
+    if counted and not to_home.has_room(found.size):
+        return rules.OVER_QUOTA
+    if to_box.uidnext + len(found.uids) - 1 > MAX_NUMBER:
+        return rules.NO_UIDS
+    # Exactly those found: a range may also cover UIDs that the copies are about to get.
+    exact = pick(NumSet.of(found.uids))
+    targets = transfer(tx, box, to_home, to_box, found, exact)
+    if move:
+        take(tx, home, box, found, exact)
+        modseq = home.stamp()
+        box.highest_modseq = modseq
+        tx.changes.append(Expunged(account, mailbox, modseq, found.uids))
+        tx.save(home, box)
+    else:
+        share(tx, box, exact)
+    return Copied(to_box.uidvalidity, found.uids, targets, to_home.modseq)
+
+
+def transfer(
+    tx: Tx, box: Box, to_home: Home, to_box: Box, found: Found, exact: Pick
+) -> Sequence[int]:
+    """Rows in the target for messages of the source, and the change; their new UIDs."""
+    modseq = to_home.stamp()
+    used = _used_keywords(tx, box, exact)
+    intern_keywords(used, to_box.keywords)
+    expression, mapping = _mapping(used, box.keywords, to_box.keywords)
+    first = to_box.uidnext
+    tx.db.execute(
+        "INSERT INTO msg SELECT :to_account, :to_mailbox,"
+        " :first + row_number() OVER (ORDER BY m.uid) - 1, :modseq,"
+        f" {expression}, m.internaldate, m.zone, :saved, m.size, m.blob"
+        f" FROM {exact.source} msg m WHERE {_THERE} {exact.where} ORDER BY m.uid",
+        {
+            "account": box.account, "mailbox": box.id, **exact.values,
+            "to_account": to_box.account, "to_mailbox": to_box.id,
+            "first": first, "modseq": modseq, "saved": int(tx.now),
+        },
+    )  # fmt: skip
+    targets = range(first, first + len(found.uids))
+    flags = [mapping(bits) for bits in found.flags] if used else found.flags
+    to_box.uidnext += len(targets)
+    to_box.highest_modseq = modseq
+    to_box.messages += len(targets)
+    to_box.unseen += found.unseen
+    to_box.deleted += found.deleted
+    to_box.size += found.size
+    to_home.used += found.size
+    tx.save(to_home, to_box)
+    arrived = list(map(Arrived, targets, flags, found.sizes))
+    names = tuple(to_box.keywords)
+    tx.changes.append(Added(to_box.account, to_box.id, modseq, arrived, names))
+    return targets
+
+
+def share(tx: Tx, box: Box, exact: Pick) -> None:
+    """One more reference for each message of ``exact``."""
+    tx.db.execute(
+        "UPDATE blob SET refs = refs + n FROM"
+        f" (SELECT m.blob, count(*) AS n FROM {exact.source} msg m"
+        f" WHERE {_THERE} {exact.where} GROUP BY m.blob) AS more WHERE id = more.blob",
+        {"account": box.account, "mailbox": box.id, **exact.values},
+    )
+
+
+def take(tx: Tx, home: Home, box: Box, found: Found, exact: Pick) -> None:
+    """Out of the mailbox, with tombstones; the references are the caller's. Not saved yet."""
+    tx.db.execute(
+        f"DELETE FROM msg WHERE account = :account AND mailbox = :mailbox {exact.chosen}",
+        {"account": box.account, "mailbox": box.id, **exact.values},
+    )
+    modseq = home.stamp()
+    tx.bury(box, modseq, NumSet.of(found.uids).ranges)
+    box.highest_modseq = modseq
+    box.messages -= len(found.uids)
+    box.unseen -= found.unseen
+    box.deleted -= found.deleted
+    box.size -= found.size
+    home.used -= found.size
+
+
+def retain(tx: Tx, home: Home, box: Box, found: Found, by: str) -> None:
+    """Expunge so that it can be undone: the references go to the retained rows."""
+    exact = pick(NumSet.of(found.uids))
+    tx.db.execute(
+        "INSERT INTO retained SELECT m.account, m.mailbox, m.uid, :name, m.flags, :keywords,"
+        " m.internaldate, m.zone, m.size, m.blob, :at, :by"
+        f" FROM {exact.source} msg m WHERE {_THERE} {exact.where}",
+        {
+            "account": box.account, "mailbox": box.id, **exact.values, "name": box.name,
+            "keywords": " ".join(box.keywords), "at": int(tx.now), "by": by,
+        },
+    )  # fmt: skip
+    take(tx, home, box, found, exact)
+
+
+def expunge(
+    tx: Tx, account: int, mailbox: int, uids: NumSet | None, only_deleted: bool, by: str
+) -> Removed | Refusal:
+    """``Mail.expunge`` inside a transaction."""
+    home, box = tx.home(account), tx.box(account, mailbox)
+    if home is None or box is None:
+        return rules.NO_MAILBOX
+    found = find(tx, box, uids, f"AND m.flags & {DELETED}" if only_deleted else "")
+    if not found.uids:
+        return Removed(0, ())
+    retain(tx, home, box, found, by)
+    tx.save(home, box)
+    tx.changes.append(Expunged(account, mailbox, home.modseq, found.uids))
+    return Removed(home.modseq, found.uids)
+
+
+def _used_keywords(tx: Tx, box: Box, exact: Pick) -> list[str]:
+    """Keywords that any of the messages has, sorted."""
+    if not box.keywords:
+        return []
+    rows = tx.db.execute(
+        f"SELECT DISTINCT m.flags & ~{SYSTEM_MASK} FROM {exact.source} msg m"
+        f" WHERE {_THERE} {exact.where}",
+        {"account": box.account, "mailbox": box.id, **exact.values},
+    )
+    bits = 0
+    for (some,) in rows:
+        bits |= some
+    return sorted(flag_names(bits, box.keywords))
+
+
+def _mapping(used: Sequence[str], source: Sequence[str], target: Sequence[str]) -> Any:
+    """Flags of the source under the target's keywords: as an SQL expression of ``m.flags`` and
+    as a function. Keywords the target has no room for are left out."""
+    pairs = [
+        (keyword_bit(name, source), bit) for name in used if (bit := keyword_bit(name, target))
+    ]
+    terms = [f"(m.flags & {SYSTEM_MASK})"]
+    terms += [f"iif(m.flags & {old}, {new}, 0)" for old, new in pairs]
+
+    def mapping(bits: int) -> int:
+        mapped = bits & SYSTEM_MASK
+        for old, new in pairs:
+            if bits & old:
+                mapped |= new
+        return mapped
+
+    return " | ".join(terms), mapping

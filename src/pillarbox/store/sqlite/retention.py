@@ -1,0 +1,161 @@
+"""Expunged mail that can be brought back, and the end of mail, in bounded steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pillarbox.model.change import Added, Arrived
+from pillarbox.model.flags import (
+    DELETED,
+    SEEN,
+    SYSTEM_MASK,
+    flag_names,
+    intern_keywords,
+    keyword_bit,
+)
+from pillarbox.model.numset import MAX_NUMBER
+from pillarbox.model.refusal import Refusal
+from pillarbox.store import rules
+from pillarbox.store.api import Copied, Retained
+from pillarbox.store.sqlite.accept import MSG
+from pillarbox.store.sqlite.reader import Reader
+from pillarbox.store.sqlite.tx import Tx
+from pillarbox.store.sqlite.writer import WriteLane
+
+_STEP = 1000
+"""Rows a transaction removes, so that deliveries get their turn between two."""
+_RETAINED = """
+    SELECT r.account, r.mailbox, r.mailbox_name, r.uid, r.at, r.size, r.blob, f.envelope, r.by
+    FROM retained r CROSS JOIN facts f ON f.blob = r.blob
+    WHERE r.account = :account AND (:mailbox IS NULL OR r.mailbox = :mailbox)
+    ORDER BY r.at, r.mailbox, r.uid
+"""
+_KEPT = (
+    "SELECT flags, keywords, internaldate, zone, size, blob FROM retained"
+    " WHERE account = ? AND mailbox = ? AND uid = ?"
+)
+
+
+class SqliteRetention:
+    """The part of ``api.Mail`` about what was expunged."""
+
+    reader: Reader
+    writer: WriteLane
+
+    async def retained(self, account: int, mailbox: int | None = None) -> list[Retained]:
+        async with self.reader.snapshot() as db:
+            rows: list[Any] = await self.reader.slice(
+                lambda: db.execute(_RETAINED, {"account": account, "mailbox": mailbox}).fetchall()
+            )
+        return [Retained(*row) for row in rows]
+
+    async def undelete(
+        self, account: int, entries: Sequence[Retained], to_mailbox: int
+    ) -> Copied | Refusal:
+        wanted = list(dict.fromkeys((e.mailbox, e.uid) for e in entries if e.account == account))
+        return await self.writer.do(
+            lambda tx: _undelete(tx, account, wanted, to_mailbox), aside=len(wanted) > 100
+        )
+
+    async def purge(self, before: float, tombstones_before: float) -> int:
+        freed = 0
+        while True:
+            some, octets = await self.writer.do(lambda tx: _purge(tx, before), aside=True)
+            freed += octets
+            if some < _STEP:
+                break
+        await self.writer.do(lambda tx: _prune(tx, tombstones_before), aside=True)
+        return freed
+
+
+def _undelete(
+    tx: Tx, account: int, wanted: Sequence[tuple[int, int]], to_mailbox: int
+) -> Copied | Refusal:
+    home, box = tx.home(account), tx.box(account, to_mailbox)
+    if home is None or box is None:
+        return rules.NO_TARGET
+    found = []
+    for mailbox, uid in wanted:
+        row = tx.one(_KEPT, (account, mailbox, uid))
+        if row is not None:
+            found.append((mailbox, uid, *row))
+    if not found:
+        return Copied(box.uidvalidity, (), (), 0)
+    size = sum(row[6] for row in found)
+    if not home.has_room(size):
+        return rules.OVER_QUOTA
+    if box.uidnext + len(found) - 1 > MAX_NUMBER:
+        return rules.NO_UIDS
+    names = {name for row in found for name in flag_names(row[2] & ~SYSTEM_MASK, row[3].split())}
+    intern_keywords(names, box.keywords)
+    modseq = home.stamp()
+    arrived: list[Arrived] = []
+    for _, _, old, keywords, internaldate, zone, octets, blob in found:
+        flags = old & SYSTEM_MASK & ~DELETED
+        for name in flag_names(old & ~SYSTEM_MASK, keywords.split()):
+            flags |= keyword_bit(name, box.keywords)
+        uid = box.uidnext + len(arrived)
+        saved = int(tx.now)
+        row = (account, box.id, uid, modseq, flags, internaldate, zone, saved, octets, blob)
+        tx.db.execute(MSG, row)
+        arrived.append(Arrived(uid, flags, octets))
+    tx.db.executemany(
+        "DELETE FROM retained WHERE account = ? AND mailbox = ? AND uid = ?",
+        [(account, row[0], row[1]) for row in found],
+    )
+    box.uidnext += len(arrived)
+    box.highest_modseq = modseq
+    box.messages += len(arrived)
+    box.unseen += sum(not new.flags & SEEN for new in arrived)
+    box.size += size
+    home.used += size
+    tx.save(home, box)
+    tx.changes.append(Added(account, box.id, modseq, arrived, tuple(box.keywords)))
+    targets = [new.uid for new in arrived]
+    return Copied(box.uidvalidity, [row[1] for row in found], targets, modseq)
+
+
+def _purge(tx: Tx, before: float) -> tuple[int, int]:
+    rows = tx.all(
+        "SELECT account, mailbox, uid, blob FROM retained WHERE at < ? LIMIT ?", (before, _STEP)
+    )
+    tx.db.executemany(
+        "DELETE FROM retained WHERE account = ? AND mailbox = ? AND uid = ?",
+        [row[:3] for row in rows],
+    )
+    return len(rows), tx.release([row[3] for row in rows])
+
+
+def _prune(tx: Tx, before: float) -> None:
+    """Tombstones go; up to where, the mailbox remembers (QRESYNC needs to know)."""
+    tx.db.execute(
+        "UPDATE mailbox SET floor = max(floor, old.top) FROM"
+        " (SELECT account, mailbox, max(modseq) AS top FROM tombstone WHERE at < ?"
+        "  GROUP BY account, mailbox) AS old"
+        " WHERE mailbox.account = old.account AND mailbox.id = old.mailbox",
+        (before,),
+    )
+    tx.db.execute("DELETE FROM tombstone WHERE at < ?", (before,))
+
+
+async def clear_account(writer: WriteLane, account: int) -> None:
+    """Remove the mail of an account that is gone, in steps; safe to begin again."""
+    while await writer.do(lambda tx: _clear(tx, account), aside=True):
+        pass
+
+
+def _clear(tx: Tx, account: int) -> bool:
+    for table in ("msg", "retained"):
+        rows = tx.all(
+            f"SELECT mailbox, uid, blob FROM {table} WHERE account = ? LIMIT ?", (account, _STEP)
+        )
+        if rows:
+            tx.db.executemany(
+                f"DELETE FROM {table} WHERE account = ? AND mailbox = ? AND uid = ?",
+                [(account, mailbox, uid) for mailbox, uid, _ in rows],
+            )
+            tx.release([row[2] for row in rows])
+            return True
+    tx.db.execute("DELETE FROM leaving WHERE account = ?", (account,))
+    return False

@@ -1,0 +1,152 @@
+"""Reading messages: a mailbox whole as arrays, and columns of some messages in batches."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import apsw
+
+from pillarbox.model.numset import NumSet
+from pillarbox.store.api import Column, Snapshot
+from pillarbox.store.blobs.codec import decode
+from pillarbox.store.rules import BYTES_BATCH, ROWS_BATCH
+from pillarbox.store.sqlite.picks import pick
+from pillarbox.store.sqlite.reader import Reader
+from pillarbox.store.sqlite.tx import BOX_COLUMNS, read_box
+
+_BOX = (
+    f"SELECT {BOX_COLUMNS}, EXISTS (SELECT 1 FROM subscription s"
+    " WHERE s.account = b.account AND s.name = b.name)"
+    " FROM mailbox b WHERE b.account = ? AND b.id = ?"
+)
+_LOAD = "SELECT uid, modseq, flags FROM msg WHERE account = ? AND mailbox = ? ORDER BY uid"
+_SLICE = 4096
+_RANGES = 500
+"""Of a scattered UID set that one statement takes."""
+
+_PLACES = {
+    Column.UID: "m.uid",
+    Column.SIZE: "m.size",
+    Column.INTERNALDATE: "m.internaldate",
+    Column.ZONE: "m.zone",
+    Column.SAVED: "m.saved",
+    Column.BLOB: "m.blob",
+    Column.ENVELOPE: "f.envelope",
+    Column.BODYSTRUCTURE: "f.bodystructure",
+    Column.COMMON: "f.common",
+    Column.SCAN: "f.scan",
+    Column.KEYS: "f.keys",
+    Column.PREVIEW: "f.preview",
+    Column.BODY: "d.data",
+}
+_LARGE = {column for column, place in _PLACES.items() if place[0] in "fd"}
+
+
+async def load(reader: Reader, account: int, mailbox: int) -> Snapshot | None:
+    """All of one mailbox at one modseq, a slice at a time."""
+    async with reader.snapshot() as db:
+        row = db.execute(_BOX, (account, mailbox)).fetchone()
+        if row is None:
+            return None
+        found = Snapshot(
+            read_box(row[:-1]).value(bool(row[-1])), array("I"), array("Q"), array("Q")
+        )
+        cursor = db.execute(_LOAD, (account, mailbox))
+
+        def more() -> bool:
+            slice_ = list(islice(cursor, _SLICE))
+            if slice_:
+                uids, modseqs, flags = zip(*slice_, strict=True)
+                found.uids.extend(uids)
+                found.modseqs.extend(modseqs)
+                found.flags.extend(flags)
+            return len(slice_) == _SLICE
+
+        while await reader.slice(more):
+            await reader.breathe()
+        cursor.close()
+        return found
+
+
+async def rows(
+    reader: Reader, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
+) -> AsyncIterator[list[tuple[object, ...]]]:
+    """Batches as ``Mail.rows`` promises; each is a statement of its own, so that a slow client
+    holds up nothing."""
+    left = uids
+    first = True
+    while left:
+        if not first:
+            await reader.breathe()
+        first = False
+        async with reader.snapshot() as db:
+            now, later = _split(left)
+            batch, last = await reader.slice(_batch, db, account, mailbox, now, columns)
+        left = NumSet(_after(now, last).ranges + later.ranges) if last else later
+        if batch:
+            yield batch
+
+
+def _split(uids: NumSet) -> tuple[NumSet, NumSet]:
+    """So many ranges now, the others later."""
+    return NumSet(uids.ranges[:_RANGES]), NumSet(uids.ranges[_RANGES:])
+
+
+def _after(uids: NumSet, last: int) -> NumSet:
+    return NumSet([(max(low, last + 1), high) for low, high in uids.ranges if high > last])
+
+
+def _batch(
+    db: apsw.Connection, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
+) -> tuple[list[tuple[object, ...]], int]:
+    """Rows up to the bounds, and the last UID of them, 0 when none are left in ``uids``."""
+    chosen = pick(uids)
+    places = ", ".join(_PLACES[column] for column in columns)
+    tables, extra = "", "m.uid"
+    if any(_PLACES[column].startswith("f.") for column in columns):
+        tables += " CROSS JOIN facts f ON f.blob = m.blob"
+    if Column.BODY in columns:
+        tables += " CROSS JOIN blob b ON b.id = m.blob LEFT JOIN body d ON d.blob = m.blob"
+        extra = "b.codec, m.size, m.uid"
+    sql = (
+        f"SELECT {places}{', ' if places else ''}{extra} FROM {chosen.source} msg m{tables}"
+        f" WHERE m.account = :account AND m.mailbox = :mailbox {chosen.where} {chosen.order}"
+    )
+    cursor = db.execute(sql, {"account": account, "mailbox": mailbox, **chosen.values})
+    large = [place for place, column in enumerate(columns) if column in _LARGE]
+    piece = 8 if Column.BODY in columns else 100
+    taken: list[tuple[object, ...]] = []
+    octets = 0
+    while len(taken) < ROWS_BATCH and octets < BYTES_BATCH:
+        some = list(islice(cursor, piece))
+        taken += some
+        if len(some) < piece:
+            return _finished(taken, columns), 0
+        for place in large:
+            octets += sum(len(row[place] or b"") for row in some)
+    last = taken[-1][-1]
+    assert isinstance(last, int)  # noqa: S101  (m.uid)
+    return _finished(taken, columns), last
+
+
+def _finished(
+    taken: list[tuple[object, ...]], columns: Sequence[Column]
+) -> list[tuple[object, ...]]:
+    """Without the extra values, and text and bodies as they were given."""
+    count = len(columns)
+    if Column.BODY not in columns and Column.PREVIEW not in columns:
+        return [row[:count] for row in taken]
+    return [tuple(_values(row, columns)) for row in taken]
+
+
+def _values(row: Sequence[Any], columns: Sequence[Column]) -> Iterator[object]:
+    for column, value in zip(columns, row, strict=False):
+        if column is Column.PREVIEW:
+            yield value.decode()
+        elif column is Column.BODY and value is not None:
+            yield decode(row[-3], value, row[-2])
+        else:
+            yield value

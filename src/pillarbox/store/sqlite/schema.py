@@ -1,0 +1,177 @@
+"""The tables, and how older ones become them.
+
+Rows lead with the account, so that a shard is a set of accounts and a mailbox is one run of
+pages. The message row is narrow, because opening a mailbox reads all of them; what never
+changes about a message is kept once a blob and apart (``facts``, ``body``).
+
+A migration, once released, is never edited: the next one follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import apsw
+
+APPLICATION_ID = 0x50494C4C
+"""'PILL': tells the file from any other SQLite database."""
+
+_FIRST = """
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY, value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE domain (
+    name TEXT PRIMARY KEY, catchall TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    address TEXT NOT NULL UNIQUE,
+    modseq INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    quota INTEGER NOT NULL,
+    pop3 TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    masked TEXT NOT NULL,
+    display_name TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE credential (
+    account INTEGER PRIMARY KEY,
+    argon2 TEXT NOT NULL,
+    scram_salt BLOB NOT NULL,
+    scram_iterations INTEGER NOT NULL,
+    scram_stored_key BLOB NOT NULL,
+    scram_server_key BLOB NOT NULL
+) STRICT;
+
+-- Accounts whose mail is still being removed, so that a crash does not leave it behind.
+CREATE TABLE leaving (account INTEGER PRIMARY KEY) STRICT;
+
+CREATE TABLE alias (
+    address TEXT PRIMARY KEY, targets TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mailbox (
+    account INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    uidvalidity INTEGER NOT NULL,
+    uidnext INTEGER NOT NULL,
+    highest_modseq INTEGER NOT NULL,
+    created_modseq INTEGER NOT NULL,
+    recent_uid INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    unseen INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    floor INTEGER NOT NULL,
+    special_use TEXT NOT NULL,
+    keywords TEXT NOT NULL,
+    PRIMARY KEY (account, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX mailbox_name ON mailbox (account, name);
+
+CREATE TABLE subscription (
+    account INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE msg (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    modseq INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    internaldate INTEGER NOT NULL,
+    zone INTEGER NOT NULL,
+    saved INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    PRIMARY KEY (account, mailbox, uid)
+) STRICT, WITHOUT ROWID;
+
+-- Runs of UIDs expunged by one transaction (QRESYNC).
+CREATE TABLE tombstone (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    modseq INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (account, mailbox, modseq, low)
+) STRICT, WITHOUT ROWID;
+
+-- Expunged messages that can be brought back; flags are under the row's own keywords.
+CREATE TABLE retained (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    mailbox_name TEXT NOT NULL,
+    flags INTEGER NOT NULL,
+    keywords TEXT NOT NULL,
+    internaldate INTEGER NOT NULL,
+    zone INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    PRIMARY KEY (account, mailbox, uid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retained_at ON retained (at);
+
+-- refs: rows of msg, retained and queue that name it. file: '' while the body is in its row.
+CREATE TABLE blob (
+    id INTEGER PRIMARY KEY,
+    refs INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    codec INTEGER NOT NULL,
+    file TEXT NOT NULL
+) STRICT;
+CREATE TABLE facts (
+    blob INTEGER PRIMARY KEY,
+    envelope BLOB NOT NULL,
+    bodystructure BLOB NOT NULL,
+    common BLOB NOT NULL,
+    scan BLOB NOT NULL,
+    keys BLOB NOT NULL,
+    preview BLOB NOT NULL
+) STRICT;
+CREATE TABLE body (blob INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+
+CREATE TABLE queue (
+    id INTEGER PRIMARY KEY,
+    blob INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    created REAL NOT NULL,
+    envelope TEXT NOT NULL,
+    lease TEXT NOT NULL,
+    lease_until REAL NOT NULL,
+    leases INTEGER NOT NULL
+) STRICT;
+CREATE TABLE recipient (
+    item INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    envelope_index INTEGER NOT NULL,
+    route_index INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    due REAL NOT NULL,
+    state TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    PRIMARY KEY (item, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recipient_due ON recipient (due, item) WHERE state = 'due';
+"""
+
+Migration = Callable[[apsw.Connection], None]
+
+
+def _script(sql: str) -> Migration:
+    def run(connection: apsw.Connection) -> None:
+        connection.execute(sql)
+
+    return run
+
+
+MIGRATIONS: Sequence[Migration] = (_script(_FIRST),)
+"""Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""
