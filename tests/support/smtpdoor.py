@@ -91,7 +91,10 @@ class SmtpDoor:
             case events.Rcpt(recipient):
                 routed = replace(recipient, params={"ROUTED": "yes"})
                 return engine.reply(ADDRESS.get(recipient.address.local, OK), routed)
-            case events.Data() | events.Bdat():
+            case events.Data() | events.Bdat(first=True):
+                self._body.clear()  # of a transaction that was given up
+                return self._data()
+            case events.Bdat():
                 return self._data()
             case events.ChunkEnd():
                 return engine.reply(event.defect or Reply(250, "2.0.0", f"{event.size} octets"))

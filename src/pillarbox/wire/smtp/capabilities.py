@@ -32,7 +32,7 @@ class Capabilities:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """SASL mechanisms, upper case, in the server's order."""
-        return tuple(self.keywords.get("AUTH", "").upper().split())
+        return tuple(dict.fromkeys(self.keywords.get("AUTH", "").upper().split()))
 
     def limit(self, name: str) -> int:
         """A limit of RFC 9422 (RCPTMAX, MAILMAX, RCPTDOMAINMAX); 0 when there is none."""
@@ -56,8 +56,7 @@ def parse_capabilities(lines: Sequence[str]) -> Capabilities:
         if not keyword.isascii():
             continue
         if keyword == "AUTH" and keyword in keywords:
-            known = keywords[keyword].split()
-            value = " ".join(dict.fromkeys([*known, *value.split()]))
+            value = f"{keywords[keyword]} {value}"
         keywords[keyword] = value.strip()
     name = lines[0].split(" ")[0] if lines else ""
     return Capabilities(name, keywords)

@@ -199,7 +199,7 @@ class ClientSession:
         self._command("STARTTLS", self._tls_answered)
 
     def _tls_answered(self, answer: Answer) -> None:
-        if not answer.reply.ok:
+        if answer.reply.code != 220:  # RFC 3207 §4
             self._move("-")
             self._events.append(TlsRefused(answer.reply))
         elif self._reader.drop():
