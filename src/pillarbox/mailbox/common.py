@@ -1,55 +1,95 @@
 """The header fields that clients ask for when they list a mailbox, kept beside the envelope.
 
-The column is one octet of version and then the raw fields, in message order and without the blank
-line. The version says which names were looked for, so that a name not found is known to be
-absent; 0 says that the fields were too long to keep and the message itself must be asked.
+The column is made to be cut without reading it: an octet of version, an octet with the number of
+fields, for each field an octet that names it, for each field two octets of length, then the raw
+fields in message order, without the blank line. The version says which names were looked for, so
+that a name not found is known to be absent; 0 says that the fields were too long to keep and the
+message itself must be asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Final
 
-from pillarbox.message import header
 from pillarbox.message.octets import Data
 from pillarbox.message.part import Scan
 
 MAX_OCTETS: Final = 16 * 1024
 """Of the kept fields of a message. A References field of a long thread has its 4 KB."""
+MAX_FIELDS: Final = 255
 
-VERSIONS: Final = (
-    frozenset[bytes](),
-    # Never change a set: append a new one.
-    header.COMMON
-    | frozenset(
-        b"content-transfer-encoding envelope-to list-archive list-owner list-subscribe"
-        b" mime-version organization user-agent x-mailer x-spam-flag x-spam-status".split()
+VERSIONS: Final[tuple[tuple[bytes, ...], ...]] = (
+    (),
+    # Never change a list, nor its order: columns on disks name fields by their place in it.
+    tuple(
+        b"auto-submitted autocrypt-draft-state bcc cc chat-version content-class content-"
+        b" transfer-encoding content-type date disposition-notification-to envelope-to from"
+        b" importance in-reply-to list-archive list-help list-id list-owner list-post list-"
+        b" subscribe list-unsubscribe list-unsubscribe-post message-id mime-version"
+        b" newsgroups organization precedence priority references reply-to return-receipt-"
+        b" to sender subject to user-agent x-draft-info x-forwarded-message-id x-k9mail-"
+        b" identity x-mailer x-mozilla-draft-info x-msmail-priority x-priority x-spam-flag"
+        b" x-spam-status x-uniform-type x-universally-unique-identifier".split()
     ),
 )
 CURRENT: Final = len(VERSIONS) - 1
 INCOMPLETE: Final = 0
+_NONE: Final = bytes((INCOMPLETE,))
+_NUMBERS: Final = tuple({name: n for n, name in enumerate(names)} for names in VERSIONS)
+_HEAD: Final = 2
 
 
 def pack(data: Data, scan: Scan) -> bytes:
     """The column of a message. ``data``: the message or at least its header."""
-    names = VERSIONS[CURRENT]
-    fields = [field for field in scan.fields if field.name in names]
-    if sum(field.end - field.start for field in fields) > MAX_OCTETS:
-        return bytes((INCOMPLETE,))
-    pieces = [data[field.start : field.end] for field in fields]
-    if pieces and not pieces[-1].endswith(b"\n"):
-        pieces.append(b"\r\n")
-    return bytes((CURRENT,)) + b"".join(pieces)
+    numbers = _NUMBERS[CURRENT]
+    fields = [field for field in scan.fields if field.name in numbers]
+    octets = [data[field.start : field.end] for field in fields]
+    if octets and not octets[-1].endswith(b"\n"):
+        octets[-1] += b"\r\n"
+    lengths = [len(one) for one in octets]
+    if len(fields) > MAX_FIELDS or sum(lengths) > MAX_OCTETS:
+        return _NONE
+    names = bytes([numbers[field.name] for field in fields])
+    head = bytes((CURRENT, len(fields)))
+    return b"".join((head, names, _lengths(len(fields)).pack(*lengths), *octets))
 
 
 def covered(names: Iterable[bytes]) -> bool:
     """True when the column of a message of today answers for these (lower-case) names."""
-    return VERSIONS[CURRENT].issuperset(names)
+    return all(name in _NUMBERS[CURRENT] for name in names)
 
 
-def unpack(column: bytes, names: Iterable[bytes]) -> bytes | None:
-    """The kept fields (raw, no blank line); None when they do not answer for ``names``."""
+def cut(column: bytes, names: Collection[bytes]) -> list[bytes] | None:
+    """The raw fields of these (lower-case) names; None when the column does not answer for them."""
     version = column[0] if column else INCOMPLETE
-    if version == INCOMPLETE or version > CURRENT or not VERSIONS[version].issuperset(names):
+    wanted = _wanted(version, tuple(names))
+    if wanted is None:
         return None
-    return column[1:]
+    count = column[1]
+    at = _HEAD + count
+    lengths = _lengths(count).unpack_from(column, at)
+    at += 2 * count
+    found = []
+    for number, length in zip(column[_HEAD : _HEAD + count], lengths, strict=True):
+        if number in wanted:
+            found.append(column[at : at + length])
+        at += length
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _wanted(version: int, names: tuple[bytes, ...]) -> frozenset[int] | None:
+    """The numbers of names in a version; None when it does not know them all."""
+    if version == INCOMPLETE or version > CURRENT:
+        return None
+    numbers = _NUMBERS[version]
+    found = [numbers.get(name, -1) for name in names]
+    return None if -1 in found else frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def _lengths(count: int) -> struct.Struct:
+    return struct.Struct(f"<{count}H")

@@ -1,20 +1,19 @@
 """The leaves of a search: what each asks of a message, and what it costs to know.
 
 ARRAYS leaves are answered from the arrays in memory, for all messages at once. The others look at
-a row: a few numbers, the kept header fields, or the message itself. A test may answer None: not
-to be told from this, look at the next dearer source.
+a row: a few numbers, the kept header fields, or the message itself.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from pillarbox.mailbox import common, keys
-from pillarbox.mailbox.document import Document, field_values, folded
+from pillarbox.mailbox.document import Document, Needle, field_value, field_values
 from pillarbox.mailbox.objectid import blob_of
 from pillarbox.model import query as q
 from pillarbox.store.api import Column
@@ -31,8 +30,10 @@ class Tier(IntEnum):
     MESSAGE = 3
 
 
-RowTest = Callable[[Sequence[object]], bool | None]
-"""Given the values of the leaf's columns, in its order."""
+NO, YES, UNKNOWN = 0, 1, 2
+RowTest = Callable[..., int]
+"""Given the values of the leaf's columns, in its order: NO, YES, or UNKNOWN, which means look at
+the next dearer source. A bool will do."""
 DocumentTest = Callable[[Document], bool]
 
 
@@ -70,7 +71,7 @@ def criterion(leaf: q.Query, now: float) -> Criterion | None:
             return _within(leaf, now)
         case q.ObjectId(kind="email"):
             blob = blob_of(leaf.value)
-            return _numbers((Column.BLOB,), lambda row: row[0] == blob)
+            return _numbers((Column.BLOB,), lambda found: found == blob)
         case q.Header():
             return _header(leaf)
         case q.Text():
@@ -82,21 +83,17 @@ def _numbers(columns: tuple[Column, ...], test: RowTest) -> Criterion:
     return Criterion(Rows(Tier.NUMBERS, columns, test))
 
 
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
 def _size(leaf: q.Size) -> Criterion:
     low = -1 if leaf.larger is None else leaf.larger
     high = 1 << 63 if leaf.smaller is None else leaf.smaller
-    return _numbers((Column.SIZE,), lambda row: low < _int(row[0]) < high)
+    return _numbers((Column.SIZE,), lambda size: low < size < high)
 
 
 def _within(leaf: q.Within, now: float) -> Criterion:
     target = int(now) - leaf.seconds
     if leaf.younger:  # RFC 5032 §2: both include the target second
-        return _numbers((Column.INTERNALDATE,), lambda row: _int(row[0]) >= target)
-    return _numbers((Column.INTERNALDATE,), lambda row: _int(row[0]) <= target)
+        return _numbers((Column.INTERNALDATE,), lambda date: date >= target)
+    return _numbers((Column.INTERNALDATE,), lambda date: date <= target)
 
 
 def _date_range(leaf: q.DateRange) -> Criterion:
@@ -105,52 +102,55 @@ def _date_range(leaf: q.DateRange) -> Criterion:
     high = 1 << 62 if leaf.before is None else (leaf.before - _EPOCH).days
     if leaf.which == "sent":
 
-        def sent(row: Sequence[object]) -> bool:
-            day = keys.sent_day(row[0]) if isinstance(row[0], bytes) else None
+        def sent(column: bytes) -> bool:
+            day = keys.sent_day(column)
             return day is not None and low <= day < high
 
         return _numbers((Column.KEYS,), sent)
     if leaf.which == "saved":
-        return _numbers((Column.SAVED,), lambda row: low <= _int(row[0]) // 86400 < high)
+        return _numbers((Column.SAVED,), lambda date: low <= date // 86400 < high)
     return _numbers(
         (Column.INTERNALDATE, Column.ZONE),
-        lambda row: low <= (_int(row[0]) + 60 * _int(row[1])) // 86400 < high,
+        lambda date, zone: low <= (date + 60 * zone) // 86400 < high,
     )
 
 
 def _header(leaf: q.Header) -> Criterion:
     name = leaf.name.lower().encode("ascii", "replace")
-    needle = folded(leaf.value)
+    needle = Needle(leaf.value)
 
     def in_message(document: Document) -> bool:
-        return any(needle in value for value in field_values(document.header, name))
+        return any(needle.within(value) for value in field_values(document.header, name))
 
     if not common.covered((name,)):
         return Criterion(document=in_message)
-    # ASCII without white space cannot be hidden by a fold, only by encoded words or raw octets.
-    plain = needle.encode("ascii") if needle.isascii() and " " not in needle else None
+    plain = needle.octets
+    skip = len(name)
 
-    def in_fields(row: Sequence[object]) -> bool | None:
-        column = row[0] if isinstance(row[0], bytes) else b""
-        fields = common.unpack(column, (name,))
+    def in_fields(column: bytes) -> int:
+        fields = common.cut(column, (name,))
         if fields is None:
-            return None
-        hidden = plain is None or b"=?" in fields or not fields.isascii()
-        if not hidden and plain is not None and plain not in fields.upper():
-            return False
-        return any(needle in value for value in field_values(fields, name))
+            return UNKNOWN
+        for field in fields:
+            value = field[skip:]
+            if plain is not None and value.isascii() and b"=?" not in value:
+                if plain in value.partition(b":")[2].upper():
+                    return YES
+            elif needle.within(field_value(field)):
+                return YES
+        return NO
 
     return Criterion(Rows(Tier.FIELDS, (Column.COMMON,), in_fields), in_message)
 
 
 def _text(leaf: q.Text) -> Criterion:
-    needle = folded(leaf.value)
+    needle = Needle(leaf.value)
 
     def in_body(document: Document) -> bool:
-        return any(needle in found for found in document.texts())
+        return any(needle.within(found) for found in document.texts())
 
     def anywhere(document: Document) -> bool:
-        return any(needle in found for found in document.headers()) or in_body(document)
+        return any(needle.within(found) for found in document.headers()) or in_body(document)
 
     test = in_body if leaf.scope == "body" else anywhere
     return Criterion(document=test, text=leaf)

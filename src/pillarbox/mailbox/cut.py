@@ -68,19 +68,23 @@ def answers(item: Piece, kept: Kept) -> bool:
     """False when a message of before, or with too much header, must be read as a whole."""
     if not isinstance(item, Section) or not kept_beside(item) or (kept.scan and kept.blob):
         return True
-    return common.unpack(kept.common or b"", item.fields) is not None
+    return common.cut(kept.common or b"", item.fields) is not None
 
 
 def piece(item: Piece, kept: Kept) -> Value | ToRead:
     """The value of an item, or what must be read for it."""
     if isinstance(item, Section):
         if kept_beside(item):
-            fields = common.unpack(kept.common or b"", item.fields)
+            fields = common.cut(kept.common or b"", item.fields)
             if fields is not None:
-                picked = section.subset(fields + b"\r\n", item.what, item.fields)
-                return _part_of(picked, item.partial)
+                return of_fields(item, fields)
         return _section(item, kept)
     return _decoded(item, kept)
+
+
+def of_fields(item: Section, fields: list[bytes]) -> bytes:
+    """A subset of the header, from the fields it consists of."""
+    return _part_of(b"".join((*fields, b"\r\n")), item.partial)
 
 
 def _section(item: Section, kept: Kept) -> Value | ToRead:

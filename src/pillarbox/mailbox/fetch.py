@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from operator import itemgetter
 from typing import Final, Protocol
 
-from pillarbox.mailbox import cut
-from pillarbox.mailbox.fetchplan import Att, Large, Piece, Plan, Value
+from pillarbox.mailbox import common, cut
+from pillarbox.mailbox.fetchplan import Att, Item, Large, Piece, Plan, Section, Value, kept_beside
 from pillarbox.mailbox.view import View
 from pillarbox.message import imapform
 from pillarbox.message.freeze import thaw
@@ -46,13 +46,19 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
             yield _from_arrays(view, plan, part)
         return
     make = _maker(plan)
+    parts = _parts(plan)
     uids = view.uids_of(seqs)
     async for batch in store.rows(view.box.account, view.box.id, uids, plan.columns):
         joined = join(view, batch)
+        if make is None:
+            yield [await _with_pieces(store, view, plan.columns, parts, row) for row in joined]
+            continue
+        made = [make(row) for row in joined]
         if plan.has_pieces:
-            yield await _with_pieces(store, view, plan, joined)
-        else:
-            yield [make(row) for row in joined]
+            for at, row in enumerate(made):
+                if None in row:  # its header fields were not kept
+                    made[at] = await _with_pieces(store, view, plan.columns, parts, joined[at])
+        yield made
 
 
 def join(view: View, batch: Sequence[tuple[object, ...]]) -> list[_Joined]:
@@ -84,15 +90,37 @@ def _places(plan: Plan) -> dict[Column, int]:
     return {column: place for place, column in enumerate(plan.columns, _UID)}
 
 
-def _maker(plan: Plan) -> Callable[[_Joined], Row]:
-    """From a joined row to the values of the plan, for plans without pieces."""
+def _maker(plan: Plan) -> Callable[[_Joined], Row] | None:
+    """From a joined row to the values of the plan; None when messages must be looked into.
+
+    It gives None for header fields that were not kept for a message.
+    """
     places = _places(plan)
-    getters = [_getter(item, places) for item in plan.items if isinstance(item, Att)]
-    numbers = [number for number in (_number(item, places) for item in plan.items) if number >= 0]
-    if len(numbers) == len(plan.items):  # every value is in the row as it is
+    numbers = [_number(item, places) for item in plan.items]
+    if -1 not in numbers:  # every value is in the row as it is
         simple: Callable[[_Joined], Row] = itemgetter(_SEQ, *numbers)
         return simple
+    getters = []
+    for item in plan.items:
+        if isinstance(item, Att):
+            getters.append(_getter(item, places))
+        elif isinstance(item, Section) and kept_beside(item):
+            getters.append(_kept(item, places[Column.COMMON]))
+        else:
+            return None
     return lambda row: (_seq_of(row), *[get(row) for get in getters])
+
+
+def _kept(item: Section, place: int) -> Callable[[_Joined], Value]:
+    """Header fields from the kept ones."""
+    column: Callable[[_Joined], bytes] = itemgetter(place)
+    names = item.fields
+
+    def get(row: _Joined) -> Value:
+        fields = common.cut(column(row), names)
+        return None if fields is None else cut.of_fields(item, fields)
+
+    return get
 
 
 _DIRECT: Final = {
@@ -136,24 +164,27 @@ def _from_arrays(view: View, plan: Plan, seqs: NumSet) -> list[Row]:
     return list(map(get, view.rows(seqs)))
 
 
-async def _with_pieces(store: Source, view: View, plan: Plan, joined: list[_Joined]) -> list[Row]:
-    """Rows of a plan that asks for parts of messages."""
+_Part = tuple[Callable[[_Joined], Value] | None, Item]
+"""How to get an item from a joined row; None for a piece of the message."""
+
+
+def _parts(plan: Plan) -> list[_Part]:
     places = _places(plan)
-    columns = plan.columns
-    parts = [
-        (_getter(item, places) if isinstance(item, Att) else None, item) for item in plan.items
-    ]
-    out: list[Row] = []
-    for row in joined:
-        kept = cut.kept_of(columns, row[_UID:])
-        values: list[Value] = [_seq_of(row)]
-        for get, item in parts:
-            if get is not None:
-                values.append(get(row))
-            elif not isinstance(item, Att):
-                values.append(await _piece(store, view, item, kept))
-        out.append(tuple(values))
-    return out
+    return [(_getter(i, places) if isinstance(i, Att) else None, i) for i in plan.items]
+
+
+async def _with_pieces(
+    store: Source, view: View, columns: Sequence[Column], parts: Sequence[_Part], row: _Joined
+) -> Row:
+    """A row of a plan that asks for parts of messages."""
+    kept = cut.kept_of(columns, row[_UID:])
+    values: list[Value] = [_seq_of(row)]
+    for get, item in parts:
+        if get is not None:
+            values.append(get(row))
+        elif not isinstance(item, Att):
+            values.append(await _piece(store, view, item, kept))
+    return tuple(values)
 
 
 async def _piece(store: Source, view: View, item: Piece, kept: cut.Kept) -> Value:

@@ -16,11 +16,13 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import itemgetter
 from typing import Final, Protocol
 
 from pillarbox.mailbox import document
 from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_mask, spans
-from pillarbox.mailbox.criteria import Criterion, Tier, criterion
+from pillarbox.mailbox.criteria import NO, YES, Criterion, Tier, criterion
 from pillarbox.mailbox.view import View
 from pillarbox.message.freeze import thaw
 from pillarbox.model import query as q
@@ -112,6 +114,10 @@ class _Known:
         return self._bounds
 
 
+_IS_YES: Final = bytes([NO, YES, NO]) + bytes(253)
+_IS_MAYBE: Final = bytes([NO, YES, YES]) + bytes(253)
+
+
 class _Leaf:
     """A leaf that costs something: what is known of it so far."""
 
@@ -122,9 +128,17 @@ class _Leaf:
         self.yes = bytearray(count)
         self.maybe = bytearray(b"\x01") * count
 
-    def learn(self, index: int, answer: bool | None) -> None:
-        if answer is not None:
-            self.yes[index] = self.maybe[index] = answer
+    def learn(self, indexes: Sequence[int], answers: bytes) -> None:
+        """Note NO, YES or UNKNOWN for messages at ascending ``indexes``."""
+        yes, maybe = answers.translate(_IS_YES), answers.translate(_IS_MAYBE)
+        start, stop = indexes[0], indexes[-1] + 1
+        if stop - start == len(indexes):  # a stretch without holes: the usual case
+            self.yes[start:stop] = yes
+            self.maybe[start:stop] = maybe
+            return
+        for index, sure, may in zip(indexes, yes, maybe, strict=True):
+            self.yes[index] = sure
+            self.maybe[index] = may
 
     def bounds(self) -> Bounds:
         return int.from_bytes(self.yes, "little"), int.from_bytes(self.maybe, "little")
@@ -270,12 +284,12 @@ class _Run:
             rows = leaf.criterion.rows
             if rows is not None:
                 columns += [column for column in rows.columns if column not in columns]
-                places = [columns.index(column) for column in rows.columns]
-                tests.append((leaf, rows.test, places))
-        async for batch in self._rows(store, doubt, columns, GAP):
-            for index, row in batch:
-                for leaf, test, places in tests:
-                    leaf.learn(index, test([row[place] for place in places]))
+                getters = [itemgetter(columns.index(column)) for column in rows.columns]
+                tests.append((leaf, rows.test, getters))
+        async for indexes, batch in self._rows(store, doubt, columns, GAP):
+            for leaf, test, getters in tests:
+                values = [map(get, batch) for get in getters]
+                leaf.learn(indexes, bytes(map(test, *values)))
             await asyncio.sleep(0)
 
     async def _ask_index(self, index: Candidates, leaves: Sequence[_Leaf]) -> None:
@@ -297,8 +311,8 @@ class _Run:
         texts = [text for leaf in leaves if (text := leaf.criterion.text)]
         depth = document.depth_for(texts)
         looked = 0
-        async for batch in self._rows(store, doubt, columns, 0):
-            for at, (_, blob, frozen, body) in batch:
+        async for indexes, batch in self._rows(store, doubt, columns, 0):
+            for at, (_, blob, frozen, body) in zip(indexes, batch, strict=True):
                 scan = thaw(frozen) if isinstance(frozen, bytes) else None
                 if scan is None or not isinstance(blob, int):
                     continue
@@ -307,7 +321,7 @@ class _Run:
                 for leaf in leaves:
                     test = leaf.criterion.document
                     if test is not None and leaf.maybe[at] and not leaf.yes[at]:
-                        leaf.learn(at, test(found))
+                        leaf.learn((at,), bytes((test(found),)))
                 looked += found.octets
                 if looked >= BREATH:
                     looked = 0
@@ -315,20 +329,28 @@ class _Run:
 
     async def _rows(
         self, store: Source, doubt: bytes, columns: Sequence[Column], gap: int
-    ) -> AsyncIterator[list[tuple[int, tuple[object, ...]]]]:
-        """Rows of the messages in doubt, each with its index; notes the missing ones as gone."""
+    ) -> AsyncIterator[tuple[Sequence[int], list[tuple[object, ...]]]]:
+        """Indexes of messages in doubt and their rows; notes the missing ones as gone."""
         uids, box = self.columns.uids, self.view.box
         wanted = NumSet([(uids[start], uids[stop - 1]) for start, stop in _joined(doubt, gap)])
         left = bytearray(doubt)
         async for batch in store.rows(box.account, box.id, wanted, columns):
-            numbers = [row[0] for row in batch if isinstance(row[0], int)]
-            found = positions(uids, numbers, self.count)
-            if len(found) != len(batch):  # one that came back from the dead is none of ours
+            indexes = positions(uids, [_uid(row) for row in batch], self.count)
+            if len(indexes) != len(batch):  # a UID that is none of this view's
                 batch = [row for row in batch if self.view.seq(_uid(row))]
-            pairs = [(at, row) for at, row in zip(found, batch, strict=True) if left[at]]
-            for at, _ in pairs:
-                left[at] = 0
-            yield pairs
+            keep = [left[index] for index in indexes]
+            if not all(keep):
+                batch = list(compress(batch, keep))
+                indexes = list(compress(indexes, keep))
+            if not indexes:
+                continue
+            start, stop = indexes[0], indexes[-1] + 1
+            if stop - start == len(indexes):
+                left[start:stop] = bytes(stop - start)
+            else:
+                for index in indexes:
+                    left[index] = 0
+            yield indexes, batch
         self.alive &= ~int.from_bytes(left, "little")
 
 
