@@ -36,6 +36,7 @@ COMMAND = b"A001 NOOP\r\n"
 async def answer(conn: Connection) -> None:
     while data := await conn.read():
         conn.write(ANSWER * data.count(b"\n"))
+        del data  # what a local holds is not idle
 
 
 async def serve(folder: Path) -> None:

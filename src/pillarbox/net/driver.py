@@ -6,6 +6,7 @@ the cost when commands come pipelined. A handler is one coroutine that reads, wo
     while data := await conn.read():
         for event in engine.feed(data):
             conn.write(answer(event))
+        del data  # or it stays in memory while the peer is silent
 
 What the handler writes is gathered and leaves as one packet when it next waits for the peer.
 Nothing the peer does makes memory grow: not sending without end (reading pauses), not refusing to
