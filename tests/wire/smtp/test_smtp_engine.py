@@ -16,91 +16,15 @@ from pillarbox.wire.smtp import events, replies
 from pillarbox.wire.smtp.options import BareNewline, Extension, Options
 from pillarbox.wire.smtp.server import Engine
 from pillarbox.wire.smtp.states import State
-from support.smtpdoor import HOST, SmtpDoor
+from support.smtpdoor import HOST
+from support.smtpstreams import EXAMPLES, KINDS, SMALL, check, talk
 
 NO = Reply(550, "5.7.1", "No")
-SMALL = Options(
-    HOST,
-    extensions=Options(HOST).extensions | {Extension.STARTTLS},
-    auth_in_clear=("PLAIN", "LOGIN"),
-    max_line=120,
-    max_auth_line=200,
-    max_size=150,
-    max_discard=300,
-    max_recipients=3,
-    max_bad_commands=6,
-)
-KINDS = [
-    SMALL,
-    replace(SMALL, bare_newline=BareNewline.NORMALISE),
-    replace(SMALL, role=Role.LMTP),
-    replace(SMALL, extensions=frozenset()),
-]
-
-WORDS = [
-    b"EHLO x\r\n", b"LHLO x\r\n", b"HELO x\r\n", b"MAIL FROM:<a@x>\r\n",
-    b"MAIL FROM:<> BODY=BINARYMIME\r\n", b"MAIL FROM:<a@x> SIZE=151\r\n", b"RCPT TO:<b@x>\r\n",
-    b"RCPT TO:<no@x>\r\n", b"RCPT TO:<full@x>\r\n", b"DATA\r\n", b"BDAT 7\r\n",
-    b"BDAT 9 LAST\r\n", b"BDAT 0 LAST\r\n", b"BDAT x\r\n", b"\r\n.\r\n", b".\r\n", b"RSET\r\n",
-    b"NOOP\r\n", b"QUIT\r\n", b"VRFY \xc3\xbc SMTPUTF8\r\n", b"AUTH PLAIN\r\n",
-    b"AUTH LOGIN eA==\r\n", b"AUTH PLAIN AGFubgBwZW5jaWw=\r\n", b"*\r\n", b"=\r\n",
-    b"STARTTLS\r\n", b"FOO\r\n", b"GET / HTTP/1.0\r\n", b"\r", b"\n", b"\0", b".", b"\xff",
-    b"x" * 30, b"AUTH ", b" ", b"MAIL FROM:<nodata@x>\r\n",
-]  # fmt: skip
-talks = st.lists(st.sampled_from(WORDS), max_size=30).map(b"".join)
-openings = st.sampled_from(
-    [
-        b"",
-        b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n",
-        b"LHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nRCPT TO:<full@x>\r\n",
-        b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n",
-    ]
-)
 
 
-def told(door: SmtpDoor) -> list[object]:
-    """What happened, with the content in one piece, and only that of whole and good messages."""
-    out: list[object] = []
-    for event in door.seen:
-        if not isinstance(event, events.DataChunk):
-            # Content that is void or was never finished may have been cut anywhere.
-            if getattr(event, "defect", None) is not None or isinstance(event, events.Gone):
-                while out and isinstance(out[-1], bytes):
-                    out.pop()
-            out.append(event)
-        elif out and isinstance(out[-1], bytes):
-            out[-1] += event.data
-        else:
-            out.append(event.data)
-    return out
-
-
-def talk(options: Options, pieces: list[bytes], *, tls: bool = False) -> tuple[list[object], bytes]:
-    door = SmtpDoor(options, tls=tls)
-    out = door.greet()
-    for piece in pieces:
-        out += door.talk(piece)
-        if door.engine.state is State.TLS:
-            break  # the rest belongs to the handshake
-    out += door.eof()
-    return told(door), out
-
-
-@given(
-    openings, talks, st.sampled_from(KINDS), st.lists(st.integers(1, 40), min_size=1, max_size=5)
-)
-def test_packets_do_not_matter(
-    opening: bytes, data: bytes, options: Options, sizes: list[int]
-) -> None:
-    data = opening + data
-    pieces, pos, turn = [], 0, 0
-    while pos < len(data):
-        pieces.append(data[pos : pos + sizes[turn % len(sizes)]])
-        pos += len(pieces[-1])
-        turn += 1
-    whole = talk(options, [data])
-    assert talk(options, [data[i : i + 1] for i in range(len(data))]) == whole
-    assert talk(options, pieces) == whole
+@given(EXAMPLES)
+def test_packets_do_not_matter(example: tuple[bytes, bytes, Options, list[int]]) -> None:
+    check(example)
 
 
 @given(st.binary(max_size=400), st.sampled_from(KINDS))
@@ -108,13 +32,6 @@ def test_any_octets(data: bytes, options: Options) -> None:
     talk(options, [data])
     talk(options, [b"EHLO x\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n" + data])
     talk(options, [b"LHLO x\r\nMAIL FROM:<" + data + b">\r\n"])
-
-
-@given(openings, talks, st.sampled_from(KINDS))
-def test_every_reply_is_a_reply(opening: bytes, data: bytes, options: Options) -> None:
-    for line in talk(options, [opening + data])[1].split(b"\r\n")[:-1]:
-        assert line[:3].isdigit(), line
-        assert line[3:4] in (b" ", b"-"), line
 
 
 def started(options: Options = SMALL, *lines: bytes, tls: bool = False) -> Engine:
@@ -309,6 +226,17 @@ def test_tls_forgets() -> None:
     assert engine.session.tls
     assert [type(e) for e in engine.feed(b"EHLO x\r\n")] == [events.Hello]
     assert b"STARTTLS" not in engine.reply(OK)
+
+
+def test_tls_may_bring_mechanisms() -> None:
+    engine = started()
+    engine.feed(b"STARTTLS\r\n")
+    engine.accept_tls()
+    engine.tls_started(auth=("SCRAM-SHA-256-PLUS", "PLAIN"))
+    engine.feed(b"EHLO x\r\n")
+    assert b"AUTH SCRAM-SHA-256-PLUS PLAIN\r\n" in engine.reply(OK)
+    found = engine.feed(b"AUTH SCRAM-SHA-256-PLUS\r\n")
+    assert found == [events.Auth("SCRAM-SHA-256-PLUS", None)]
 
 
 def test_the_protocol_names() -> None:

@@ -48,7 +48,7 @@ def parse_capabilities(lines: Sequence[str]) -> Capabilities:
     keywords: dict[str, str] = {}
     for line in lines[1:]:
         keyword, _, value = line.strip().partition(" ")
-        # Before RFC 2554 there was "AUTH=LOGIN"; servers still repeat it for old clients.
+        # Drafts of AUTH wrote "AUTH=LOGIN"; servers still repeat it for old clients.
         old, equals, mechanisms = keyword.partition("=")
         if equals and old.upper() == "AUTH":
             keyword, value = "AUTH", f"{mechanisms} {value}".strip()

@@ -47,6 +47,7 @@ OBSOLETE = frozenset({"SEND", "SOML", "SAML", "TURN", "ETRN", "ATRN", "BURL"})
 
 
 def fault(reply: Reply, line: bytes, *, fatal: bool = False) -> Fault:
+    """A Fault that keeps no more of the line than a log needs."""
     return Fault(reply, line[:LOGGED], fatal)
 
 

@@ -46,6 +46,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pillarbox.model.reply import Reply
@@ -159,11 +160,17 @@ class Engine(Reading):
         """220. Write it in the clear, then do the handshake with what comes after."""
         return self.reply(replies.GO_AHEAD)
 
-    def tls_started(self) -> None:
-        """The handshake is done: everything said before is forgotten (RFC 3207 §4.2)."""
+    def tls_started(self, auth: tuple[str, ...] | None = None) -> None:
+        """The handshake is done: everything said before is forgotten (RFC 3207 §4.2).
+
+        ``auth`` replaces the mechanisms of the options, for those that need the channel binding
+        of this very connection; None leaves them.
+        """
         if self.state is not State.TLS:
             raise RuntimeError("STARTTLS has not been accepted")
-        self.session.start_tls()
+        if auth is not None:
+            self.options = replace(self.options, auth=auth)
+        self.session.start_tls(self.options)
         self._enter(ENDS[State.TLS, True])
 
     # What an answer commits, by the event it answers. Each returns the bytes to write, or None

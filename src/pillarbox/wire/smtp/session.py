@@ -35,9 +35,10 @@ class Session:
         self.sender = None
         self.recipients = []  # a new list: the old one may be in somebody's envelope
 
-    def start_tls(self) -> None:
+    def start_tls(self, options: Options) -> None:
         """Forget what was said in the clear (RFC 3207 §4.2)."""
         self.end_transaction()
+        self.options = options
         self.tls = True
         self.authenticated = False
         self.offer = offer(self.options, True)
