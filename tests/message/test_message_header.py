@@ -97,11 +97,6 @@ def test_a_stray_line_is_in_no_named_subset() -> None:
     assert header.pick(data, {b"a"}, True) == b"stray\r\nC: d\r\n\r\n"
 
 
-def test_common_names_are_lower_case() -> None:
-    assert all(name == name.lower() for name in header.COMMON)
-    assert {b"date", b"from", b"references"} <= header.COMMON
-
-
 LINE = st.sampled_from(
     [b"A: b", b"a : c", b" fold", b"\tfold", b"", b"stray", b"--x", b"\xff: z", b"To: x@y"]
 )

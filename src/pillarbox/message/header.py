@@ -32,21 +32,6 @@ _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 # memchr; an empty group is a line that is no field.
 _LINE = re.compile(rb"\n(?:([!-9;-~]++)[ \t]*+:|(?![ \t\r\n]))")
 
-COMMON = frozenset(
-    b"autocrypt-draft-state auto-submitted bcc cc chat-version content-class content-type date"
-    b" disposition-notification-to from importance in-reply-to list-help list-id list-post"
-    b" list-unsubscribe list-unsubscribe-post message-id newsgroups precedence priority"
-    b" references reply-to return-receipt-to sender subject to x-draft-info x-forwarded-message-id"
-    b" x-k9mail-identity x-mozilla-draft-info x-msmail-priority x-priority x-uniform-type"
-    b" x-universally-unique-identifier".split()
-)
-"""Names worth keeping beside the envelope: what clients ask for when they list a mailbox.
-
-A request for any of these can be answered from the kept fields alone, since a field that is not
-among them is then known to be absent. Taking a name away is always safe; adding one is not, for
-messages kept before.
-"""
-
 
 class Field(NamedTuple):
     """One header field: ``name`` in lower case (empty for a stray line), ``data[start:end]``."""

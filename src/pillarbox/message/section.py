@@ -26,19 +26,17 @@ _FIELD_SUBSETS = frozenset({FIELDS, FIELDS_NOT})
 def resolve(scan: Scan, path: tuple[int, ...]) -> Part | None:
     """The part with this number, None if there is none or the path is empty."""
     found: Part | None = None
-    inside: Part | None = scan.root
-    is_root = True
+    inside: Part | None = scan.root  # whose parts the next number names
     for number in path:
         if inside is None or number < 1:
             return None
         if inside.is_multipart:
             found = inside.children[number - 1] if number <= len(inside.children) else None
-        else:
-            found = inside if is_root and number == 1 else None
+        else:  # the root of a message that is no multipart: it has a part 1, itself
+            found = inside if number == 1 else None
         if found is None:
             return None
-        is_root = found.embedded is not None
-        inside = found.embedded or (found if found.is_multipart else None)
+        inside = found if found.is_multipart else found.embedded
     return found
 
 
