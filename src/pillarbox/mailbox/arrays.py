@@ -17,20 +17,26 @@ from typing import Final
 from pillarbox.model.flags import KEYWORD_SHIFT
 from pillarbox.model.numset import NumSet
 
-_FEW: Final = 2000
-"""Up to so many cuts, joining slices beats testing every element."""
+_FEW: Final = 8
+"""Up to so many cuts, a copy that is cut beats joining slices."""
+_SOME: Final = 2000
+"""Up to so many, joining slices beats testing every element."""
 _BLOCK: Final = 4096
 _RUN: Final = re.compile(b"\x01+")
 
 
 def without(values: array[int], indexes: Sequence[int]) -> array[int]:
     """A new array that lacks ``indexes`` (ascending, distinct)."""
-    if len(indexes) > _FEW:
+    if len(indexes) <= _FEW:
+        out = values[:]
+        drop(out, indexes)
+        return out
+    if len(indexes) > _SOME:
         keep = bytearray(b"\x01") * len(values)
         for index in indexes:
             keep[index] = 0
         return array(values.typecode, compress(values, keep))
-    out = values[: indexes[0]] if indexes else values[:]
+    out = values[: indexes[0]]
     for number, index in enumerate(indexes):
         stop = indexes[number + 1] if number + 1 < len(indexes) else len(values)
         if index + 1 < stop:
@@ -38,8 +44,34 @@ def without(values: array[int], indexes: Sequence[int]) -> array[int]:
     return out
 
 
+def drop(values: array[int], indexes: Sequence[int]) -> None:
+    """Remove a few ``indexes`` (ascending, distinct) in place."""
+    for index in reversed(indexes):
+        del values[index]
+
+
+def lacking(values: array[int], indexes: Sequence[int]) -> array[int]:
+    """``without`` that may change and return ``values`` itself."""
+    if len(indexes) > _FEW:
+        return without(values, indexes)
+    drop(values, indexes)
+    return values
+
+
+def above(values: array[int], bound: int) -> list[int]:
+    """Indexes of the values larger than ``bound``; blocks without any are skipped quickly."""
+    out: list[int] = []
+    for start in range(0, len(values), _BLOCK):
+        block = values[start : start + _BLOCK]
+        if max(block) > bound:
+            out += [start + at for at, value in enumerate(block) if value > bound]
+    return out
+
+
 def with_zeros(values: array[int], indexes: Sequence[int]) -> array[int]:
-    """A new array with a 0 so that each of ``indexes`` (ascending, of the result) holds it."""
+    """An array with a 0 so that each of ``indexes`` (ascending, of the result) holds it."""
+    if not indexes:
+        return values
     out = array(values.typecode)
     taken = 0
     for index in indexes:

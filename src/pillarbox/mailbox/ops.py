@@ -114,8 +114,7 @@ class Ops:
         """
         if view.read_only:
             return NumSet()
-        flags = view.columns().flags.tobytes()
-        unseen = seqs & seqs_of_mask(bit_mask(flags, SEEN, unset=True))
+        unseen = seqs & seqs_of_mask(bit_mask(view.flag_octets(), SEEN, unset=True))
         if unseen:
             await self.store_flags(view, view.uids_of(unseen), FlagOp.ADD, FlagSet(SEEN))
         return unseen

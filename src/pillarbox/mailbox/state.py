@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
-from pillarbox.mailbox.arrays import missing_indexes, positions, with_zeros, without
+from pillarbox.mailbox.arrays import lacking, missing_indexes, positions, with_zeros, without
 from pillarbox.model.change import (
     Added,
     BoxChanged,
@@ -142,7 +142,7 @@ class MailboxState:
 
     def columns(self, uids: array[int], count: int) -> Columns:
         """Copies as a session numbers them that shows the first ``count`` of ``uids``."""
-        gone = [] if uids is self.uids else missing_indexes(uids, count, self.uids)
+        gone = self._gone(uids, count)
         there = count - len(gone)
         return Columns(
             uids[:count],
@@ -151,6 +151,16 @@ class MailboxState:
             self.keywords,
             gone,
         )
+
+    def flag_octets(self, uids: array[int], count: int) -> bytes:
+        """The octets of the flags alone, numbered in the same way."""
+        if uids is self.uids and count == len(self.flags):
+            return self.flags.tobytes()
+        gone = self._gone(uids, count)
+        return with_zeros(self.flags[: count - len(gone)], gone).tobytes()
+
+    def _gone(self, uids: array[int], count: int) -> list[int]:
+        return [] if uids is self.uids else missing_indexes(uids, count, self.uids)
 
     # ------------------------------------------------------------------ following the store
 
@@ -231,8 +241,8 @@ class MailboxState:
         if len(gone) != len(change.uids):
             return False
         self.uids = without(self.uids, gone)  # a new one: sessions may still show the old
-        self.flags = without(self.flags, gone)
-        self.modseqs = without(self.modseqs, gone)
+        self.flags = lacking(self.flags, gone)
+        self.modseqs = lacking(self.modseqs, gone)
         self._note(change)
         return True
 

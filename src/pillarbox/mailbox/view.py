@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pillarbox.base.signal import Signal
-from pillarbox.mailbox.arrays import bit_mask, missing_indexes, positions
+from pillarbox.mailbox.arrays import above, bit_mask, missing_indexes, positions
 from pillarbox.mailbox.state import Columns, MailboxState
 from pillarbox.mailbox.updates import NOTHING, Updates, changed_after, changed_by, flag_rows
 from pillarbox.model.change import Expunged, Flagged
@@ -158,8 +158,7 @@ class View:
 
     def first_unseen(self) -> int:
         """Sequence number of the first message without \\Seen, 0 when all have it."""
-        columns = self.columns()
-        return bit_mask(columns.flags.tobytes(), SEEN, unset=True).find(1) + 1
+        return bit_mask(self.flag_octets(), SEEN, unset=True).find(1) + 1
 
     # ------------------------------------------------------------------ numbers
 
@@ -238,12 +237,14 @@ class View:
         """Copies of the arrays as this session numbers them."""
         return self.state.columns(self.uids, self.count)
 
+    def flag_octets(self) -> bytes:
+        """The flags as octets of an array 'Q', for ``arrays.bit_mask``."""
+        return self.state.flag_octets(self.uids, self.count)
+
     def changed_since(self, modseq: int, seqs: NumSet | None = None) -> NumSet:
         """Those of ``seqs`` (None: all) whose modseq is larger (CHANGEDSINCE, RFC 7162
         §3.1.4.1)."""
-        found = NumSet.of(
-            index + 1 for index, value in enumerate(self.columns().modseqs) if value > modseq
-        )
+        found = NumSet.of(index + 1 for index in above(self.columns().modseqs, modseq))
         return found if seqs is None else found & seqs
 
     # ------------------------------------------------------------------ telling
