@@ -533,3 +533,29 @@ async def test_dial_from_a_source_address(serve: Serve) -> None:
 )
 def test_peer_of(name: object, peer: Peer) -> None:
     assert peer_of(name) == peer
+
+
+async def test_read_or_hears_a_brief_wake(serve: Serve) -> None:
+    """A signal that is down again when the task runs still counts; draining is not asked here."""
+    wake = Signal()
+    log: list[bytes | None] = []
+    waits = asyncio.Event()
+
+    async def handler(conn: Connection) -> None:
+        waits.set()
+        log.append(await conn.read_or(wake))
+        log.append(await conn.read_or(conn.draining, wake))
+
+    port = await serve(handler)
+    client = await dial("127.0.0.1", port)
+    await waits.wait()
+    wake.set()
+    wake.clear()
+    await asyncio.sleep(0.01)
+    assert log == [None]
+    await serve.listeners[0].close(1.0)
+    assert log == [None, None]
+    assert await client.read() == b""
+    client.close()
+    await asyncio.sleep(0.02)
+    assert serve.listeners[0].draining._watchers is None

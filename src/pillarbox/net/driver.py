@@ -11,8 +11,6 @@ the cost when commands come pipelined. A handler is one coroutine that reads, wo
 What the handler writes is gathered and leaves as one packet when it next waits for the peer.
 Nothing the peer does makes memory grow: not sending without end (reading pauses), not refusing to
 take our answers (no more of its commands are handed out, and in the end it is cut off).
-
-Idleness is measured by the event loop's own clock, which its timers run on.
 """
 
 from __future__ import annotations
@@ -107,21 +105,23 @@ class Connection(asyncio.BufferedProtocol):
             await self._room()
         if self._inbox or self._at_end():
             return self._take()
-        if any(is_up(wake) for wake in wakes):
+        if any([is_up(wake) for wake in wakes]):  # noqa: C419  (a generator costs twice as much)
             return None
-        woken = False
-
-        def wake_up(*_: object) -> None:
-            nonlocal woken
-            woken = True
-            self._waiter.wake()
-
-        undo = [attach(wake, wake_up) for wake in wakes]
+        waiter, asked, undo = self._waiter, False, []
+        waiter.knocked = False
+        for wake in wakes:
+            if wake is self.draining:  # every door waits for it: watched once and for all
+                asked = True
+                wake.watch(waiter.wake)
+            else:
+                undo.append(attach(wake, waiter.knock))
         try:
-            while not woken and not self._inbox and not self._at_end():
+            while not waiter.knocked and not self._inbox and not self._at_end():
+                if asked and self.draining.is_set():
+                    break
                 if self._out:
                     self.flush()
-                if not await self._waiter.wait(self.timeout):
+                if not await waiter.wait(self.timeout):
                     raise IdleTimeout(f"nothing from the peer for {self.timeout} s")
         finally:
             for detach in undo:
@@ -345,6 +345,7 @@ class Connection(asyncio.BufferedProtocol):
         if exc is not None and self._fault is None:
             self._fault = PeerGone(str(exc))
         self._waiter.stop()
+        self.draining.unwatch(self._waiter.wake)
         if self._linger is not None:
             self._linger.cancel()
         self._out.clear()

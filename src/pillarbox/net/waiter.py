@@ -11,15 +11,18 @@ class Waiter:
 
     Setting and cancelling a timer for every short command would cost as much as the command. The
     timer here is left standing: when it fires early it looks again and moves itself on.
+    Idleness is measured by the event loop's own clock, which its timers run on.
     """
 
-    __slots__ = ("_deadline", "_future", "_loop", "_timer")
+    __slots__ = ("_deadline", "_future", "_loop", "_timer", "knocked")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._future: asyncio.Future[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf
+        #: ``knock`` was called since the owner last put this down.
+        self.knocked = False
 
     async def wait(self, seconds: float | None) -> bool:
         """True when woken, whatever for; False after ``seconds``, None meaning never."""
@@ -44,6 +47,11 @@ class Waiter:
         future = self._future
         if future is not None and not future.done():
             future.set_result(True)
+
+    def knock(self, *_: object) -> None:
+        """Wake, and leave word of it: what knocked may have gone again when the task runs."""
+        self.knocked = True
+        self.wake()
 
     def stop(self) -> None:
         """Let go of the timer."""
