@@ -2,9 +2,10 @@
 
     python bench/net_connections.py [--loop asyncio|uvloop] [--idle 1000] [--seconds 2] [--only …]
 
-The server runs alone in a child process; its CPU time (user and system) is read around each run,
-so a busy neighbour or the client's own speed changes little. Memory is the growth of the server's
-resident set, unswapped, from the first to the last connection of a series.
+The server runs alone in a child process; its CPU time (user and system) is read around each run.
+Pin both to one core (``taskset -c 1 python …``): on a virtual machine waking another core costs
+several times what the command does. Memory is the growth of the server's resident set from the
+first to the last connection of a series.
 """
 
 from __future__ import annotations
