@@ -18,6 +18,7 @@ from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
 from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Ops
+from pillarbox.mailbox.pop3 import Maildrops
 from pillarbox.mailbox.views import Views
 from pillarbox.model.account import Account, Credentials, Domain
 from pillarbox.model.transaction import Role
@@ -27,6 +28,9 @@ from pillarbox.net.listen import Door, Handler, Listener
 from pillarbox.net.sockets import bind_tcp
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Needs as ImapNeeds
+from pillarbox.serve.pop3.door import pop3_door
+from pillarbox.serve.pop3.options import Needs as Pop3Needs
+from pillarbox.serve.pop3.options import Options as Pop3Options
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.session import Session
 from pillarbox.store.api import Store
@@ -50,6 +54,10 @@ class Rooms:
     clock: SystemClock = field(default_factory=SystemClock)
     rng: SystemRng = field(default_factory=SystemRng)
     listeners: list[Listener] = field(default_factory=list)
+    maildrops: Maildrops = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.maildrops = Maildrops(self.store)
 
     async def account(self, name: str, **more: object) -> Account:
         """A new account ``name``@example.test with PASSWORD."""
@@ -96,6 +104,12 @@ class Rooms:
             self.clock,
         )
         return await self.open("imap", imap_door(needs), implicit=implicit)
+
+    async def pop3(self, *, implicit: bool = False, **more: object) -> int:
+        """Open a POP3 door; ``more`` are its options."""
+        options = Pop3Options(hostname="mail.example.test", **more)  # type: ignore[arg-type]
+        needs = Pop3Needs(self.maildrops, self.authenticator, self.clock, options)
+        return await self.open("pop3", pop3_door(needs), implicit=implicit)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,173 @@
+"""One POP3 connection: the loop, what the session knows, and how it ends.
+
+The engine judges the protocol; the modules beside this one each answer a family of events and are
+found by the type of the event. Nothing but an answered QUIT removes a message (RFC 1939 §6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pillarbox.auth.context import Context
+from pillarbox.auth.exchange import Exchange
+from pillarbox.base.errors import Temporary, is_permanent
+from pillarbox.base.log import Logger
+from pillarbox.mailbox.pop3 import Maildrop
+from pillarbox.net.driver import Connection
+from pillarbox.net.faults import IdleTimeout, NetFault
+from pillarbox.serve.pop3.options import Needs
+from pillarbox.serve.pop3.pace import Pace
+from pillarbox.wire.pop3 import render
+from pillarbox.wire.pop3.events import Event
+from pillarbox.wire.pop3.phrases import Phrase
+from pillarbox.wire.pop3.render import Voice
+from pillarbox.wire.pop3.server import Engine
+
+log = Logger("pop3")
+
+ROOM = 32_768
+"""Octets of long answers after which the peer must make room for more."""
+
+Handler = Callable[["Session", Any], Awaitable[None]]
+
+
+class Session:
+    """Serves one connection until it ends. Handlers use its attributes freely."""
+
+    def __init__(
+        self, conn: Connection, needs: Needs, pace: Pace, handlers: Mapping[type, Handler]
+    ) -> None:
+        self.conn = conn
+        self.needs = needs
+        self.pace = pace
+        self.engine = Engine(
+            secure=conn.tls is not None,
+            stls_offered=conn.can_start_tls,
+            limits=needs.options.engine,
+        )
+        self.voice = Voice(preferred=needs.options.language)
+        """The language of answers; LANG puts another in its place."""
+        self.log = log.bind(conn=conn.id, ip=conn.peer.ip)
+        self.maildrop: Maildrop | None = None
+        """Locked and open from login to the end."""
+        self.exchange: Exchange | None = None
+        """A SASL exchange that is going on."""
+        self.login_failures = 0
+        self.fetched = 0
+        """Messages sent whole, for the log."""
+        self.over = False
+        """The last answer has been written."""
+        self._handlers = handlers
+        self._sent = 0
+
+    @property
+    def drop(self) -> Maildrop:
+        """The maildrop of a session in TRANSACTION."""
+        if self.maildrop is None:
+            raise RuntimeError("not logged in")  # the engine's table forbids it
+        return self.maildrop
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """From greeting to end."""
+        conn, engine, options = self.conn, self.engine, self.needs.options
+        conn.timeout = options.login_timeout
+        self.write(self.voice.ok(Phrase.GREETING, host=options.hostname))
+        try:
+            while not self.over:
+                data = await self._wait()
+                if data is not None:
+                    await self._handle(engine.feed(data) if data else engine.eof())
+        except IdleTimeout:
+            if conn.draining.is_set():
+                self._shut_down()
+            else:
+                self.log.info("pop3.idle")  # RFC 1939 §3: closed without a response
+        finally:
+            self.close()
+
+    async def _wait(self) -> bytes | None:
+        """Bytes from the client; None when the session ends for another reason.
+
+        A server that goes down greets nobody any more, but a client at work comes to its QUIT:
+        what it has read and not yet removed it would read again.
+        """
+        conn = self.conn
+        data = None if conn.draining.is_set() else await conn.read_or(conn.draining)
+        if data is not None:
+            return data
+        if self.maildrop is None:
+            self._shut_down()
+            return None
+        conn.timeout = self.needs.options.last_words
+        return await conn.read()
+
+    async def _handle(self, events: list[Event]) -> None:
+        while events:
+            for event in events:
+                await self._answer(event)
+                if self.over:
+                    return
+            events = self.engine.resume()
+
+    async def _answer(self, event: Event) -> None:
+        try:
+            await self._handlers[type(event)](self, event)
+            if self.engine.gated:
+                raise RuntimeError("a gate was left shut")
+        except NetFault:
+            raise
+        except Temporary as error:
+            self.log.warning("pop3.unavailable", command=type(event).__name__, error=str(error))
+            self._give_up(Phrase.TRY_LATER, render.SYS_TEMP)
+        except Exception as error:
+            self.log.error("pop3.bug", exc=error, command=type(event).__name__)
+            if is_permanent(error):
+                self._give_up(Phrase.BROKEN, render.SYS_PERM)
+            else:
+                self._give_up(Phrase.TRY_LATER, render.SYS_TEMP)
+
+    def _give_up(self, phrase: Phrase, code: str) -> None:
+        if self.engine.gated:
+            self.engine.refuse()
+        self.exchange = None
+        self.write(self.voice.err(phrase, code))
+
+    def _shut_down(self) -> None:
+        self.write(self.voice.err(Phrase.SHUTTING_DOWN, render.SYS_TEMP))
+        self.over = True
+
+    def close(self) -> None:
+        """Let go of the maildrop. What was marked and not removed is as it was."""
+        self.exchange = None
+        drop, self.maildrop = self.maildrop, None
+        if drop is not None:
+            drop.close()
+            self.log.info("pop3.end", fetched=self.fetched)
+
+    # -- answers ------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Add to what leaves next."""
+        self.conn.write(data)
+
+    async def send(self, data: bytes) -> None:
+        """Add a piece of a long answer, and wait for room when there were many."""
+        self.conn.write(data)
+        self._sent += len(data)
+        if self._sent >= ROOM:
+            self._sent = 0
+            await self.conn.drain()
+
+    def context(self) -> Context:
+        """The connection as a login sees it."""
+        tls = self.conn.tls
+        return Context(
+            "pop3",
+            self.conn.peer.ip,
+            secure=tls is not None,
+            bindings=tls.channel_bindings if tls else {},
+            conn=self.conn.id,
+        )
