@@ -107,7 +107,8 @@ def _item(db: apsw.Connection, row: Sequence[Any]) -> QueueItem:
 
 
 def _recipient(row: Sequence[Any]) -> QueueRecipient:
-    return QueueRecipient(*row[:-1], last=thaw_reply(row[-1]))
+    number, recipient, route, attempts, due, state, reply = row
+    return QueueRecipient(number, recipient, route, attempts, due, state, thaw_reply(reply))
 
 
 def _lease(tx: Tx, owner: str, now: float, until: float, limit: int) -> list[QueueItem]:

@@ -1,0 +1,23 @@
+"""Every test here runs on every store: what they agree on is what a store is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support.storekit import INLINE, Kit, open_kit
+
+from pillarbox.store.sqlite import Options
+
+OPTIONS = {
+    "sqlite": Options(inline_limit=INLINE, switch_interval=None),
+    "sqlite-thread": Options(inline_limit=INLINE, switch_interval=None, write_on_loop=False),
+}
+
+
+@pytest.fixture(params=["memory", "sqlite", "sqlite-thread"])
+async def kit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kit]:
+    opened = await open_kit(request.param, tmp_path / "store", OPTIONS.get(request.param))
+    yield opened
+    await opened.store.close()
