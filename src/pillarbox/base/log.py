@@ -231,3 +231,9 @@ def configure(
     root.addHandler(handler)
     logging.getLogger(_ROOT).setLevel(level.upper())
     return handler
+
+
+def set_level(level: str) -> None:
+    """Show events from this level on: debug, info, warning or error. As ``configure``, for the
+    program's entry point."""
+    logging.getLogger(_ROOT).setLevel(level.upper())

@@ -1,0 +1,126 @@
+"""The rooms behind the doors, and what runs a connection through each door.
+
+What can change while the house runs (limits, sizes, time-outs) is in the Options that a handler
+takes when a connection begins, so ``adopt`` changes it for the connections that come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pillarbox.app.core import Core
+from pillarbox.app.settings import ROLES, Settings
+from pillarbox.auth.lockout import Lockout
+from pillarbox.auth.login import Authenticator
+from pillarbox.auth.sendas import SendAs
+from pillarbox.bus.api import Bus
+from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.local import LocalTransport
+from pillarbox.delivery.route import Router
+from pillarbox.mailbox.intake import Intake, whole
+from pillarbox.mailbox.ops import Ops
+from pillarbox.mailbox.pop3 import Maildrops
+from pillarbox.mailbox.views import Views
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Local, Role, Route
+from pillarbox.net.driver import Connection
+from pillarbox.net.listen import Handler
+from pillarbox.queue.notify import Notifier
+from pillarbox.queue.runner import Runner
+from pillarbox.serve.imap.door import imap_door
+from pillarbox.serve.imap.options import Needs as ImapNeeds
+from pillarbox.serve.pop3.door import pop3_door
+from pillarbox.serve.pop3.options import Needs as Pop3Needs
+from pillarbox.serve.smtp.options import Needs as SmtpNeeds
+from pillarbox.serve.smtp.options import Options as SmtpOptions
+from pillarbox.serve.smtp.session import Session as SmtpSession
+from pillarbox.store.api import NewMessage
+
+
+class Handlers:
+    """One for a house. ``secret`` is the house's own key."""
+
+    def __init__(
+        self, core: Core, bus: Bus, settings: Settings, *, hostname: str, secret: bytes
+    ) -> None:
+        self._core = core
+        store, clock, rng = core.store, core.clock, core.rng
+        self._router = Router(store, settings.route)
+        self._acceptor = Acceptor(store, clock, settings.accept)
+        self._ops = Ops(store)
+        self._maildrops = Maildrops(store)
+        self.views = Views(store, bus)
+        self._authenticator = Authenticator(
+            store,
+            core.passwords,
+            clock=clock,
+            rng=rng,
+            secret=secret,
+            lockout=Lockout(clock, settings.lockout),
+            options=settings.login,
+        )
+        self.runner = Runner(
+            store,
+            {Local: LocalTransport(store, self._acceptor, self._message)},
+            Notifier(store, self._route_report, self._message, clock, rng, hostname),
+            clock,
+            rng,
+            settings.runner,
+        )
+        self._smtp_needs = SmtpNeeds(
+            self._router,
+            self._acceptor,
+            self._authenticator,
+            SendAs(store, settings.send_as),
+            self._intake,
+            clock,
+            rng,
+            queued=self.runner.wake,
+        )
+        self._table = self._made(settings)
+
+    def adopt(self, settings: Settings) -> None:
+        """Other Options, for the connections that come."""
+        self._table = self._made(settings)
+
+    def handler(self, door: str) -> Handler:
+        """What runs a connection through ``door``."""
+
+        async def handle(conn: Connection) -> None:
+            await self._table[door](conn)
+
+        return handle
+
+    def _made(self, settings: Settings) -> Mapping[str, Handler]:
+        imap = imap_door(
+            ImapNeeds(
+                self._core.store,
+                self._ops,
+                self.views,
+                self._authenticator,
+                self._intake,
+                self._core.clock,
+                settings.imap,
+            )
+        )
+        pop3 = pop3_door(
+            Pop3Needs(self._maildrops, self._authenticator, self._core.clock, settings.pop3)
+        )
+        mail = {door: self._smtp(settings.smtp[door]) for door in ROLES}
+        return {**mail, "imap": imap, "imaps": imap, "pop3": pop3, "pop3s": pop3}
+
+    def _smtp(self, options: SmtpOptions) -> Handler:
+        async def handle(conn: Connection) -> None:
+            await SmtpSession(conn, options, self._smtp_needs).run()
+
+        return handle
+
+    def _intake(self, expected: int, binary: bool) -> Intake:
+        return Intake(self._core.store, lane=self._core.scan, expected=expected, binary=binary)
+
+    async def _message(self, data: bytes) -> NewMessage:
+        return await whole(self._core.store, data, self._core.scan)
+
+    async def _route_report(self, sender: Address) -> tuple[Route, ...] | Reply:
+        return await self._router.route(sender, Role.LOCAL)

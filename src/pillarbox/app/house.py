@@ -1,0 +1,259 @@
+"""A whole mail house: every room, put together from one configuration.
+
+    async with House(config) as house:
+        print(house.ports["imaps"])
+        await house.serve()
+
+Making a ``House`` does nothing. ``bind`` takes the ports, which may need a right that is given up
+afterwards; entering opens the store and the doors; leaving drains the doors and closes the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import pillarbox
+from pillarbox.app import doors
+from pillarbox.app.admin.rooms import Rooms
+from pillarbox.app.caller import LocalCaller
+from pillarbox.app.control import Control
+from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
+from pillarbox.app.datadir import DataDir
+from pillarbox.app.handlers import Handlers
+from pillarbox.app.reload import merged
+from pillarbox.app.settings import connection_options, settings
+from pillarbox.app.supervise import Supervisor, every
+from pillarbox.base.clock import Clock, SystemClock
+from pillarbox.base.errors import Misuse
+from pillarbox.base.ids import ConnectionIds, Rng, SystemRng
+from pillarbox.base.limits import ConnectionLimits
+from pillarbox.base.log import Logger
+from pillarbox.bus.local import LocalBus
+from pillarbox.config.schema import Config
+from pillarbox.net.listen import Door, Listener
+
+log = Logger("house")
+
+PURGE_EVERY = 3600.0
+"""Seconds between two looks for mail whose retention is over."""
+TOMBSTONES = 90 * 86_400.0
+"""Seconds that a mailbox remembers which UIDs were expunged, for clients that were away."""
+
+
+class House:
+    """One server. Enter it once."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        rng: Rng | None = None,
+        opener: OpenStore = sqlite_store,
+        given: Mapping[str, list[socket.socket]] | None = None,
+    ) -> None:
+        """``opener``: opens another store than the usual one. ``given``: sockets by door, taken
+        over from a service manager."""
+        self.config = config
+        self._clock = clock or SystemClock()
+        self._rng = rng or SystemRng()
+        self._opener = opener
+        self._given = given or {}
+        self._place = DataDir(config.server.data)
+        self._sockets: doors.Sockets | None = None
+        self._certificates: doors.Certificates | None = None
+        self._limits = ConnectionLimits()
+        self._listeners: dict[str, Listener] = {}
+        self._supervisor = Supervisor(self._clock)
+        self._handlers: Handlers | None = None
+        self._core: Core | None = None
+        self._admin: LocalCaller | None = None
+        self._stack = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._cutting = asyncio.Event()
+        self._since = 0.0
+
+    # ------------------------------------------------------------------ coming and going
+
+    def bind(self) -> None:
+        """Load the certificates and take the ports. Done once; entering does it otherwise.
+
+        Raises Misuse for what the configuration asks and the machine does not give.
+        """
+        if self._sockets is None:
+            pair = doors.pair_of(self.config.tls)
+            self._certificates = doors.Certificates(pair) if pair else None
+            self._sockets = doors.bind(self.config.listen, self._given)
+
+    async def __aenter__(self) -> Self:
+        """Open everything; mail is taken from now on. What fails leaves nothing open."""
+        try:
+            self.bind()
+            await self._open()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Drain the doors for up to ``server.drain`` seconds, then close everything."""
+        await self._close()
+
+    async def _open(self) -> None:
+        self._place.prepare()
+        lock = await self._place.lock(self._clock)
+        self._stack.callback(lock.release)
+        bus = LocalBus()
+        core = await self._stack.enter_async_context(
+            open_core(self.config, bus.publish, self._clock, self._rng, self._opener)
+        )
+        self._core = core
+        self._handlers = handlers = Handlers(
+            core,
+            bus,
+            settings(self.config),
+            hostname=self.config.server.hostname,
+            secret=self._place.secret(self._rng),
+        )
+        self._stack.callback(handlers.views.shut)
+        self._stack.push_async_callback(self._supervisor.close)
+        self._supervisor.start("queue", handlers.runner.run)
+        self._supervisor.start("purge", lambda: every(self._clock, PURGE_EVERY, self._purge(core)))
+        rooms = Rooms(
+            core.store, core.passwords, core.scan, self._clock, self._about, handlers.runner.wake
+        )
+        self._admin = LocalCaller(rooms)
+        self._since = self._clock.now()
+        await self._open_doors(handlers)
+        control = Control(self._place, rooms)
+        await control.start()
+        self._stack.push_async_callback(control.close)
+        log.info("house.open", data=str(self._place.path), version=pillarbox.__version__)
+
+    async def _open_doors(self, handlers: Handlers) -> None:
+        ids = ConnectionIds(self._clock, self._rng)
+        self._set_limits(self.config)
+        sockets, self._sockets = self._sockets or {}, {}
+        self._stack.push_async_callback(self._drain)
+        for name, bound in sockets.items():
+            kind = doors.KINDS[name]
+            door = Door(
+                name,
+                handlers.handler(name),
+                self._certificates,
+                kind.implicit,
+                kind.too_busy,
+                self._limits,
+                connection_options(self.config, name),
+            )
+            if bound:
+                self._listeners[name] = Listener(door, bound, ids=ids)
+        for listener in self._listeners.values():
+            await listener.start()
+
+    async def _drain(self) -> None:
+        """Close all doors at once and let connections finish; a second ``stop`` cuts them."""
+        grace = self.config.server.drain
+        async with asyncio.TaskGroup() as group:
+            cutting = group.create_task(self._cut())
+            await asyncio.gather(*(one.close(grace) for one in self._listeners.values()))
+            cutting.cancel()
+
+    async def _cut(self) -> None:
+        await self._cutting.wait()
+        await asyncio.gather(*(one.close(0) for one in self._listeners.values()))
+
+    async def _close(self) -> None:
+        doors.close(self._sockets or {})
+        self._sockets = {}
+        await self._stack.aclose()
+
+    # ------------------------------------------------------------------ running
+
+    async def serve(self) -> None:
+        """Return once somebody called ``stop``."""
+        await self._stopping.wait()
+
+    def stop(self) -> None:
+        """End ``serve``. A second call does not wait for connections any longer."""
+        if self._stopping.is_set():
+            self._cutting.set()
+        self._stopping.set()
+
+    def reload(self, config: Config) -> None:
+        """Put into force what can change while the house runs, certificates among it; what
+        cannot is named in the log. Raises Misuse and changes nothing if the certificate is bad."""
+        new, waiting = merged(self.config, config)
+        pair = doors.pair_of(new.tls)
+        if self._certificates is not None and pair is not None:
+            self._certificates.reload(pair)
+        self.config = new
+        self._set_limits(new)
+        if self._handlers is not None:
+            self._handlers.adopt(settings(new))
+        log.info("house.reloaded")
+        if waiting:
+            log.warning("house.restart-needed", keys=",".join(waiting))
+
+    def _set_limits(self, config: Config) -> None:
+        self._limits.total = config.limits.connections
+        self._limits.per_address = config.limits.connections_per_address
+
+    def _purge(self, core: Core) -> Any:
+        async def purge() -> None:
+            now = self._clock.now()
+            retention = self.config.mail.retention
+            freed = await core.store.purge(now - retention, now - max(retention, TOMBSTONES))
+            if freed:
+                log.info("house.purged", octets=freed)
+
+        return purge
+
+    # ------------------------------------------------------------------ asking
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Door to the port it is bound to; doors that are closed are not there."""
+        return {name: listener.addresses[0].port for name, listener in self._listeners.items()}
+
+    @property
+    def core(self) -> Core:
+        """Store, passwords and lanes, for whoever embeds the house. Misuse before it is open."""
+        if self._core is None:
+            raise Misuse("the house is not open")
+        return self._core
+
+    @property
+    def admin(self) -> LocalCaller:
+        """Performs the operations of ``app.admin`` in this house."""
+        if self._admin is None:
+            raise Misuse("the house is not open")
+        return self._admin
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "running": True,
+            "version": pillarbox.__version__,
+            "pid": os.getpid(),
+            "since": self._since,
+            "failures": self._supervisor.failures,
+            "doors": [
+                {
+                    "name": name,
+                    "addresses": [f"{peer.ip}:{peer.port}" for peer in listener.addresses],
+                    "connections": listener.connections,
+                }
+                for name, listener in self._listeners.items()
+            ],
+        }

@@ -1,0 +1,61 @@
+"""What of the configuration can change while the house runs, and what has to wait."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pillarbox.config.schema import SECTIONS, Config
+
+LIVE = frozenset(
+    {
+        "server.drain",
+        "tls.certificate",
+        "tls.key",
+        "mail.max_message_size",
+        "mail.max_recipients",
+        "mail.bare_newline",
+        "mail.retention",
+        "limits.connections",
+        "limits.connections_per_address",
+        "limits.smtp_timeout",
+        "limits.imap_timeout",
+        "limits.pop3_timeout",
+        "limits.login_timeout",
+        "limits.pop3_login_delay",
+        "log.level",
+    }
+)
+"""Keys that SIGHUP puts into force, for connections that come. Adding a certificate where there
+was none is not among them: then doors would have to be made anew."""
+
+
+def changed(old: Config, new: Config) -> list[str]:
+    """Keys that differ, as ``section.key``."""
+    return [
+        f"{name}.{field.name}"
+        for name, section in SECTIONS.items()
+        for field in dataclasses.fields(section)
+        if getattr(getattr(old, name), field.name) != getattr(getattr(new, name), field.name)
+    ]
+
+
+def merged(old: Config, new: Config) -> tuple[Config, list[str]]:
+    """The old configuration with what may change taken from the new one, and the keys that
+    changed and have to wait for a restart."""
+    differ = changed(old, new)
+    sections = {
+        name: dataclasses.replace(
+            getattr(old, name),
+            **{
+                field.name: getattr(getattr(new, name), field.name)
+                for field in dataclasses.fields(section)
+                if f"{name}.{field.name}" in LIVE
+            },
+        )
+        for name, section in SECTIONS.items()
+    }
+    if (old.tls.certificate is None) != (new.tls.certificate is None):
+        return Config(**{**sections, "tls": old.tls}), [
+            key for key in differ if key not in LIVE
+        ] + ["tls.certificate"]
+    return Config(**sections), [key for key in differ if key not in LIVE]

@@ -1,0 +1,125 @@
+"""A house as a process: privileges, signals, the service manager.
+
+What a ``House`` does not do because whoever embeds one does it in another way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Literal, cast
+
+from pillarbox.app.house import House
+from pillarbox.app.loops import run
+from pillarbox.app.supervise import Supervisor, every
+from pillarbox.base import log as logs
+from pillarbox.base.clock import Clock, SystemClock
+from pillarbox.base.errors import Misuse, PillarboxError
+from pillarbox.config.load import load
+from pillarbox.config.schema import Config
+from pillarbox.net.privileges import drop_privileges
+from pillarbox.net.sdnotify import Notifier
+from pillarbox.net.sockets import inherited
+
+log = logs.Logger("house")
+
+
+def serve(path: Path) -> None:
+    """Run the house of the configuration in ``path`` until SIGTERM or SIGINT.
+
+    Raises what keeps it from starting.
+    """
+    config = load(path)
+    if os.geteuid() == 0 and not config.server.user and not config.server.allow_root:
+        raise Misuse(
+            "started as root, and server.user does not say whom to become",
+            hint="set server.user in the configuration; in a container, server.allow_root = true",
+        )
+    configure_log(config)
+    run(_serve(path, config), config.server.event_loop)
+
+
+def configure_log(config: Config) -> None:
+    """Events to standard error. The journal stamps its lines itself."""
+    logs.configure(
+        sys.stderr,
+        form=cast('Literal["logfmt", "json"]', config.log.format),
+        level=config.log.level,
+        stamped="JOURNAL_STREAM" not in os.environ,
+    )
+
+
+async def _serve(path: Path, config: Config) -> None:
+    clock = SystemClock()
+    notifier = Notifier(os.environ, clock)
+    house = House(config, clock=clock, given=inherited(os.environ, os.getpid()))
+    house.bind()
+    if config.server.user:
+        drop_privileges(config.server.user, config.server.group or None)
+
+    def again() -> None:
+        notifier.reloading()
+        reload(house, path)
+        notifier.ready()
+
+    async with AsyncExitStack() as stack:
+        # Before the house and beyond it: a second SIGTERM ends the draining.
+        handlers = {signal.SIGTERM: house.stop, signal.SIGINT: house.stop, signal.SIGHUP: again}
+        stack.callback(catch(handlers).close)
+        await stack.enter_async_context(house)
+        await _watch(stack, notifier, clock)
+        notifier.ready("taking mail")
+        await house.serve()
+        log.info("house.stopping", grace=house.config.server.drain)
+        notifier.stopping("draining")
+
+
+def reload(house: House, path: Path) -> None:
+    """Read the configuration again. What is wrong with it is logged, and all stays as it is."""
+    try:
+        config = load(path)
+        house.reload(config)
+    except PillarboxError as error:
+        log.error("house.reload-failed", error=str(error))
+    else:
+        logs.set_level(house.config.log.level)
+
+
+async def _watch(stack: AsyncExitStack, notifier: Notifier, clock: Clock) -> None:
+    """Tell the service manager that the loop turns, if it wants to know."""
+    seconds = notifier.watchdog
+    if seconds is None:
+        return
+
+    async def alive() -> None:
+        notifier.alive()
+
+    supervisor = Supervisor(clock)
+    stack.push_async_callback(supervisor.close)
+    supervisor.start("watchdog", lambda: every(clock, seconds, alive))
+
+
+class Caught:
+    """Signals with handlers on the running loop; ``close`` gives them back."""
+
+    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._numbers = list(numbers)
+
+    def close(self) -> None:
+        """Leave the signals to whoever had them before."""
+        for number in self._numbers:
+            self._loop.remove_signal_handler(number)
+
+
+def catch(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Caught:
+    """Have handlers called on the running loop when their signals come."""
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+    return Caught(handlers)

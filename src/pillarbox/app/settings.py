@@ -1,0 +1,113 @@
+"""The configuration as each room wants to hear it.
+
+The one place that knows both the names in the file and the Options of the rooms; a key that no
+line here reads has no effect, and a test looks for such keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pillarbox
+from pillarbox.auth import lockout, login, passwords, sendas
+from pillarbox.config.schema import Config
+from pillarbox.delivery import accept, route
+from pillarbox.model.transaction import Role
+from pillarbox.net.options import ConnectionOptions
+from pillarbox.queue import runner
+from pillarbox.queue.outcome import Policy
+from pillarbox.serve.imap import options as imap
+from pillarbox.serve.pop3 import options as pop3
+from pillarbox.serve.smtp import options as smtp
+from pillarbox.wire.imap.limits import DEFAULT, Limits
+from pillarbox.wire.smtp import options as engine
+
+ROLES: Mapping[str, Role] = {
+    "smtp": Role.MX,
+    "submission": Role.SUBMISSION,
+    "smtps": Role.SUBMISSION,
+    "lmtp": Role.LMTP,
+}
+"""The doors that mail comes in by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of every room; ``smtp`` by door."""
+
+    route: route.Options
+    accept: accept.Options
+    runner: runner.Options
+    login: login.Options
+    lockout: lockout.Options
+    send_as: sendas.Options
+    smtp: Mapping[str, smtp.Options]
+    imap: imap.Options
+    pop3: pop3.Options
+
+
+def settings(config: Config) -> Settings:
+    """Options made from a configuration."""
+    mail, limits, auth = config.mail, config.limits, config.auth
+    return Settings(
+        route=route.Options(
+            postmaster=config.server.postmaster, detail_separator=mail.detail_separator
+        ),
+        accept=accept.Options(detail_to_mailbox=mail.detail_to_mailbox, max_hops=mail.max_hops),
+        runner=runner.Options(policy=Policy(expire=mail.queue_expire)),
+        login=login.Options(cleartext_on_loopback=auth.cleartext_on_loopback),
+        lockout=lockout.Options(pair_failures=auth.failures, pair_seconds=auth.lockout),
+        send_as=sendas.Options(detail_separator=mail.detail_separator),
+        smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
+        imap=imap.Options(
+            engine=Limits(
+                append=mail.max_message_size,
+                swallow=max(2 * mail.max_message_size, DEFAULT.swallow),
+            ),
+            timeout=limits.imap_timeout,
+            login_timeout=limits.login_timeout,
+            version=pillarbox.__version__,
+        ),
+        pop3=pop3.Options(
+            hostname=config.server.hostname,
+            timeout=limits.pop3_timeout,
+            login_timeout=limits.login_timeout,
+            login_delay=limits.pop3_login_delay,
+        ),
+    )
+
+
+def smtp_options(config: Config, role: Role) -> smtp.Options:
+    """One kind of door that mail comes in by."""
+    bare = engine.BareNewline(config.mail.bare_newline) if role is Role.MX else None
+    return smtp.Options(
+        engine.Options(
+            config.server.hostname,
+            role,
+            bare_newline=bare,
+            max_size=config.mail.max_message_size,
+            max_recipients=config.mail.max_recipients,
+        ),
+        timeout=config.limits.smtp_timeout,
+    )
+
+
+def password_options(config: Config) -> passwords.Options:
+    """What a password check costs."""
+    auth = config.auth
+    return passwords.Options(
+        memory=auth.argon2_memory,
+        passes=auth.argon2_time,
+        scram_iterations=auth.scram_iterations,
+    )
+
+
+def connection_options(config: Config, door: str) -> ConnectionOptions:
+    """Bounds of a connection through a door, whatever it speaks."""
+    limits = config.limits
+    silence = {"imap": limits.imap_timeout, "pop3": limits.pop3_timeout}
+    return ConnectionOptions(
+        timeout=silence.get(door.removesuffix("s"), limits.smtp_timeout),
+        write_timeout=limits.write_timeout,
+    )

@@ -1,0 +1,151 @@
+"""pillarbox account."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from pillarbox.base.errors import Misuse
+from pillarbox.cli.options import (
+    Size,
+    ask,
+    chosen_password,
+    config_option,
+    json_option,
+    password_options,
+)
+from pillarbox.cli.output import octets, show, table
+
+POP3 = click.Choice(["delete", "keep", "archive"])
+POP3_HELP = (
+    "What a POP3 deletion does: delete (can be undone for a while), keep (hides the message from "
+    "POP3 only), archive (moves it to Archive)."
+)
+
+
+@click.group("account")
+def command() -> None:
+    """People and roles with a mailbox and a password."""
+
+
+@command.command("add")
+@click.argument("address")
+@password_options
+@click.option("--quota", type=Size(), default=0, help="Most mail it may hold, as 2G; 0: no limit.")
+@click.option("--pop3", type=POP3, default="delete", show_default=True, help=POP3_HELP)
+@click.option("--name", "display_name", default="", help="The person's name.")
+@config_option
+@json_option
+def add(
+    address: str,
+    password_stdin: bool,
+    generate: bool,
+    quota: int,
+    pop3: str,
+    display_name: str,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Make an account whose login name is ADDRESS."""
+    password = chosen_password(password_stdin=password_stdin, generate=generate)
+    value = ask(
+        config,
+        "account.add",
+        address=address,
+        password=password,
+        quota=quota,
+        pop3=pop3,
+        display_name=display_name,
+    )
+    if generate:
+        value["password"] = password
+    show(value, as_json, lambda: [f"account {value['address']} is there", *_told(value)])
+
+
+@command.command("list")
+@click.option("--domain", default="", help="Only those of a domain.")
+@config_option
+@json_option
+def list_(domain: str, config: Path, as_json: bool) -> None:
+    """List the accounts."""
+    value = ask(config, "account.list", domain=domain)
+    rows = [
+        (
+            account["address"],
+            octets(account["used"]),
+            octets(account["quota"]) if account["quota"] else "-",
+            account["pop3"],
+            "yes" if account["enabled"] else "no",
+            account["display_name"],
+        )
+        for account in value["accounts"]
+    ]
+    head = ("account", "used", "quota", "pop3", "enabled", "name")
+    show(value, as_json, lambda: table(head, rows))
+
+
+@command.command("passwd")
+@click.argument("address")
+@password_options
+@config_option
+@json_option
+def passwd(address: str, password_stdin: bool, generate: bool, config: Path, as_json: bool) -> None:
+    """Give the account ADDRESS another password."""
+    password = chosen_password(password_stdin=password_stdin, generate=generate)
+    value = ask(config, "account.passwd", address=address, password=password)
+    if generate:
+        value["password"] = password
+    show(value, as_json, lambda: [f"{value['address']} has a new password", *_told(value)])
+
+
+@command.command("set")
+@click.argument("address")
+@click.option("--quota", type=Size(), help="Most mail it may hold, as 2G; 0: no limit.")
+@click.option("--pop3", type=POP3, help=POP3_HELP)
+@click.option("--enable/--disable", "enabled", default=None, help="May it log in and get mail?")
+@click.option("--name", "display_name", help="The person's name.")
+@config_option
+@json_option
+def set_(
+    address: str,
+    quota: int | None,
+    pop3: str | None,
+    enabled: bool | None,
+    display_name: str | None,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Change what is given of the account ADDRESS, leave the rest."""
+    wanted = {"quota": quota, "pop3": pop3, "enabled": enabled, "display_name": display_name}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    if not given:
+        raise click.UsageError(
+            "nothing to change: give --quota, --pop3, --enable, --disable, --name"
+        )
+    value = ask(config, "account.set", address=address, **given)
+    show(value, as_json, lambda: [f"account {value['address']} is changed"])
+
+
+@command.command("remove")
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+@json_option
+def remove(address: str, yes: bool, config: Path, as_json: bool) -> None:
+    """Remove the account ADDRESS with all its mail, for good."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Misuse(
+                "removing an account cannot be undone, and there is no terminal to ask",
+                hint="add --yes",
+            )
+        click.confirm(f"Remove {address} with all its mail, for good?", abort=True)
+    value = ask(config, "account.remove", address=address)
+    show(value, as_json, lambda: [f"account {value['address']} is gone"])
+
+
+def _told(value: dict[str, object]) -> list[str]:
+    """A generated password is shown once."""
+    return [f"password {value['password']}"] if "password" in value else []

@@ -1,0 +1,46 @@
+"""pillarbox domain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pillarbox.cli.options import ask, config_option, json_option
+from pillarbox.cli.output import show, table
+
+
+@click.group("domain")
+def command() -> None:
+    """Domains whose mail ends here."""
+
+
+@command.command("add")
+@click.argument("name")
+@click.option("--catchall", default="", metavar="ADDRESS", help="Who gets what nobody else does.")
+@config_option
+@json_option
+def add(name: str, catchall: str, config: Path, as_json: bool) -> None:
+    """Take mail for the domain NAME, or change its catch-all."""
+    value = ask(config, "domain.add", name=name, catchall=catchall)
+    show(value, as_json, lambda: [f"mail for {value['name']} is taken"])
+
+
+@command.command("list")
+@config_option
+@json_option
+def list_(config: Path, as_json: bool) -> None:
+    """List the domains."""
+    value = ask(config, "domain.list")
+    rows = [(d["name"], d["accounts"], d["aliases"], d["catchall"]) for d in value["domains"]]
+    show(value, as_json, lambda: table(("domain", "accounts", "aliases", "catch-all"), rows))
+
+
+@command.command("remove")
+@click.argument("name")
+@config_option
+@json_option
+def remove(name: str, config: Path, as_json: bool) -> None:
+    """Take no more mail for the domain NAME; nobody may live there."""
+    value = ask(config, "domain.remove", name=name)
+    show(value, as_json, lambda: [f"mail for {value['name']} is not taken any more"])
