@@ -6,6 +6,7 @@ the disk.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import IntEnum
@@ -20,6 +21,7 @@ from pillarbox.store.api import Blobs
 
 MAX_TEXT: Final = 16 * 1024 * 1024
 """Octets of one part that are searched."""
+_FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")  # RFC 5322 §2.2.3
 
 
 class Needle:
@@ -55,6 +57,12 @@ def _one_space(text: str) -> str:
     if text[-1:].isspace() and joined != " ":
         joined += " "
     return joined
+
+
+def _header_text(octets: bytes) -> str:
+    """Folded text of a header section, decoded in one go: no encoded word reaches from one field
+    into the next, whose name stands between."""
+    return fold(words.decode(_FOLD.sub(b"", octets)))
 
 
 def field_value(field: bytes) -> str:
@@ -99,8 +107,7 @@ class Document:
         """
         if self._headers is None:
             self._headers = [
-                fold(text.header_text(data, part.header_start, part.body_start))
-                for part, data in self.parts
+                _header_text(data[part.header_start : part.body_start]) for part, data in self.parts
             ]
         return self._headers
 
