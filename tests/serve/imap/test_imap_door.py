@@ -306,3 +306,76 @@ async def test_several_messages_in_one_append(tmp_path: Path) -> None:
         assert answer.startswith(b"a OK [APPENDUID ")
         assert b" 1:2]" in answer
         talk.close()
+
+
+def reply_to(number: int, subject: str, *references: int, date: str = "1 Jan 2024") -> bytes:
+    """A message of a conversation, with an id made of its number."""
+    refs = " ".join(f"<{one}@t>" for one in references)
+    return (
+        f"From: u{9 - number}@example.test\r\nSubject: {subject}\r\nMessage-ID: <{number}@t>\r\n"
+        + (f"References: {refs}\r\n" if refs else "")
+        + f"Date: {date} 10:0{number}:00 +0000\r\n\r\ntext\r\n"
+    ).encode()
+
+
+async def test_sort_and_thread(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        await append(
+            talk,
+            reply_to(1, "Re: b", 3, date="3 Jan 2024"),
+            reply_to(2, "c"),
+            reply_to(3, "b", date="2 Jan 2024"),
+        )
+        await talk.say(b"s SELECT INBOX")
+        table = [
+            (b"a SORT (SUBJECT DATE) UTF-8 ALL", b"* SORT 3 1 2"),
+            (b"b SORT (REVERSE DATE) UTF-8 ALL", b"* SORT 1 3 2"),
+            (b"c SORT (FROM) UTF-8 ALL", b"* SORT 3 2 1"),
+            (b"d UID SORT (REVERSE ARRIVAL) US-ASCII SUBJECT b", b"* SORT 1 3"),
+            (b"e SORT (DISPLAYFROM) UTF-8 UNSEEN", b"* SORT 3 2 1"),
+            (b"g SORT (SIZE) UTF-8 SUBJECT nowhere", b"* SORT"),
+            (
+                b"f SORT RETURN (MIN MAX COUNT ALL) (REVERSE DATE) UTF-8 ALL",
+                b'* ESEARCH (TAG "f") MIN 1 MAX 2 COUNT 3 ALL 1,3,2',
+            ),
+            (b"h THREAD REFERENCES UTF-8 ALL", b"* THREAD (2)(3 1)"),
+            (b"i UID THREAD ORDEREDSUBJECT UTF-8 ALL", b"* THREAD (2)(3 1)"),
+        ]
+        for command, expected in table:
+            lines = await talk.say(command)
+            assert lines[0] == expected, lines
+        assert (await talk.say(b"j SORT (NONSENSE) UTF-8 ALL"))[-1].startswith(b"j BAD")
+        assert (await talk.say(b"k SORT (DATE) X-NONE ALL"))[-1].startswith(b"k NO [BADCHARSET")
+        talk.close()
+
+
+async def test_search_in_several_mailboxes(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        await append(talk, MESSAGE, MESSAGE)
+        await talk.say(b"c CREATE lists/one")
+        await talk.send(b"a APPEND lists/one {%d+}\r\n%b\r\n" % (len(MESSAGE), MESSAGE))
+        await talk.until(b"a OK")
+        lines = await talk.say(b'e ESEARCH IN (personal) RETURN (COUNT ALL) SUBJECT "first"')
+        assert len(lines) == 3
+        assert lines[0].startswith(b'* ESEARCH (TAG "e" MAILBOX INBOX UIDVALIDITY ')
+        assert lines[0].endswith(b"UID COUNT 2 ALL 1:2")
+        assert b'MAILBOX "lists/one"' in lines[1]
+        lines = await talk.say(b"f ESEARCH IN (subtree lists) SUBJECT first")
+        assert len(lines) == 2
+        assert (await talk.say(b"g ESEARCH IN (selected) ALL"))[-1].startswith(b"g BAD")
+        talk.close()
+
+
+async def test_unauthenticate_and_language(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        await talk.say(b"s SELECT INBOX")
+        assert b"* LANGUAGE (en i-default)" in await talk.say(b"a LANGUAGE")
+        assert (await talk.say(b"b LANGUAGE de"))[-1].startswith(b"b NO")
+        assert (await talk.say(b"u UNAUTHENTICATE"))[-1].startswith(b"u OK [CAPABILITY")
+        assert (await talk.say(b"c SELECT INBOX"))[-1].startswith(b"c BAD")
+        login = b'l LOGIN ann@example.test "' + PASSWORD.encode() + b'"'
+        assert (await talk.say(login))[-1].startswith(b"l OK")
+        talk.close()

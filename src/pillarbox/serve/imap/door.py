@@ -5,11 +5,35 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from pillarbox.net.driver import Connection
-from pillarbox.serve.imap import append, change, fetch, general, login, mailboxes, search, select
+from pillarbox.serve.imap import (
+    append,
+    change,
+    connection,
+    fetch,
+    general,
+    login,
+    mailboxes,
+    multisearch,
+    search,
+    select,
+    sorting,
+)
 from pillarbox.serve.imap.options import Needs
 from pillarbox.serve.imap.session import Handler, Session
 
-FAMILIES = (general, login, mailboxes, select, append, fetch, change, search)
+FAMILIES = (
+    general,
+    login,
+    connection,
+    mailboxes,
+    select,
+    append,
+    fetch,
+    change,
+    search,
+    sorting,
+    multisearch,
+)
 
 
 def handlers() -> dict[type, Handler]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.wire.imap.commands import SAVED_RESULT, Ranges
@@ -18,9 +20,7 @@ def meant(view: View, ranges: Ranges, saved: NumSet, *, uid: bool) -> NumSet | N
 def window(numbers: NumSet, partial: tuple[int, int]) -> NumSet:
     """The first to last members of a set, counted from 1; negative numbers count from its end
     (RFC 9394 §3.1)."""
-    total = len(numbers)
-    low, high = sorted(place if place > 0 else total + 1 + place for place in partial)
-    low, high = max(low, 1), min(high, total)
+    low, high = _bounds(partial, len(numbers))
     out = []
     passed = 0
     for first, last in numbers.ranges:
@@ -32,3 +32,15 @@ def window(numbers: NumSet, partial: tuple[int, int]) -> NumSet:
         if passed >= high:
             break
     return NumSet(out)
+
+
+def page(numbers: Sequence[int], partial: tuple[int, int]) -> Sequence[int]:
+    """The same of a list in an order of its own."""
+    low, high = _bounds(partial, len(numbers))
+    return numbers[low - 1 : high] if low <= high else ()
+
+
+def _bounds(partial: tuple[int, int], total: int) -> tuple[int, int]:
+    """Places of the first and last member, counted from 1; the first is larger for none."""
+    low, high = sorted(place if place > 0 else total + 1 + place for place in partial)
+    return max(low, 1), min(high, total)

@@ -52,20 +52,25 @@ class Row:
     implies: tuple[str, ...] = ()
 
 
+_REV2 = (  # RFC 9051 Appendix E: what became part of the protocol
+    "BINARY", "ENABLE", "ESEARCH", "IDLE", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "NAMESPACE",
+    "SASL-IR", "SEARCHRES", "SPECIAL-USE", "STATUS=SIZE", "UIDPLUS", "UNSELECT",
+)  # fmt: skip
+
 TABLE: tuple[Row, ...] = (
     Row("IMAP4rev1", "3501", ALWAYS, True),
-    Row("IMAP4rev2", "9051", ALWAYS, enable=True),
+    Row("IMAP4rev2", "9051", ALWAYS, enable=True, implies=_REV2),
     Row("LITERAL+", "7888", ALWAYS, True, condition="literal+"),
     Row("LITERAL-", "7888", ALWAYS, True, condition="literal-"),
     Row("SASL-IR", "4959", BEFORE, True),
     Row("ENABLE", "5161", ALWAYS, True),
     Row("ID", "2971", ALWAYS, True),
     Row("IDLE", "2177", ALWAYS, True),
-    Row("LANGUAGE", "5255", ALWAYS),
+    Row("LANGUAGE", "5255", ALWAYS, done=True),
     Row("STARTTLS", "9051 §6.2.1", BEFORE, True, condition="starttls"),
     Row("LOGINDISABLED", "9051 §6.2.3", BEFORE, True, condition="nologin"),
     Row("AUTH=", "9051 §6.2.2", BEFORE, True),
-    Row("UNAUTHENTICATE", "8437"),
+    Row("UNAUTHENTICATE", "8437", done=True),
     Row("NAMESPACE", "2342", done=True),
     Row("CHILDREN", "3348", done=True),
     Row("LIST-EXTENDED", "5258", done=True),
@@ -87,17 +92,17 @@ TABLE: tuple[Row, ...] = (
     Row("WITHIN", "5032", done=True),
     Row("PARTIAL", "9394", done=True),
     Row("SEARCH=FUZZY", "6203"),
-    Row("MULTISEARCH", "7377"),
+    Row("MULTISEARCH", "7377", done=True),
     Row("FILTERS", "5466"),
-    Row("SORT", "5256"),
-    Row("SORT=DISPLAY", "5957"),
-    Row("ESORT", "5267"),
-    Row("THREAD=ORDEREDSUBJECT", "5256"),
-    Row("THREAD=REFERENCES", "5256"),
+    Row("SORT", "5256", done=True),
+    Row("SORT=DISPLAY", "5957", done=True),
+    Row("ESORT", "5267", done=True),
+    Row("THREAD=ORDEREDSUBJECT", "5256", done=True),
+    Row("THREAD=REFERENCES", "5256", done=True),
     Row("THREAD=REFS", "draft-ietf-morg-inthread"),
     Row("CONTEXT=SEARCH", "5267"),
     Row("CONTEXT=SORT", "5267"),
-    Row("I18NLEVEL=1", "5255"),
+    Row("I18NLEVEL=1", "5255", done=True),
     Row("CONDSTORE", "7162", done=True, enable=True),
     Row("QRESYNC", "7162", done=True, enable=True),
     Row("STATUS=SIZE", "8438", done=True),
@@ -168,6 +173,10 @@ def _spelt(row: Row, facts: Facts) -> list[str]:
         return ["AUTH=" + mechanism for mechanism in facts.mechanisms]
     if row.name == "APPENDLIMIT" and facts.append_limit is not None:
         return [f"APPENDLIMIT={facts.append_limit}"]  # RFC 7889 §2
+    if row.name in ("MESSAGELIMIT", "SAVELIMIT"):
+        return [f"{row.name}={facts.message_limit}"]  # RFC 9738 §3
+    if row.name == "RIGHTS=":
+        return ["RIGHTS=texk"]  # RFC 4314 §2.2: all that RFC 2086 did not have
     return [row.name]
 
 

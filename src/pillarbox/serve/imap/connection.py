@@ -1,0 +1,44 @@
+"""Commands about the connection itself: UNAUTHENTICATE and LANGUAGE."""
+
+from __future__ import annotations
+
+from pillarbox.serve.imap.session import Session
+from pillarbox.wire.imap import extensions, render
+from pillarbox.wire.imap.render import codes
+from pillarbox.wire.imap.state import State
+
+LANGUAGES = ("en",)
+"""Texts are in English; ``i-default`` is the same (RFC 5255 §3.1)."""
+
+
+async def on_unauthenticate(session: Session, command: extensions.Unauthenticate) -> None:
+    """RFC 8437 §2: as before the login, with nothing enabled; TLS and compression stay."""
+    await session.unselect()
+    session.account = None
+    session.enabled.clear()
+    session.engine.utf8 = False
+    session.engine.uid_only = False
+    session.engine.state = State.NOT_AUTHENTICATED
+    session.conn.timeout = session.needs.options.login_timeout
+    session.write(render.ok(command.tag, "Who are you?", codes.capability(session.capabilities())))
+
+
+async def on_language(session: Session, command: extensions.Language) -> None:
+    """RFC 5255 §3.2."""
+    if not command.ranges:
+        session.write(render.language([*LANGUAGES, "i-default"]))
+        session.finish(command.tag)
+        return
+    for wanted in command.ranges:
+        word = wanted.lower()
+        if word in {"default", "i-default", "*"} or word.split("-")[0] == "en":
+            session.write(render.language(["i-default" if word == "i-default" else "en"]))
+            session.finish(command.tag)
+            return
+    session.refuse(command.tag, "Only English is spoken here")
+
+
+HANDLERS = {
+    extensions.Unauthenticate: on_unauthenticate,
+    extensions.Language: on_language,
+}

@@ -1,0 +1,138 @@
+"""ESEARCH over several mailboxes (RFC 7377)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pillarbox.mailbox.search import Found, search
+from pillarbox.mailbox.view import View
+from pillarbox.model import query as q
+from pillarbox.model.mailbox import INBOX, SEPARATOR, Mailbox
+from pillarbox.serve.imap.numbers import window
+from pillarbox.serve.imap.search import with_saved
+from pillarbox.serve.imap.session import Session
+from pillarbox.wire.imap import extensions, render
+from pillarbox.wire.imap.extensions import MailboxFilter
+
+SELECTED = MailboxFilter("selected")
+
+
+async def on_multi_search(session: Session, command: extensions.MultiSearch) -> None:
+    """One ESEARCH response for each mailbox in which something was found."""
+    sources = command.sources or (SELECTED,)
+    defect = _defect(session, command, sources)
+    if defect:
+        session.write(render.bad(command.tag, defect))
+        return
+    for box in await mailboxes_of(session, sources):
+        await _search_one(session, command, box)
+    session.finish(command.tag, "Searched")
+
+
+def _defect(
+    session: Session, command: extensions.MultiSearch, sources: Sequence[MailboxFilter]
+) -> str:
+    """Why the command makes no sense here (RFC 7377 §2.2); '' when it does."""
+    selected_only = all(source.kind == "selected" for source in sources)
+    if any(source.kind == "selected" for source in sources) and session.view is None:
+        return "No mailbox is selected"
+    if not selected_only and (command.returns.save or _names_numbers(command.query)):
+        return "SAVE, $ and message numbers are for the selected mailbox alone"
+    if command.returns.update and session.view is None:
+        return "UPDATE needs a selected mailbox"
+    return ""
+
+
+def _names_numbers(query: q.Query) -> bool:
+    match query:
+        case q.And(parts=parts) | q.Or(parts=parts):
+            return any(_names_numbers(part) for part in parts)
+        case q.Not(part=part):
+            return _names_numbers(part)
+        case q.Sequence() | q.Saved():
+            return True
+        case _:
+            return False
+
+
+async def mailboxes_of(session: Session, sources: Sequence[MailboxFilter]) -> list[Mailbox]:
+    """The mailboxes that filters mean, each once, in the order of the account's list (RFC 5465
+    §6, RFC 7377 §2.2)."""
+    store, user = session.needs.store, session.user.id
+    boxes = await store.mailboxes(user)
+    subscribed: set[str] = set()
+    if any(source.kind == "subscribed" for source in sources):
+        subscribed = set(await store.subscriptions(user))
+    selected = session.view.box.id if session.view else 0
+    return [
+        box for box in boxes if any(_means(source, box, subscribed, selected) for source in sources)
+    ]
+
+
+def _means(source: MailboxFilter, box: Mailbox, subscribed: set[str], selected: int) -> bool:
+    match source.kind:
+        case "selected" | "selected-delayed":
+            return box.id == selected
+        case "personal":
+            return True
+        case "inboxes":  # where mail is delivered without being sorted by the user
+            return box.name == INBOX
+        case "subscribed":
+            return box.name in subscribed
+        case "mailboxes":
+            return box.name in source.names
+        case _:
+            return any(_is_below(box.name, name, source.kind) for name in source.names)
+
+
+def _is_below(name: str, top: str, kind: str) -> bool:
+    if name == top:
+        return True
+    if not name.startswith(top + SEPARATOR):
+        return False
+    return kind == "subtree" or SEPARATOR not in name[len(top) + 1 :]
+
+
+async def _search_one(session: Session, command: extensions.MultiSearch, box: Mailbox) -> None:
+    views, store = session.needs.views, session.needs.store
+    if session.view is not None and session.view.box.id == box.id:
+        view: View | None = session.view
+    else:
+        view = await views.open(
+            box.account, box.id, session=f"{session.conn.id}.{box.id}", read_only=True
+        )
+    if view is None:
+        return
+    try:
+        query = with_saved(command.query, session.saved)
+        found = await search(store, view, query, now=session.needs.clock.now())
+        if len(found):
+            session.write(_response(session, command, box, found))
+        if command.returns.save:
+            session.saved = found.uid_set()
+    finally:
+        if view is not session.view:
+            await views.close(view)
+
+
+def _response(
+    session: Session, command: extensions.MultiSearch, box: Mailbox, found: Found
+) -> bytes:
+    """Results are UIDs, with the mailbox they are from (RFC 7377 §2.1)."""
+    returns, uids = command.returns, found.uid_set()
+    return render.esearch(
+        command.tag,
+        uid=True,
+        low=uids.ranges[0][0] if returns.min else None,
+        high=uids.ranges[-1][1] if returns.max else None,
+        found=uids if returns.all else None,
+        count=len(found) if returns.count else None,
+        partial=returns.partial,
+        window=window(uids, returns.partial) if returns.partial else None,
+        modseq=found.highest_modseq() if command.modseq else None,
+        box=(box.name, box.uidvalidity),
+        utf8=session.engine.utf8,
+    )
+
+
+HANDLERS = {extensions.MultiSearch: on_multi_search}

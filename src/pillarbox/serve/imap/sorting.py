@@ -1,0 +1,107 @@
+"""SORT and THREAD (RFC 5256), and SORT with return options (RFC 5267 §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pillarbox.mailbox import threads
+from pillarbox.mailbox.search import search
+from pillarbox.mailbox.sort import Criterion, sort
+from pillarbox.mailbox.threads import Message, Node
+from pillarbox.mailbox.view import View
+from pillarbox.model.numset import NumSet
+from pillarbox.serve.imap.numbers import page
+from pillarbox.serve.imap.search import with_saved
+from pillarbox.serve.imap.session import Session
+from pillarbox.wire.imap import extensions, render
+from pillarbox.wire.imap.commands import SearchReturn
+from pillarbox.wire.imap.render import extra
+
+
+async def on_sort(session: Session, command: extensions.Sort) -> None:
+    """Search, then order what was found."""
+    view, store = session.selected, session.needs.store
+    if command.modseq:
+        session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
+    query = with_saved(command.query, session.saved)
+    found = await search(store, view, query, now=session.needs.clock.now())
+    criteria = [Criterion(key.by.value, key.reverse) for key in command.keys]
+    seqs = await sort(store, view, found.seqs(), criteria)
+    numbers = _numbers(view, seqs, uid=command.uid)
+    modseq = found.highest_modseq() if command.modseq and numbers else None
+    returns = command.returns
+    if returns is None:
+        session.write(render.sort(numbers, modseq))
+    else:
+        if returns.save:
+            session.saved = NumSet.of(_to_save(_numbers(view, seqs, uid=True), returns))
+        if returns != SearchReturn(save=True):
+            session.write(_extended(command, returns, numbers, modseq))
+    session.finish(command.tag, "Sorted", allow_expunge=command.uid)
+
+
+def _numbers(view: View, seqs: Sequence[int], *, uid: bool) -> list[int]:
+    return [view.uid(seq) for seq in seqs] if uid else list(seqs)
+
+
+def _to_save(uids: Sequence[int], returns: SearchReturn) -> Iterable[int]:
+    """What ``$`` becomes (the tables of RFC 5182 §2.4 and RFC 9394 §3.2)."""
+    if returns.all or returns.count or not (returns.min or returns.max or returns.partial):
+        return uids
+    kept = set(page(uids, returns.partial) if returns.partial else ())
+    if returns.min:
+        kept.update(uids[:1])
+    if returns.max:
+        kept.update(uids[-1:])
+    return kept
+
+
+def _extended(
+    command: extensions.Sort, returns: SearchReturn, numbers: list[int], modseq: int | None
+) -> bytes:
+    """ESEARCH in sorted order; MIN and MAX are the first and the last (RFC 5267 §3.1)."""
+    partial = returns.partial
+    return render.esearch(
+        command.tag,
+        uid=command.uid,
+        low=numbers[0] if returns.min and numbers else None,
+        high=numbers[-1] if returns.max and numbers else None,
+        found=render.ordered(numbers) if returns.all else None,
+        count=len(numbers) if returns.count else None,
+        partial=partial,
+        window=render.ordered(page(numbers, partial)) if partial else None,
+        modseq=modseq,
+    )
+
+
+_ALGORITHMS: dict[str, Callable[[Iterable[Message]], list[Node]]] = {
+    "ORDEREDSUBJECT": threads.ordered_subject,
+    "REFERENCES": threads.references,
+}
+
+
+async def on_thread(session: Session, command: extensions.Thread) -> None:
+    """Search, then put replies below what they answer."""
+    view, store = session.selected, session.needs.store
+    query = with_saved(command.query, session.saved)
+    found = await search(store, view, query, now=session.needs.clock.now())
+    messages = await threads.read(store, view, found.seqs())
+    trees = _ALGORITHMS[command.algorithm](messages)
+    session.write(render.thread(_shown(trees, view, uid=command.uid)))
+    session.finish(command.tag, "Threaded", allow_expunge=command.uid)
+
+
+def _shown(trees: Sequence[Node], view: View, *, uid: bool) -> list[extra.Node]:
+    """Trees as the renderer wants them, without recursion: threads can be long."""
+    done: dict[int, extra.Node] = {}
+    order = list(trees)
+    for node in order:
+        order += node.children
+    for node in reversed(order):
+        number = node.message.number if node.message else 0
+        shown = view.uid(number) if uid and number else number
+        done[id(node)] = (shown, [done[id(child)] for child in node.children])
+    return [done[id(node)] for node in trees]
+
+
+HANDLERS = {extensions.Sort: on_sort, extensions.Thread: on_thread}
