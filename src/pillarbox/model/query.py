@@ -66,6 +66,7 @@ class Header:
 
     name: str
     value: str
+    fuzzy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

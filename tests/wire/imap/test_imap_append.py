@@ -233,11 +233,6 @@ def test_catenate_refused_anywhere(at: int) -> None:
         assert isinstance(seen[-1], c.Noop) or seen[-1] == e.BadCommand("world", "Unknown command")
 
 
-def test_replace() -> None:
-    # RFC 8508 §3.1; commands.Replaced
-    pytest.importorskip("pillarbox.wire.imap.extensions")
-
-
 def test_not_in_an_engine_that_does_not_offer_it() -> None:
     for line in (CATENATE + b"\r\n", b"a APPEND x UTF8 (~{5+}\r\nhello)\r\n"):
         made = ServerEngine()

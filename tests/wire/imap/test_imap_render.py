@@ -226,7 +226,135 @@ def test_esearch() -> None:
     )
 
 
+def test_esearch_of_extensions() -> None:
+    assert render.esearch("B1", uid=False, found=NumSet.of([1, 5, 10]), relevancy=[4, 99, 42]) == (
+        b'* ESEARCH (TAG "B1") ALL 1,5,10 RELEVANCY (4 99 42)\r\n'  # RFC 6203 §4
+    )
+    order = render.ordered([5, 10, 11, 12, 1])
+    assert order == "5,10:12,1"
+    assert render.ordered([]) == ""
+    assert render.ordered([3, 2, 1]) == "3,2,1"
+    assert render.esearch("C2", uid=False, found=order) == (
+        b'* ESEARCH (TAG "C2") ALL 5,10:12,1\r\n'
+    )
+    assert render.esearch("B01", uid=True, added=[(0, "32768:32769"), (1, "2733")]) == (
+        b'* ESEARCH (TAG "B01") UID ADDTO (0 32768:32769 1 2733)\r\n'  # RFC 5267 §4.3.3
+    )
+    assert render.esearch("B01", uid=True, removed=[(0, "32768")]) == (
+        b'* ESEARCH (TAG "B01") UID REMOVEFROM (0 32768)\r\n'
+    )
+    found = NumSet.of([4001, 4003, 4005])
+    assert render.esearch("tag1", uid=True, found=found, box=("folder1", 1)) == (
+        b'* ESEARCH (TAG "tag1" MAILBOX "folder1" UIDVALIDITY 1) UID ALL 4001,4003,4005\r\n'
+    )
+
+
+def test_sort_and_thread() -> None:
+    assert render.sort([5, 3, 4, 1, 2]) == b"* SORT 5 3 4 1 2\r\n"
+    assert render.sort([]) == b"* SORT\r\n"
+    assert render.sort([5, 3], 12345) == b"* SORT 5 3 (MODSEQ 12345)\r\n"
+    tree = [
+        (2, []),
+        (3, [(6, [(4, [(23, [])]), (44, [(7, [(96, [])])])])]),
+    ]
+    assert render.thread(tree) == b"* THREAD (2)(3 6 (4 23)(44 7 96))\r\n"  # RFC 5256 §4
+    assert render.thread([(0, [(3, []), (5, [])])]) == b"* THREAD ((3)(5))\r\n"
+    assert render.thread([(0, [(3, [])])]) == b"* THREAD (3)\r\n"
+    assert render.thread([]) == b"* THREAD\r\n"
+    deep: tuple[int, list[object]] = (1, [])
+    for number in range(2, 20_000):
+        deep = (number, [deep])
+    assert render.thread([deep]).startswith(b"* THREAD (19999 19998 ")  # type: ignore[list-item]
+
+
+def test_metadata() -> None:
+    values = [("/shared/comment", b"Shared comment"), ("/private/x", None)]
+    assert render.metadata("", values) == (
+        b'* METADATA "" (/shared/comment "Shared comment" /private/x NIL)\r\n'
+    )
+    assert render.metadata("INBOX", [("/shared/b", b"a\0b")]) == (
+        b"* METADATA INBOX (/shared/b ~{3}\r\na\0b)\r\n"
+    )
+    assert render.metadata_changed("ä", ["/shared/comment", "/private/comment"]) == (
+        b'* METADATA "&AOQ-" /shared/comment /private/comment\r\n'
+    )
+
+
+def test_rights_and_quota() -> None:
+    assert render.acl("INBOX", [("Fred", "rwipslxcetda"), ("-David", "lrs")]) == (
+        b'* ACL INBOX "Fred" rwipslxcetda "-David" lrs\r\n'
+    )
+    assert render.acl("x", []) == b'* ACL "x"\r\n'
+    assert render.list_rights("a", "anyone", "", ["l", "r", "swicdkxte"]) == (
+        b'* LISTRIGHTS "a" "anyone" "" l r swicdkxte\r\n'
+    )
+    assert render.my_rights("INBOX", "rwiptsldaex") == b"* MYRIGHTS INBOX rwiptsldaex\r\n"
+    assert render.quota("#user/alice", [("STORAGE", 54, 111), ("MESSAGE", 42, 1000)]) == (
+        b'* QUOTA "#user/alice" (STORAGE 54 111 MESSAGE 42 1000)\r\n'  # RFC 9208 §4.1.3
+    )
+    assert render.quota("", []) == b'* QUOTA "" ()\r\n'
+    assert render.quota_root("INBOX", [""]) == b'* QUOTAROOT INBOX ""\r\n'
+    assert render.quota_root("x", []) == b'* QUOTAROOT "x"\r\n'
+
+
+def test_the_connection() -> None:
+    assert render.language(["EN", "DE", "i-default"]) == b"* LANGUAGE (EN DE i-default)\r\n"
+    assert render.jmap_access("https://x.test/s") == b'* JMAPACCESS "https://x.test/s"\r\n'
+    assert render.uid_batches("A143", [(215295, 99696), (99695, 1)]) == (
+        b'* UIDBATCHES (TAG "A143") 215295:99696,99695:1\r\n'
+    )
+    assert render.uid_batches("A143", []) == b'* UIDBATCHES (TAG "A143")\r\n'
+    translated = {"Other Users/": "Andere Benützer/"}
+    assert render.namespace([""], ["Other Users/"], translated=translated) == (  # RFC 5255 §3.4
+        b'* NAMESPACE (("" "/")) '
+        b'(("Other Users/" "/" "TRANSLATION" ("Andere Ben&APw-tzer/"))) NIL\r\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "spelt"),
+    [
+        (codes.mailboxid("F2212ea87"), "MAILBOXID (F2212ea87)"),
+        (codes.metadata_longentries(2199), "METADATA LONGENTRIES 2199"),
+        (codes.metadata_maxsize(1024), "METADATA MAXSIZE 1024"),
+        (codes.METADATA_TOOMANY, "METADATA TOOMANY"),
+        (codes.badevent(["FlagChange", "MailboxName"]), "BADEVENT (FlagChange MailboxName)"),
+        (codes.noupdate("B02"), 'NOUPDATE "B02"'),
+        (codes.badurl("/a;uid=1]\r\n x"), "BADURL /a;uid=1 x"),
+        (codes.undefined_filter("x"), "UNDEFINED-FILTER x"),
+        (codes.messagelimit(1000, 23221), "MESSAGELIMIT 1000 23221"),  # RFC 9738 §3.1
+        (codes.messagelimit(1000), "MESSAGELIMIT 1000"),
+        (codes.inprogress("A001", 454, 1000), 'INPROGRESS ("A001" 454 1000)'),
+        (codes.inprogress("A001", 454), 'INPROGRESS ("A001" 454 NIL)'),
+        (codes.inprogress("A001"), 'INPROGRESS ("A001" NIL NIL)'),
+        (codes.inprogress("A]", 1, 2), "INPROGRESS (NIL 1 2)"),
+    ],
+)
+def test_codes_of_extensions(code: str, spelt: str) -> None:
+    assert code == spelt
+
+
 # --- FETCH
+
+
+def test_columns_of_extensions() -> None:
+    row = render.fetch_rows(
+        [1],
+        [
+            render.id_column(b"EMAILID", ["M1"]),
+            render.id_column(b"THREADID", [None]),
+            render.string_column(b"PREVIEW", ["grün"]),
+            render.binary_column(b"BINARY[1]", [b"a\0"]),
+            render.binary_column(b"BINARY[2]", [b"ab"]),
+            render.binary_column(b"BINARY[3]", [None]),
+        ],
+    )
+    assert row == (
+        b"* 1 FETCH (EMAILID (M1) THREADID NIL PREVIEW {5}\r\ngr\xc3\xbcn "
+        b"BINARY[1] ~{2}\r\na\0 BINARY[2] {2}\r\nab BINARY[3] NIL)\r\n"
+    )
+    shown = render.string_column(b"PREVIEW", ["grün", None], utf8=True)
+    assert list(shown.values) == ['"grün"'.encode(), b"NIL"]
 
 
 def test_flags_of_a_mailbox() -> None:

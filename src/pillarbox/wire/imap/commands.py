@@ -126,6 +126,8 @@ class SearchReturn:
     update: bool = False
     context: bool = False
     partial: tuple[int, int] | None = None
+    update_items: tuple[FetchItem, ...] = ()
+    """Fetched for every message that enters an updated result (RFC 5465 §8)."""
 
 
 @dataclass(frozen=True, slots=True)

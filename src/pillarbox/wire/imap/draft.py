@@ -13,7 +13,7 @@ from pillarbox.wire.imap.limits import Limits
 from pillarbox.wire.imap.parse.append import AppendReader, Piece
 from pillarbox.wire.imap.parse.base import Parser
 from pillarbox.wire.imap.parse.table import STREAMED
-from pillarbox.wire.imap.state import TABLE, Gate, State, allows
+from pillarbox.wire.imap.state import NUMBERED, TABLE, Gate, State, allows
 
 Commands = Mapping[str, tuple[Parser, Gate, Callable[[str], Any] | None]]
 """What may be said now: name to parser, gate, and for those without arguments the class."""
@@ -31,12 +31,13 @@ class Draft:
 
     __slots__ = (
         "bare", "gate", "limits", "literals", "offers", "parser", "pos", "reader", "size",
-        "tag", "text",
+        "tag", "text", "uid_only",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, offers: frozenset[str]) -> None:
         self.limits = limits
         self.offers = offers
+        self.uid_only = False
         self.clear()
 
     def clear(self) -> None:
@@ -62,6 +63,8 @@ class Draft:
         if known is None:
             raise Bad(self._why_not(name.upper()))
         self.parser, self.gate, self.bare = known
+        if self.uid_only and name.upper() in NUMBERED:
+            raise Bad("Message numbers are not used any more", "UIDREQUIRED")
         self.text = text
         self.pos = found.end()
         if self.gate is _LITERAL:
@@ -118,7 +121,7 @@ class Draft:
         text = self.text
         if whole and text.endswith(" "):
             text = quirks.trailing_space(text)
-        return Cursor(text, self.literals, self.pos, utf8, self.offers, self.limits)
+        return Cursor(text, self.literals, self.pos, utf8, self.offers, self.limits, self.uid_only)
 
     def parse(self, utf8: bool) -> Any:
         """The complete command as a value."""

@@ -75,6 +75,7 @@ class CatenateText:
     size: int
     sync: bool
     binary: bool = False
+    utf8: bool = False
 
 
 @dataclass(slots=True)

@@ -61,9 +61,10 @@ class Cursor:
 
     ``utf8``: mailbox names are UTF-8 (after ENABLE UTF8=ACCEPT or IMAP4rev2), not modified
     UTF-7. ``offers``: the capabilities in force; syntax of others is refused by ``need``.
+    ``uid_only``: message numbers are refused (after ENABLE UIDONLY).
     """
 
-    __slots__ = ("depth", "limits", "literals", "offers", "pos", "text", "utf8")
+    __slots__ = ("depth", "limits", "literals", "offers", "pos", "text", "uid_only", "utf8")
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Cursor:
         utf8: bool = False,
         offers: frozenset[str] = frozenset(),
         limits: Limits = DEFAULT,
+        uid_only: bool = False,
     ) -> None:
         self.text = text
         self.literals = literals
@@ -80,6 +82,7 @@ class Cursor:
         self.utf8 = utf8
         self.offers = offers
         self.limits = limits
+        self.uid_only = uid_only
         self.depth = 0
 
     # --- punctuation
@@ -205,6 +208,11 @@ class Cursor:
         """What follows belongs to an extension; refuse it where that is not offered."""
         if capability not in self.offers:
             raise Bad(f"{capability} is not supported")
+
+    def need_one(self, *capabilities: str) -> None:
+        """The same where several extensions bring it."""
+        if self.offers.isdisjoint(capabilities):
+            raise Bad(f"{capabilities[0]} is not supported")
 
     # --- strings
 

@@ -66,6 +66,7 @@ from pillarbox.wire.imap.events import (
     LiteralChunk,
     Send,
 )
+from pillarbox.wire.imap.extensions import ExtensionCommand
 from pillarbox.wire.imap.framing import Announced, Skip, Skipped, announcement
 from pillarbox.wire.imap.lex import Bad
 from pillarbox.wire.imap.limits import DEFAULT, Limits
@@ -74,7 +75,7 @@ from pillarbox.wire.imap.parse.table import BARE, PARSERS
 from pillarbox.wire.imap.state import TABLE, Gate, State, allows
 from pillarbox.wire.sasl import b64
 
-Event = EngineEvent | BaseCommand
+Event = EngineEvent | BaseCommand | ExtensionCommand
 
 _CONTINUE = b"+ Ready for more\r\n"
 _MESSAGE = b"+ Ready for the message\r\n"
@@ -121,6 +122,8 @@ class ServerEngine:
         self.utf8 = False
         self.injected = 0
         """Octets that came in the clear behind STARTTLS and were thrown away."""
+        self.leftover = b""
+        """Octets that came compressed behind COMPRESS: inflate and feed them."""
         self._buffer = ReceiveBuffer(max(limits.pending, limits.literal, limits.line))
         self._overflow = False
         self._draft = Draft(limits, offers)
@@ -148,6 +151,15 @@ class ServerEngine:
         self._line_limit = limits.line_before_login if before else limits.line
         self._literal_limit = limits.literal_before_login if before else limits.literal
         self._skip.most = limits.swallow_before_login if before else limits.swallow
+
+    @property
+    def uid_only(self) -> bool:
+        """Set after ENABLE UIDONLY: message numbers are refused from then on (RFC 9586)."""
+        return self._draft.uid_only
+
+    @uid_only.setter
+    def uid_only(self, on: bool) -> None:
+        self._draft.uid_only = on
 
     @property
     def gated(self) -> bool:
@@ -182,7 +194,7 @@ class ServerEngine:
         return [Disconnected(self._draft.tag if half else "")]
 
     def accept(self) -> bytes:
-        """Open a literal, URL, IDLE or STARTTLS gate; what it returns is for the peer, at once."""
+        """Open a gate other than SASL's; what it returns is for the peer, at once."""
         gate, self._gate = self._gate, _OPEN
         if gate is Gate.LITERAL and self._literal is not None:
             self._mode = _Mode.STREAM
@@ -193,6 +205,8 @@ class ServerEngine:
             return _IDLING
         if gate is Gate.TLS:
             self.injected = self._buffer.clear()  # said in clear, it must not act under TLS
+        if gate is Gate.DEFLATE:
+            self.leftover = self._buffer.take(len(self._buffer)) or b""
         if gate is not Gate.URL:
             self._next_command()
         return b""
@@ -284,7 +298,7 @@ class ServerEngine:
 
     def _complete(self, events: list[Event]) -> None:
         draft = self._draft
-        command: BaseCommand = draft.parse(self.utf8)
+        command: BaseCommand | ExtensionCommand = draft.parse(self.utf8)
         events.append(command)
         self._gate = draft.gate
         if isinstance(command, StartTls):

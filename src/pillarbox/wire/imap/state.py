@@ -36,7 +36,8 @@ class Gate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``needs``: the capability that brings the command, '' for IMAP4rev1 itself."""
+    """``needs``: the capability that brings the command, '' for IMAP4rev1 itself; a name that
+    ends in ``=`` is a family of which any member does."""
 
     states: frozenset[State]
     gate: Gate = Gate.NONE
@@ -45,7 +46,11 @@ class Rule:
 
 def allows(rule: Rule, state: State, offers: frozenset[str]) -> bool:
     """True where the command is known under ``offers`` and may be said in ``state``."""
-    return state in rule.states and (not rule.needs or rule.needs in offers)
+    if state not in rule.states:
+        return False
+    if rule.needs.endswith("="):
+        return any(name.startswith(rule.needs) for name in offers)
+    return not rule.needs or rule.needs in offers
 
 
 _ANY = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
@@ -76,6 +81,22 @@ TABLE: dict[str, Rule] = {
     "STATUS": Rule(_AFTER),
     "APPEND": Rule(_AFTER, Gate.LITERAL),
     "IDLE": Rule(_AFTER, Gate.IDLE, "IDLE"),
+    "LANGUAGE": Rule(_ANY, needs="LANGUAGE"),
+    "UNAUTHENTICATE": Rule(_AFTER, Gate.OUTCOME, "UNAUTHENTICATE"),
+    "COMPRESS": Rule(_AFTER, Gate.DEFLATE, "COMPRESS=DEFLATE"),
+    "NOTIFY": Rule(_AFTER, needs="NOTIFY"),
+    "ESEARCH": Rule(_AFTER, needs="MULTISEARCH"),
+    "GETMETADATA": Rule(_AFTER, needs="METADATA"),
+    "SETMETADATA": Rule(_AFTER, needs="METADATA"),
+    "SETACL": Rule(_AFTER, needs="ACL"),
+    "DELETEACL": Rule(_AFTER, needs="ACL"),
+    "GETACL": Rule(_AFTER, needs="ACL"),
+    "LISTRIGHTS": Rule(_AFTER, needs="ACL"),
+    "MYRIGHTS": Rule(_AFTER, needs="ACL"),
+    "GETQUOTA": Rule(_AFTER, needs="QUOTA"),
+    "GETQUOTAROOT": Rule(_AFTER, needs="QUOTA"),
+    "SETQUOTA": Rule(_AFTER, needs="QUOTASET"),
+    "GETJMAPACCESS": Rule(_AFTER, needs="JMAPACCESS"),
     "CHECK": Rule(_SELECTED),
     "CLOSE": Rule(_SELECTED, Gate.OUTCOME),
     "UNSELECT": Rule(_SELECTED, Gate.OUTCOME, "UNSELECT"),
@@ -91,4 +112,15 @@ TABLE: dict[str, Rule] = {
     "UID COPY": Rule(_SELECTED),
     "MOVE": Rule(_SELECTED, needs="MOVE"),
     "UID MOVE": Rule(_SELECTED, needs="MOVE"),
+    "REPLACE": Rule(_SELECTED, Gate.LITERAL, "REPLACE"),
+    "UID REPLACE": Rule(_SELECTED, Gate.LITERAL, "REPLACE"),
+    "SORT": Rule(_SELECTED, needs="SORT"),
+    "UID SORT": Rule(_SELECTED, needs="SORT"),
+    "THREAD": Rule(_SELECTED, needs="THREAD="),
+    "UID THREAD": Rule(_SELECTED, needs="THREAD="),
+    "CANCELUPDATE": Rule(_SELECTED, needs="CONTEXT=SEARCH"),
+    "UIDBATCHES": Rule(_SELECTED, needs="UIDBATCHES"),
 }
+
+NUMBERED = frozenset({"SEARCH", "FETCH", "STORE", "COPY", "MOVE", "REPLACE", "SORT", "THREAD"})
+"""Commands that take or return message numbers, which ENABLE UIDONLY rules out (RFC 9586 §3)."""

@@ -4,8 +4,9 @@
 
     append         = "APPEND" SP mailbox 1*append-message           RFC 3502 §6.3.11, RFC 4466 §3
     append-message = [SP flag-list] [SP date-time] SP append-data
-    append-data    = literal / literal8 / "UTF8" SP "(" literal8 ")" / "CATENATE" SP "(" parts ")"
-    part           = "URL" SP astring / "TEXT" SP literal           RFC 4469 §5
+    append-data    = literal / literal8 / utf8 / "CATENATE" SP "(" parts ")"
+    part           = "URL" SP astring / "TEXT" SP literal / utf8    RFC 4469 §5
+    utf8           = "UTF8" SP "(" literal8 ")"                     RFC 6855 §4
 
 The text between two message literals is a fragment. A fragment ends where the engine has read a
 literal announcement or the end of the command; small literals within it (the mailbox's name, a
@@ -33,13 +34,12 @@ class _Place(enum.Enum):
     NAME = "the mailbox"
     MESSAGES = "a message or the end"
     PARTS = "a part or the end of CATENATE"
-    UTF8 = "the end of UTF8 ("
 
 
 class AppendReader:
     """The grammar of one APPEND or REPLACE; lives as long as the command."""
 
-    __slots__ = ("_index", "_mailbox", "_parts", "_place", "_replaces", "_tag", "_verb")
+    __slots__ = ("_index", "_mailbox", "_parts", "_place", "_replaces", "_tag", "_utf8", "_verb")
 
     def __init__(self, tag: str, verb: str) -> None:
         """``verb``: APPEND, REPLACE or UID REPLACE."""
@@ -50,6 +50,8 @@ class AppendReader:
         self._replaces: Replaced | None = None
         self._index = 0
         self._parts = 0
+        self._utf8 = False
+        """The parenthesis of ``UTF8 (`` is open."""
 
     def read(self, cur: Cursor, announced: Announced | None) -> list[Piece] | None:
         """Read a fragment up to ``announced`` (None: up to the end of the command).
@@ -57,20 +59,20 @@ class AppendReader:
         None: the literal is a small one and belongs to the fragment; come again with more.
         Raises Bad. The cursor's text begins behind the verb or behind the last message literal.
         """
-        mark = self._place, self._index, self._parts
+        mark = self._place, self._index, self._parts, self._utf8
         pieces: list[Piece] = []
         if self._place is _Place.NAME and not self._read_name(cur, announced):
             return None
         while True:
-            if self._place is _Place.UTF8:
+            if self._utf8 and not pieces:
                 cur.expect(")")
-                self._place = _Place.MESSAGES
+                self._utf8 = False
             if self._place is _Place.PARTS:
                 ended = self._read_parts(cur, announced, pieces)
             else:
                 ended = self._read_message(cur, announced, pieces)
             if ended is None:
-                self._place, self._index, self._parts = mark
+                self._place, self._index, self._parts, self._utf8 = mark
                 return None
             if ended:
                 return pieces
@@ -124,12 +126,7 @@ class AppendReader:
                 return False
             if word != "UTF8":
                 raise Bad("Expected a message")
-            cur.need("UTF8=ACCEPT")  # RFC 6855 §4
-            cur.space()
-            cur.expect("(~")
-            cur.pos -= 1
-            start.utf8 = True
-            self._place = _Place.UTF8
+            self._open_utf8(cur, start)
         self._announce(cur, start, announced)
         return True
 
@@ -144,13 +141,21 @@ class AppendReader:
             cur.space()
         return flags, date
 
+    def _open_utf8(self, cur: Cursor, piece: AppendStart | CatenateText) -> None:
+        cur.need("UTF8=ACCEPT")
+        cur.space()
+        cur.expect("(")
+        if cur.peek() != "~":
+            raise Bad("Expected a literal8")
+        piece.utf8 = self._utf8 = True
+
     def _announce(
         self, cur: Cursor, piece: AppendStart | CatenateText, announced: Announced | None
     ) -> None:
         """The message literal is announced here; its octets are not in the text."""
         if cur.peek() == "~":
             cur.pos += 1
-            if not (isinstance(piece, AppendStart) and piece.utf8):
+            if not piece.utf8:
                 cur.need("BINARY")  # RFC 3516 §4.4
         if announced is None or not cur.at_end():
             raise Bad("Expected a literal")
@@ -168,6 +173,12 @@ class AppendReader:
                 cur.space()
             self._parts += 1
             word = cur.word()
+            if word == "UTF8":
+                text = CatenateText(self._tag, 0, True)
+                self._open_utf8(cur, text)
+                self._announce(cur, text, announced)
+                pieces.append(text)
+                return True
             cur.space()
             if word == "TEXT":
                 text = CatenateText(self._tag, 0, True)

@@ -122,12 +122,17 @@ def partial_range(cur: Cursor) -> tuple[int, int]:
     return (-first, -last) if back else (first, last)
 
 
+def fetch_list(cur: Cursor) -> tuple[FetchItem, ...]:
+    """``( fetch-att SP … )`` where there are no macros (NOTIFY, UPDATE)."""
+    items = cur.items(partial(_item, cur))
+    if len(items) > ITEMS:
+        raise Bad("Too many FETCH items", "LIMIT", "NO")
+    return tuple(dict.fromkeys(items))
+
+
 def _items(cur: Cursor) -> tuple[FetchItem, ...]:
     if cur.peek() == "(":
-        items = cur.items(partial(_item, cur))
-        if len(items) > ITEMS:
-            raise Bad("Too many FETCH items", "LIMIT", "NO")
-        return tuple(dict.fromkeys(items))
+        return fetch_list(cur)
     found = _WORD.match(cur.text, cur.pos)
     macro = _MACROS.get(found[0].upper()) if found is not None else None
     if found is not None and macro is not None:

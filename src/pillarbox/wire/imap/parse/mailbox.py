@@ -26,12 +26,12 @@ from pillarbox.wire.imap.lex import MAX_NUMBER64, Bad, Cursor
 from pillarbox.wire.imap.parse.base import Parser
 
 STATUS_NEEDS = {
-    "DELETED": "IMAP4rev2",  # RFC 9051 §6.3.11, RFC 9208 §4.1.4
-    "SIZE": "STATUS=SIZE",  # RFC 8438
-    "HIGHESTMODSEQ": "CONDSTORE",  # RFC 7162 §3.1.7
-    "APPENDLIMIT": "APPENDLIMIT",  # RFC 7889 §3.1
-    "MAILBOXID": "OBJECTID",  # RFC 8474 §4.3
-    "DELETED-STORAGE": "QUOTA=RES-STORAGE",  # RFC 9208 §4.1.4
+    "DELETED": ("QUOTA=RES-MESSAGE", "IMAP4rev2"),  # RFC 9208 §7, RFC 9051 §6.3.11
+    "SIZE": ("STATUS=SIZE", "IMAP4rev2"),  # RFC 8438
+    "HIGHESTMODSEQ": ("CONDSTORE",),  # RFC 7162 §3.1.7
+    "APPENDLIMIT": ("APPENDLIMIT",),  # RFC 7889 §3.1
+    "MAILBOXID": ("OBJECTID",),  # RFC 8474 §4.3
+    "DELETED-STORAGE": ("QUOTA=RES-STORAGE",),  # RFC 9208 §7
 }
 _STATUS = {att.value: att for att in StatusAtt}
 
@@ -43,7 +43,7 @@ def status_item(cur: Cursor) -> StatusAtt:
     if item is None:
         raise Bad("Unknown STATUS item")
     if word in STATUS_NEEDS:
-        cur.need(STATUS_NEEDS[word])
+        cur.need_one(*STATUS_NEEDS[word])
     return item
 
 
@@ -93,6 +93,8 @@ def _resync(cur: Cursor) -> Resync:
             cur.open()
             numbers = cur.ranges(star=False, saved=False)
             cur.space()
+            if cur.uid_only:
+                raise Bad("Message numbers are not used any more", "UIDREQUIRED")  # RFC 9586 §3
             match = numbers, cur.ranges(star=False, saved=False)
             if not cur.close():
                 raise Bad("Expected ')'")

@@ -9,11 +9,11 @@ from functools import partial
 
 from pillarbox.model import query as q
 from pillarbox.model.flags import is_keyword
-from pillarbox.wire.imap.commands import SAVED_RESULT, Search, SearchReturn
+from pillarbox.wire.imap.commands import SAVED_RESULT, FetchItem, Search, SearchReturn
 from pillarbox.wire.imap.lex import MAX_NUMBER64, Bad, Cursor
 from pillarbox.wire.imap.parse.base import Parser
 from pillarbox.wire.imap.parse.dates import date
-from pillarbox.wire.imap.parse.fetch import partial_range
+from pillarbox.wire.imap.parse.fetch import fetch_list, partial_range
 from pillarbox.wire.imap.quirks import quoted_keyword
 
 CHARSETS = {
@@ -85,7 +85,11 @@ class Reader:
             return _all_of(cur.items(self.key))
         if first.isdigit() or first in ("*", "$"):
             ranges = cur.ranges()
-            return q.Saved() if ranges == SAVED_RESULT else q.Sequence(ranges)
+            if ranges == SAVED_RESULT:
+                return q.Saved()
+            if cur.uid_only:
+                raise Bad("Message numbers are not used any more", "UIDREQUIRED")  # RFC 9586 §3
+            return q.Sequence(ranges)
         word = cur.word()
         simple = _SIMPLE.get(word)
         if simple is not None:
@@ -126,13 +130,13 @@ def _all_of(keys: list[q.Query]) -> q.Query:
 
 
 def _header(name: str) -> Callable[[Reader], q.Query]:
-    return lambda reader: q.Header(name, reader.text())
+    return lambda reader: q.Header(name, reader.text(), reader.fuzzy)
 
 
 def _any_header(reader: Reader) -> q.Query:
     reader.cur.space()
     name = reader.cur.astring()
-    return q.Header(name, reader.text())
+    return q.Header(name, reader.text(), reader.fuzzy)
 
 
 def _text(scope: str) -> Callable[[Reader], q.Query]:
@@ -235,11 +239,14 @@ def _save_date_supported(reader: Reader) -> q.Query:
 def _filter(reader: Reader) -> q.Query:
     reader.cur.need("FILTERS")
     reader.cur.space()
-    return q.Filter(reader.cur.astring())
+    name = reader.cur.atom()
+    if "/" in name:
+        raise Bad("There is no such filter")  # RFC 5466 §4
+    return q.Filter(name)
 
 
 def _fuzzy(reader: Reader) -> q.Query:
-    """RFC 6203 §3: the key behind it may match approximately; only text can, here."""
+    """RFC 6203 §3: the key behind it may match approximately; only text and headers can."""
     reader.cur.need("SEARCH=FUZZY")
     before, reader.fuzzy = reader.fuzzy, True
     inner = reader.nested()
@@ -285,20 +292,21 @@ _RETURNS = {  # option to the capability it needs
     "COUNT": "ESEARCH",
     "SAVE": "SEARCHRES",  # RFC 5182 §2.1
     "RELEVANCY": "SEARCH=FUZZY",  # RFC 6203 §4
-    "UPDATE": "CONTEXT=SEARCH",  # RFC 5267 §4.3
-    "CONTEXT": "CONTEXT=SEARCH",
+    "UPDATE": "",  # RFC 5267 §4.3
+    "CONTEXT": "",
 }
 
 
-def returns(cur: Cursor) -> SearchReturn:
-    """The list behind RETURN."""
+def returns(cur: Cursor, context: str = "CONTEXT=SEARCH") -> SearchReturn:
+    """The list behind RETURN; ``context`` is the capability that brings UPDATE and CONTEXT."""
     asked: dict[str, bool] = {}
+    items: list[FetchItem] = []
     windows: list[tuple[int, int]] = []
 
     def option() -> None:
         word = cur.word()
         if word == "PARTIAL":
-            if "CONTEXT=SEARCH" not in cur.offers:
+            if context not in cur.offers:
                 cur.need("PARTIAL")
             cur.space()
             windows.append(partial_range(cur))
@@ -306,8 +314,10 @@ def returns(cur: Cursor) -> SearchReturn:
         need = _RETURNS.get(word)
         if need is None:
             raise Bad("Unknown SEARCH return option")
-        cur.need(need)
+        cur.need(need or context)
         asked[word.lower()] = True
+        if word == "UPDATE" and cur.peek() == "(":  # RFC 5465 §8, which has no SP here
+            items.extend(fetch_list(cur))
 
     cur.need("ESEARCH")
     cur.items(option, empty=True)
@@ -315,7 +325,8 @@ def returns(cur: Cursor) -> SearchReturn:
         raise Bad("PARTIAL is allowed once, and not beside ALL")  # RFC 9394 §3.1
     if not windows and not asked.keys() - {"update", "context", "relevancy"}:
         asked["all"] = True  # RFC 4731 §3.1, RFC 5267 §4.3
-    return SearchReturn(**asked, partial=windows[0] if windows else None)
+    window = windows[0] if windows else None
+    return SearchReturn(**asked, partial=window, update_items=tuple(items))
 
 
 def search(cur: Cursor, tag: str, *, uid: bool = False) -> Search:
@@ -323,11 +334,11 @@ def search(cur: Cursor, tag: str, *, uid: bool = False) -> Search:
     reader = Reader(cur)
     asked = None
     cur.space()
-    if _next_word(cur, "RETURN"):
+    if next_word(cur, "RETURN"):
         cur.space()
         asked = returns(cur)
         cur.space()
-    if _next_word(cur, "CHARSET"):
+    if next_word(cur, "CHARSET"):
         cur.space()
         reader.use_charset(cur.astring())
         cur.space()
@@ -336,7 +347,8 @@ def search(cur: Cursor, tag: str, *, uid: bool = False) -> Search:
     return Search(tag, uid, query, asked, reader.modseq)
 
 
-def _next_word(cur: Cursor, word: str) -> bool:
+def next_word(cur: Cursor, word: str) -> bool:
+    """Step over a keyword that another argument follows."""
     end = cur.pos + len(word)
     if cur.text[cur.pos : end].upper() == word and cur.text[end : end + 1] == " ":
         cur.pos = end

@@ -6,19 +6,35 @@ from collections.abc import Callable
 from typing import Any
 
 from pillarbox.wire.imap.lex import Bad, Cursor
-from pillarbox.wire.imap.parse import fetch, listing, mailbox, message, search, session
+from pillarbox.wire.imap.parse import (
+    connection,
+    fetch,
+    filters,
+    listing,
+    mailbox,
+    message,
+    metadata,
+    rights,
+    search,
+    session,
+    sort,
+)
 from pillarbox.wire.imap.parse.base import Parser, bare
 
-STREAMED = frozenset({"APPEND"})
+STREAMED = frozenset({"APPEND", "REPLACE", "UID REPLACE"})
 
 
 def _no_message(_cur: Cursor, _tag: str) -> None:
     raise Bad("Missing message")
 
 
-_FAMILIES = (session, mailbox, listing, message, fetch, search)
+_FAMILIES = (
+    session, mailbox, listing, message, fetch, search, sort, filters, metadata, rights, connection
+)  # fmt: skip
 
-BARE: dict[str, Callable[[str], Any]] = {**session.BARE, **mailbox.BARE, **message.BARE}
+BARE: dict[str, Callable[[str], Any]] = {
+    **session.BARE, **mailbox.BARE, **message.BARE, **connection.BARE
+}  # fmt: skip
 """The commands without arguments, which need no parser but their class."""
 
 PARSERS: dict[str, Parser] = {

@@ -41,6 +41,13 @@ HASCHILDREN = "HASCHILDREN"  # RFC 9051 §7.1
 UNKNOWN_CTE = "UNKNOWN-CTE"  # RFC 3516 §4.3
 TOOBIG = "TOOBIG"  # RFC 4469 §4, RFC 7889 §4
 USEATTR = "USEATTR"  # RFC 6154 §3
+COMPRESSIONACTIVE = "COMPRESSIONACTIVE"  # RFC 4978 §3
+NOTIFICATIONOVERFLOW = "NOTIFICATIONOVERFLOW"  # RFC 5465 §5
+METADATA_TOOMANY = "METADATA TOOMANY"  # RFC 5464 §4.3
+METADATA_NOPRIVATE = "METADATA NOPRIVATE"
+UIDREQUIRED = "UIDREQUIRED"  # RFC 9586 §3
+TOOFEW = "TOOFEW"  # RFC 10022: batches smaller than the server makes
+TOOMANY = "TOOMANY"
 
 
 def capability(names: Iterable[str]) -> str:
@@ -91,3 +98,51 @@ def copyuid(validity: int, source: NumSet, target: NumSet) -> str:
 def badcharset(names: Iterable[str]) -> str:
     """With the charsets that SEARCH understands (RFC 9051 §7.1)."""
     return "BADCHARSET (" + " ".join(names) + ")"
+
+
+def mailboxid(object_id: str) -> str:
+    """On SELECT and CREATE (RFC 8474 §4.1, §4.2)."""
+    return f"MAILBOXID ({object_id})"
+
+
+def metadata_longentries(longest: int) -> str:
+    """Values beyond MAXSIZE were left out, the longest of so many octets (RFC 5464 §4.2.1)."""
+    return f"METADATA LONGENTRIES {longest}"
+
+
+def metadata_maxsize(octets: int) -> str:
+    """A value is too long to be kept (RFC 5464 §4.3)."""
+    return f"METADATA MAXSIZE {octets}"
+
+
+def badevent(events: Iterable[str]) -> str:
+    """NOTIFY asked for an event that is not among these (RFC 5465 §5)."""
+    return "BADEVENT (" + " ".join(events) + ")"
+
+
+def noupdate(tag: str) -> str:
+    """The search's result will not be kept up to date (RFC 5267 §4.3.1)."""
+    return f'NOUPDATE "{tag}"'
+
+
+def badurl(url: str) -> str:
+    """The URL of CATENATE that could not be resolved, with nothing that ends the code."""
+    return "BADURL " + "".join(c for c in url if c.isprintable() and c not in "]\\")
+
+
+def undefined_filter(name: str) -> str:
+    """RFC 5466 §3.1."""
+    return f"UNDEFINED-FILTER {name}"
+
+
+def messagelimit(limit: int, lowest_uid: int | None = None) -> str:
+    """No more than ``limit`` messages at once; the last one dealt with (RFC 9738 §3.1)."""
+    return f"MESSAGELIMIT {limit}" + ("" if lowest_uid is None else f" {lowest_uid}")
+
+
+def inprogress(tag: str, done: int | None = None, goal: int | None = None) -> str:
+    """For untagged OKs while a command runs (RFC 9585 §4): so many of so many items."""
+    said = "NIL" if done is None else str(done)
+    of = "NIL" if done is None or goal is None else str(goal)
+    shown = "NIL" if "]" in tag else f'"{tag}"'  # a tag may hold what ends the code
+    return f"INPROGRESS ({shown} {said} {of})"

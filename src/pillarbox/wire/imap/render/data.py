@@ -33,18 +33,31 @@ def id_(fields: Mapping[str, str | None] | None) -> bytes:
 
 
 def namespace(
-    personal: Sequence[str], other: Sequence[str] = (), shared: Sequence[str] = ()
+    personal: Sequence[str],
+    other: Sequence[str] = (),
+    shared: Sequence[str] = (),
+    *,
+    utf8: bool = False,
+    translated: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Prefixes of the three kinds (RFC 2342 §5)."""
+    """Prefixes of the three kinds (RFC 2342 §5).
+
+    ``translated``: prefixes in the language the client chose (RFC 5255 §3.4).
+    """
     kinds = []
     for prefixes in (personal, other, shared):
-        described = [b"(%b %b)" % (_prefix(p), _separator(SEPARATOR)) for p in prefixes]
+        described = []
+        for prefix in prefixes:
+            row = _prefix(prefix, utf8) + b" " + _separator(SEPARATOR)
+            if translated and prefix in translated:
+                row += b' "TRANSLATION" (%b)' % _prefix(translated[prefix], utf8)
+            described.append(b"(" + row + b")")
         kinds.append(b"(" + b"".join(described) + b")" if described else b"NIL")
     return b"* NAMESPACE " + b" ".join(kinds) + b"\r\n"
 
 
-def _prefix(prefix: str) -> bytes:
-    return mailbox(prefix) if prefix else b'""'
+def _prefix(prefix: str, utf8: bool) -> bytes:
+    return mailbox(prefix, utf8=utf8) if prefix else b'""'
 
 
 def _separator(separator: str) -> bytes:
@@ -147,19 +160,32 @@ def esearch(
     uid: bool,
     low: int | None = None,
     high: int | None = None,
-    found: NumSet | None = None,
+    found: NumSet | str | None = None,
     count: int | None = None,
     partial: tuple[int, int] | None = None,
-    window: NumSet | None = None,
+    window: NumSet | str | None = None,
     modseq: int | None = None,
+    relevancy: Sequence[int] = (),
+    added: Sequence[tuple[int, str]] = (),
+    removed: Sequence[tuple[int, str]] = (),
+    box: tuple[str, int] | None = None,
+    utf8: bool = False,
 ) -> bytes:
     """ESEARCH (RFC 9051 §7.3.4); ``low`` and ``high`` are MIN and MAX.
 
     Give only what was asked for: MIN, MAX and ALL are left out when nothing matched (RFC 4731
     §3.1), so None and the empty set say nothing. ``partial`` is echoed with its ``window`` of
-    the result, NIL when that is empty (RFC 9394 §3.1).
+    the result, NIL when that is empty (RFC 9394 §3.1). Sorted results are strings, spelt by
+    ``extra.ordered``.
+
+    ``relevancy``: scores of 1 to 100 in the order of ``found`` (RFC 6203 §4); ``added`` and
+    ``removed``: position, 0 where there is none, and set (RFC 5267 §4.3); ``box``: mailbox and
+    UIDVALIDITY of results from several (RFC 7377 §2.1).
     """
-    parts = [b"* ESEARCH (TAG %b)" % string(tag.encode("ascii", "replace"))]
+    correlator = b"TAG " + string(tag.encode("ascii", "replace"))
+    if box is not None:
+        correlator += b" MAILBOX %b UIDVALIDITY %d" % (mailbox(box[0], utf8=utf8), box[1])
+    parts = [b"* ESEARCH (%b)" % correlator]
     if uid:
         parts.append(b"UID")
     for name, value in (("MIN", low), ("MAX", high), ("COUNT", count)):
@@ -172,4 +198,10 @@ def esearch(
         parts.append(f"PARTIAL ({partial[0]}:{partial[1]} {inside})".encode("ascii"))
     if modseq is not None:
         parts.append(b"MODSEQ %d" % modseq)
+    if relevancy:
+        parts.append(b"RELEVANCY (%b)" % " ".join(map(str, relevancy)).encode("ascii"))
+    for name, changes in (("ADDTO", added), ("REMOVEFROM", removed)):
+        if changes:
+            spelt = " ".join(f"{position} {numbers}" for position, numbers in changes)
+            parts.append(f"{name} ({spelt})".encode("ascii"))
     return b" ".join(parts) + b"\r\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pillarbox.model.flags import flag_names
-from pillarbox.wire.imap.render.text import literal
+from pillarbox.wire.imap.render.text import literal, nstring
 
 RECENT = 0x80
 """Bit that stands for \\Recent in ``FlagTable`` keys: a spare one among the system flags. The
@@ -95,6 +95,22 @@ def wire_column(label: bytes, values: Sequence[bytes]) -> Column:
 def literal_column(label: bytes, values: Iterable[bytes | None]) -> Column:
     """Octets sent as literals; None is NIL (there is no such part)."""
     return Column(label, [b"NIL" if value is None else literal(value) for value in values])
+
+
+def id_column(label: bytes, ids: Iterable[str | None]) -> Column:
+    """EMAILID and THREADID: in parentheses, None is NIL (RFC 8474 §5)."""
+    return Column(label, [b"NIL" if i is None else b"(%b)" % i.encode("ascii") for i in ids])
+
+
+def string_column(label: bytes, values: Iterable[str | None], *, utf8: bool = False) -> Column:
+    """Unicode text as nstring: PREVIEW (RFC 8970 §5)."""
+    spelt = [nstring(v if v is None else v.encode("utf-8", "replace"), utf8=utf8) for v in values]
+    return Column(label, spelt)
+
+
+def binary_column(label: bytes, values: Iterable[bytes | None]) -> Column:
+    """Decoded parts: a literal, or a literal8 where there is a NUL (RFC 3516 §4.2)."""
+    return Column(label, [b"NIL" if v is None else literal(v, binary=b"\0" in v) for v in values])
 
 
 def fetch_rows(numbers: Sequence[int], columns: Sequence[Column], word: bytes = b"FETCH") -> bytes:

@@ -45,9 +45,13 @@ def string(data: bytes, *, utf8: bool = False) -> bytes:
     return literal(data.replace(b"\0", b""))
 
 
-def nstring(data: bytes | None, *, utf8: bool = False) -> bytes:
-    """``nstring``: None is NIL."""
-    return b"NIL" if data is None else string(data, utf8=utf8)
+def nstring(data: bytes | None, *, utf8: bool = False, binary: bool = False) -> bytes:
+    """``nstring``: None is NIL. ``binary``: a literal8 is allowed here and keeps NUL."""
+    if data is None:
+        return b"NIL"
+    if binary and b"\0" in data:
+        return literal(data, binary=True)
+    return string(data, utf8=utf8)
 
 
 def astring(text: str, *, utf8: bool = False) -> bytes:

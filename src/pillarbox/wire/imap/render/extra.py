@@ -1,0 +1,137 @@
+"""What the optional extensions say: SORT, THREAD, METADATA, ACL, QUOTA and the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pillarbox.wire.imap.render.text import astring, mailbox, nstring, string
+
+Node = tuple[int, Sequence["Node"]]
+"""A message and its answers; number 0 is a parent that is missing (RFC 5256 §4)."""
+
+
+def sort(numbers: Iterable[int], modseq: int | None = None) -> bytes:
+    """SORT in the sorted order (RFC 5256 §4); ``modseq`` as in ``search``."""
+    found = " ".join(map(str, numbers))
+    tail = f" (MODSEQ {modseq})" if modseq is not None and found else ""
+    return f"* SORT{' ' if found else ''}{found}{tail}\r\n".encode("ascii")
+
+
+def thread(roots: Sequence[Node]) -> bytes:
+    """THREAD (RFC 5256 §4): ``(2)(3 6 (4 23)(44 7 96))``. Threads may be of any depth."""
+    out: list[str] = []
+    stack: list[str | Node] = []  # what is still to be written, the next last
+    for root in reversed(roots):
+        stack += [")", root, "("]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            out.append(item)
+            continue
+        number, answers = item
+        if number:
+            out.append(str(number))
+        if answers and number:
+            out.append(" ")
+        if len(answers) == 1:
+            stack.append(answers[0])
+            continue
+        for answer in reversed(answers):
+            stack += [")", answer, "("]
+    found = "".join(out)
+    return f"* THREAD{' ' if found else ''}{found}\r\n".encode("ascii")
+
+
+def ordered(numbers: Sequence[int]) -> str:
+    """A set in the given order, as ESEARCH answers SORT (RFC 5267 §3.1): ``5,10:12,1``."""
+    out: list[str] = []
+    start = last = 0
+    for number in (*numbers, 0):
+        if last and number == last + 1:
+            last = number
+            continue
+        if last:
+            out.append(f"{start}:{last}" if last > start else str(start))
+        start = last = number
+    return ",".join(out)
+
+
+def uid_batches(tag: str, batches: Sequence[tuple[int, int]]) -> bytes:
+    """RFC 10022: ranges from the newest down, each (highest, lowest)."""
+    spelt = ",".join(f"{high}:{low}" for high, low in batches).encode("ascii")
+    shown = string(tag.encode("ascii", "replace"))
+    return b"* UIDBATCHES (TAG %b)%b%b\r\n" % (shown, b" " if spelt else b"", spelt)
+
+
+# --- METADATA (RFC 5464 §4.4)
+
+
+def metadata(name: str, values: Sequence[tuple[str, bytes | None]], *, utf8: bool = False) -> bytes:
+    """Entries with their values; ``name`` '' is the server. Octets with NUL go as literal8."""
+    pairs = [
+        astring(entry) + b" " + nstring(value, utf8=utf8, binary=True) for entry, value in values
+    ]
+    return b"* METADATA %b (%b)\r\n" % (_box(name, utf8), b" ".join(pairs))
+
+
+def metadata_changed(name: str, entries: Sequence[str], *, utf8: bool = False) -> bytes:
+    """Unasked: these entries have changed (RFC 5464 §4.4.2)."""
+    spelt = b" ".join(map(astring, entries))
+    return b"* METADATA %b %b\r\n" % (_box(name, utf8), spelt)
+
+
+def _box(name: str, utf8: bool) -> bytes:
+    return mailbox(name, utf8=utf8) if name else b'""'
+
+
+# --- ACL (RFC 4314 §3)
+
+
+def acl(name: str, rights: Sequence[tuple[str, str]], *, utf8: bool = False) -> bytes:
+    """Identifiers and their rights."""
+    pairs = b"".join(b" %b %b" % (_who(who), astring(what)) for who, what in rights)
+    return b"* ACL %b%b\r\n" % (_box(name, utf8), pairs)
+
+
+def list_rights(
+    name: str, identifier: str, always: str, optional: Sequence[str], *, utf8: bool = False
+) -> bytes:
+    """``always``: rights granted in any case; ``optional``: the groups that go together."""
+    spelt = b"".join(b" " + astring(group) for group in (always, *optional))
+    return b"* LISTRIGHTS %b %b%b\r\n" % (_box(name, utf8), _who(identifier), spelt)
+
+
+def my_rights(name: str, rights: str, *, utf8: bool = False) -> bytes:
+    """The session's own rights."""
+    return b"* MYRIGHTS %b %b\r\n" % (_box(name, utf8), astring(rights))
+
+
+def _who(identifier: str) -> bytes:
+    return string(identifier.encode("utf-8", "replace"))
+
+
+# --- QUOTA (RFC 9208 §5)
+
+
+def quota(root: str, resources: Sequence[tuple[str, int, int]]) -> bytes:
+    """Resource, usage and limit of each; STORAGE counts units of 1024 octets (§5.1)."""
+    spelt = " ".join(f"{name} {usage} {limit}" for name, usage, limit in resources)
+    return b"* QUOTA %b (%b)\r\n" % (_who(root), spelt.encode("ascii"))
+
+
+def quota_root(name: str, roots: Sequence[str], *, utf8: bool = False) -> bytes:
+    """The quota roots of a mailbox."""
+    return b"* QUOTAROOT %b%b\r\n" % (_box(name, utf8), b"".join(b" " + _who(r) for r in roots))
+
+
+# --- the connection
+
+
+def language(tags: Sequence[str]) -> bytes:
+    """One tag: the language in use from here on; several: what there is (RFC 5255 §3.3)."""
+    return b"* LANGUAGE (" + b" ".join(astring(tag) for tag in tags) + b")\r\n"
+
+
+def jmap_access(url: str) -> bytes:
+    """Where the JMAP session resource is (RFC 9698 §4)."""
+    return b"* JMAPACCESS " + string(url.encode("ascii", "replace")) + b"\r\n"
