@@ -1,5 +1,5 @@
 # The front door. Every target makes what it needs; the work is in scripts/.
-.PHONY: help demo test unit lint types floors fmt bench register constraints clean
+.PHONY: help demo test unit lint types floors fmt bench register docs constraints clean
 .DEFAULT_GOAL := help
 SHELL := /usr/bin/env bash
 
@@ -32,6 +32,9 @@ bench: dev ## the measurements of bench/ (ARGS=...)
 
 register: dev ## bring docs/rfc.toml up to date with the source
 	@.venv/bin/python scripts/rfc_register.py --write
+
+docs: dev ## write the pages of docs/ that are made from the source
+	@.venv/bin/python scripts/docs
 
 constraints: dev ## write constraints.txt from what is installed
 	@scripts/constraints

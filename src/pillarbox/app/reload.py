@@ -42,20 +42,18 @@ def changed(old: Config, new: Config) -> list[str]:
 def merged(old: Config, new: Config) -> tuple[Config, list[str]]:
     """The old configuration with what may change taken from the new one, and the keys that
     changed and have to wait for a restart."""
-    differ = changed(old, new)
+    live = LIVE
+    if (old.tls.certificate is None) != (new.tls.certificate is None):
+        live -= {"tls.certificate", "tls.key"}
     sections = {
         name: dataclasses.replace(
             getattr(old, name),
             **{
                 field.name: getattr(getattr(new, name), field.name)
                 for field in dataclasses.fields(section)
-                if f"{name}.{field.name}" in LIVE
+                if f"{name}.{field.name}" in live
             },
         )
         for name, section in SECTIONS.items()
     }
-    if (old.tls.certificate is None) != (new.tls.certificate is None):
-        return Config(**{**sections, "tls": old.tls}), [
-            key for key in differ if key not in LIVE
-        ] + ["tls.certificate"]
-    return Config(**sections), [key for key in differ if key not in LIVE]
+    return Config(**sections), [key for key in changed(old, new) if key not in live]

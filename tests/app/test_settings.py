@@ -1,0 +1,141 @@
+"""Every key of the configuration reaches a room, and SIGHUP changes what it says it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from pillarbox.app.doors import KINDS
+from pillarbox.app.reload import LIVE, changed, merged
+from pillarbox.app.settings import connection_options, password_options, settings
+from pillarbox.config.load import parse
+from pillarbox.config.schema import SECTIONS, Config, Listen
+from pillarbox.model.transaction import Role
+from pillarbox.wire.smtp.options import BareNewline
+from support.tree import PACKAGE
+
+CLOSED = "[listen]\nsmtps = []\nimaps = []\npop3s = []\n"
+
+
+def keys() -> list[str]:
+    return [
+        f"{name}.{field.name}"
+        for name, section in SECTIONS.items()
+        for field in dataclasses.fields(section)
+    ]
+
+
+@pytest.mark.parametrize("key", [key for key in keys() if not key.startswith("listen.")])
+def test_every_key_is_read(key: str) -> None:
+    text = "".join(path.read_text() for path in sorted((PACKAGE / "app").glob("*.py")))
+    assert re.search(rf"\.{key.partition('.')[2]}\b", text), f"nothing in app reads {key}"
+
+
+def test_every_door_can_be_configured() -> None:
+    assert set(KINDS) == {field.name for field in dataclasses.fields(Listen)}
+
+
+def test_values_arrive_where_they_are_meant() -> None:
+    config = parse(
+        CLOSED
+        + """
+[server]
+hostname = "mail.example.org"
+postmaster = "ann@example.org"
+[mail]
+max_message_size = "10M"
+max_recipients = 200
+max_hops = 30
+detail_separator = "-"
+detail_to_mailbox = false
+bare_newline = "normalise"
+queue_expire = "2d"
+[limits]
+smtp_timeout = "1m"
+imap_timeout = "31m"
+pop3_timeout = "11m"
+login_timeout = "30s"
+write_timeout = "7s"
+pop3_login_delay = "5s"
+[auth]
+failures = 3
+lockout = "1h"
+argon2_memory = 1024
+argon2_time = 3
+scram_iterations = 5000
+cleartext_on_loopback = false
+"""
+    )
+    made = settings(config)
+    assert made.route.postmaster == "ann@example.org"
+    assert made.route.detail_separator == made.send_as.detail_separator == "-"
+    assert not made.accept.detail_to_mailbox
+    assert made.accept.max_hops == 30
+    assert made.runner.policy.expire == 2 * 86400
+    assert not made.login.cleartext_on_loopback
+    assert (made.lockout.pair_failures, made.lockout.pair_seconds) == (3, 3600)
+    roles = {door: options.engine.role for door, options in made.smtp.items()}
+    assert roles == {
+        "smtp": Role.MX,
+        "submission": Role.SUBMISSION,
+        "smtps": Role.SUBMISSION,
+        "lmtp": Role.LMTP,
+    }
+    assert made.smtp["smtp"].engine.newline is BareNewline.NORMALISE
+    for options in made.smtp.values():
+        assert options.engine.hostname == "mail.example.org"
+        assert options.engine.max_size == 10 << 20
+        assert options.engine.max_recipients == 200
+        assert options.timeout == 60
+    assert made.imap.engine.append == 10 << 20
+    assert (made.imap.timeout, made.imap.login_timeout) == (31 * 60, 30)
+    assert (made.pop3.timeout, made.pop3.login_timeout, made.pop3.login_delay) == (660, 30, 5)
+    assert made.pop3.hostname == "mail.example.org"
+    costs = password_options(config)
+    assert (costs.memory, costs.passes, costs.scram_iterations) == (1024, 3, 5000)
+    for door, silence in (("imaps", 31 * 60), ("pop3", 660), ("smtps", 60), ("lmtp", 60)):
+        options_ = connection_options(config, door)
+        assert (options_.timeout, options_.write_timeout) == (silence, 7)
+
+
+def test_mx_refuses_bare_newlines_unless_told() -> None:
+    made = settings(parse(CLOSED))
+    assert made.smtp["smtp"].engine.newline is BareNewline.REFUSE
+    assert made.smtp["submission"].engine.newline is BareNewline.NORMALISE
+
+
+def test_only_what_may_change_changes() -> None:
+    assert set(keys()) >= LIVE
+    old = parse(CLOSED + '[limits]\nconnections = 5\n[server]\nhostname = "a.example"\n')
+    new = parse(CLOSED + '[limits]\nconnections = 9\n[server]\nhostname = "b.example"\n')
+    assert changed(old, new) == ["server.hostname", "limits.connections"]
+    config, waiting = merged(old, new)
+    assert config.limits.connections == 9
+    assert config.server.hostname == "a.example"
+    assert waiting == ["server.hostname"]
+    assert merged(old, old) == (old, [])
+
+
+def test_a_first_certificate_waits_for_a_restart() -> None:
+    old = parse(CLOSED)
+    new = parse('[tls]\ncertificate = "/c.pem"\nkey = "/k.pem"\n' + CLOSED)
+    config, waiting = merged(old, new)
+    assert config == old
+    assert "tls.certificate" in waiting
+    later = parse('[tls]\ncertificate = "/d.pem"\nkey = "/k.pem"\n' + CLOSED)
+    config, waiting = merged(new, later)
+    assert config.tls.certificate == Path("/d.pem")
+    assert not waiting
+
+
+def test_the_operations_paper_names_what_a_reload_changes() -> None:
+    paper = (PACKAGE.parents[1] / "docs" / "operations.md").read_text("utf-8")
+    missing = [key for key in LIVE if not key.startswith("tls.") and f"`{key}`" not in paper]
+    assert not missing
+
+
+def test_the_default_configuration_has_options() -> None:
+    assert settings(Config()).smtp["smtp"].engine.hostname == "localhost"
