@@ -36,7 +36,7 @@ from pathlib import Path
 SENDERS = 20
 WRITERS = 5
 USERS = 5
-PASSWORD = "crash-test-only"  # noqa: S105  (a throw-away house)
+PASSWORD = "crash-test-only"
 
 
 @dataclass
@@ -250,7 +250,7 @@ def one_round(house: House, known: Known, number: int, longest: float) -> float:
     ]
     for thread in threads:
         thread.start()
-    moment = random.uniform(0.05, longest)  # noqa: S311
+    moment = random.uniform(0.05, longest)
     time.sleep(moment)
     house.kill()
     stop.set()

@@ -34,12 +34,14 @@ class Bind:
 
 
 def text(value: object) -> str:
+    """Any text."""
     if not isinstance(value, str):
         raise ValueError("a text in quotes")
     return value
 
 
 def flag(value: object) -> bool:
+    """Yes or no."""
     if not isinstance(value, bool):
         raise ValueError("true or false")
     return value
@@ -88,6 +90,7 @@ def duration(value: object) -> float:
 
 
 def hostname(value: object) -> str:
+    """A host name in lower case (RFC 1123 §2.1)."""
     if not _is(value) or not _HOST.match(value) or len(value) > 253:
         raise ValueError('a host name such as "mail.example.org"')
     return value.lower()

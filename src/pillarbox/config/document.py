@@ -26,9 +26,8 @@ def markdown() -> str:
         lines += [f"## [{name}]", "", str(section.__doc__), ""]
         lines += ["| key | default | meaning |", "| --- | --- | --- |"]
         for field in dataclasses.fields(section):
-            lines.append(
-                f"| `{field.name}` | `{toml(field.metadata['default'])}` | {field.metadata['doc']} |"
-            )
+            default, meaning = toml(field.metadata["default"]), field.metadata["doc"]
+            lines.append(f"| `{field.name}` | `{default}` | {meaning} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -98,14 +98,18 @@ class NumSet:
 
     def __sub__(self, other: NumSet) -> NumSet:
         out = []
+        cuts = other.ranges
+        at = 0
         for low, high in self.ranges:
             start = low
-            for cut_low, cut_high in other.ranges:
-                if cut_high < start or cut_low > high:
-                    continue
-                if cut_low > start:
-                    out.append((start, cut_low - 1))
-                start = cut_high + 1
+            while at < len(cuts) and cuts[at][1] < start:
+                at += 1
+            cut = at
+            while cut < len(cuts) and cuts[cut][0] <= high:
+                if cuts[cut][0] > start:
+                    out.append((start, cuts[cut][0] - 1))
+                start = cuts[cut][1] + 1
+                cut += 1
             if start <= high:
                 out.append((start, high))
         return NumSet(out)
@@ -165,7 +169,7 @@ def resolve(ranges: Iterable[tuple[int, int]], largest: int) -> NumSet:
     """
     done = []
     for low, high in ranges:
-        low, high = low or largest, high or largest  # noqa: PLW2901
+        low, high = low or largest, high or largest
         if low and high:
             done.append((low, high))
     return NumSet.merge(done)

@@ -54,6 +54,7 @@ async def on_start(session: Session, event: commands.AppendStart) -> None:
 
 
 async def on_chunk(session: Session, event: events.LiteralChunk) -> None:
+    """Octets of the message; a disk that refuses them fails the command, not the session."""
     upload: Upload | None = session.scratch.get("append")
     if upload is None or upload.intake is None:
         return

@@ -48,6 +48,7 @@ async def on_idle(session: Session, _command: commands.Idle) -> None:
 
 
 async def on_idle_done(session: Session, event: events.IdleDone) -> None:
+    """DONE: the answer that IDLE was waiting for."""
     session.idling = False
     session.finish(event.tag, "Idle ended")
 

@@ -56,6 +56,7 @@ async def on_response(session: Session, event: events.AuthResponse) -> None:
 
 
 async def on_cancelled(session: Session, event: events.AuthCancelled) -> None:
+    """The client gave the exchange up."""
     session.scratch.pop("exchange", None)
     session.write(render.bad(event.tag, "Authentication cancelled"))
 
