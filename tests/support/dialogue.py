@@ -3,7 +3,8 @@
     await play(path, lambda: asyncio.open_connection("127.0.0.1", port), control)
 
 Lines are expected as in `transcript.play`, with two differences that a network makes: after the
-last step nothing more may come until a short silence has passed, and `@` words go to `control`,
+last step the client ends its side, and nothing more may come until the server ends too (inside
+TLS, which knows no such half, until a short silence has passed); and `@` words go to `control`,
 together with the open connection, which may answer with another one (after a TLS handshake).
 `@ closed` is known here: the server must have closed the connection.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from support import transcript
@@ -21,14 +22,30 @@ from support import transcript
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Control = Callable[[str, Connection], Awaitable[Connection | None]]
 
+NO_PATTERNS: Mapping[str, str] = {}
 PATIENCE = 10.0
 """Seconds to wait for a line before the dialogue fails."""
 SILENCE = 0.05
-"""Seconds in which nothing may be heard at the end."""
+"""Seconds in which nothing may be heard at the end, inside TLS."""
 
 
-async def play(path: Path, connect: Callable[[], Awaitable[Connection]], control: Control) -> None:
-    """Play a dialogue; fail where the server says something else, or more, or less."""
+async def nothing() -> None:
+    """What happens meanwhile unless something is to happen."""
+
+
+async def play(
+    path: Path,
+    connect: Callable[[], Awaitable[Connection]],
+    control: Control,
+    *,
+    meanwhile: Callable[[], Awaitable[None]] = nothing,
+    instead: Mapping[str, str] = NO_PATTERNS,
+) -> None:
+    """Play a dialogue; fail where the server says something else, or more, or less.
+
+    ``meanwhile`` is awaited after each packet, while the client waits. ``instead`` has patterns
+    for those of the dialogue that another host would fill with other words.
+    """
     connection = await connect()
     try:
         waiting = b""
@@ -37,13 +54,16 @@ async def play(path: Path, connect: Callable[[], Awaitable[Connection]], control
             if step.kind == "C":
                 waiting += step.octets
                 continue
-            await _send(connection, waiting)
-            waiting = b""
+            if waiting:
+                await _send(connection, waiting)
+                await meanwhile()
+                waiting = b""
             if step.kind == "@":
                 connection = await _word(step.text, connection, control, where) or connection
             else:
-                await _expect(connection, step.text, where)
+                await _expect(connection, instead.get(step.text, step.text), where)
         await _send(connection, waiting)
+        await meanwhile()
         extra = await _heard(connection)
         assert not extra, f"{path.name}: the server also says {extra!r}"
     finally:
@@ -54,8 +74,9 @@ async def play(path: Path, connect: Callable[[], Awaitable[Connection]], control
 
 async def _send(connection: Connection, data: bytes) -> None:
     if data:
-        connection[1].write(data)
-        await connection[1].drain()
+        with contextlib.suppress(ConnectionError):  # the server may have closed meanwhile
+            connection[1].write(data)
+            await connection[1].drain()
 
 
 async def _word(
@@ -78,6 +99,10 @@ async def _expect(connection: Connection, pattern: str, where: str) -> None:
 
 
 async def _heard(connection: Connection) -> bytes:
+    if connection[1].can_write_eof():
+        with contextlib.suppress(OSError):
+            connection[1].write_eof()
+        return await asyncio.wait_for(connection[0].read(), PATIENCE)
     try:
         return await asyncio.wait_for(connection[0].read(1000), SILENCE)
     except TimeoutError:

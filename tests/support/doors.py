@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pillarbox.auth.login import Authenticator
+from pillarbox.auth.login import Options as LoginOptions
 from pillarbox.auth.passwords import CHEAP, Passwords
 from pillarbox.auth.sendas import SendAs
 from pillarbox.base.clock import SystemClock
-from pillarbox.base.ids import ConnectionIds, SystemRng
+from pillarbox.base.ids import ConnectionIds, Rng, SystemRng
 from pillarbox.base.lanes import Lane
 from pillarbox.bus.local import LocalBus
 from pillarbox.delivery.accept import Acceptor
@@ -28,6 +29,7 @@ from pillarbox.net.listen import Door, Handler, Listener
 from pillarbox.net.sockets import bind_tcp
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Needs as ImapNeeds
+from pillarbox.serve.imap.options import Options as ImapOptions
 from pillarbox.serve.pop3.door import pop3_door
 from pillarbox.serve.pop3.options import Needs as Pop3Needs
 from pillarbox.serve.pop3.options import Options as Pop3Options
@@ -51,6 +53,7 @@ class Rooms:
     authenticator: Authenticator
     tls: ServerTls
     ca: Path
+    domain: str = "example.test"
     clock: SystemClock = field(default_factory=SystemClock)
     rng: SystemRng = field(default_factory=SystemRng)
     listeners: list[Listener] = field(default_factory=list)
@@ -59,17 +62,19 @@ class Rooms:
     def __post_init__(self) -> None:
         self.maildrops = Maildrops(self.store)
 
-    async def account(self, name: str, **more: object) -> Account:
-        """A new account ``name``@example.test with PASSWORD."""
-        made = await self.passwords.make(PASSWORD)
+    async def account(self, name: str, password: str = PASSWORD, **more: object) -> Account:
+        """A new account ``name``@``domain``."""
+        made = await self.passwords.make(password)
         assert isinstance(made, Credentials)
-        account = await self.store.add_account(f"{name}@example.test", made, **more)  # type: ignore[arg-type]
+        account = await self.store.add_account(f"{name}@{self.domain}", made, **more)  # type: ignore[arg-type]
         assert isinstance(account, Account)
         return account
 
-    async def open(self, name: str, handler: Handler, *, implicit: bool = False) -> int:
-        """Open a door; its port."""
-        door = Door(name, handler, self.tls, implicit)
+    async def open(
+        self, name: str, handler: Handler, *, implicit: bool = False, tls: bool = True
+    ) -> int:
+        """Open a door; its port. ``tls`` False: it has no certificate."""
+        door = Door(name, handler, self.tls if tls else None, implicit)
         sockets = bind_tcp("127.0.0.1", 0)
         listener = Listener(door, sockets, ids=ConnectionIds(self.clock, self.rng))
         await listener.start()
@@ -93,7 +98,9 @@ class Rooms:
             role.value, lambda conn: Session(conn, options, needs).run(), implicit=implicit
         )
 
-    async def imap(self, *, implicit: bool = False) -> int:
+    async def imap(
+        self, *, implicit: bool = False, tls: bool = True, options: ImapOptions | None = None
+    ) -> int:
         """Open an IMAP door."""
         needs = ImapNeeds(
             self.store,
@@ -102,20 +109,32 @@ class Rooms:
             self.authenticator,
             lambda expected, binary: Intake(self.store, expected=expected, binary=binary),
             self.clock,
+            options or ImapOptions(),
         )
-        return await self.open("imap", imap_door(needs), implicit=implicit)
+        return await self.open("imap", imap_door(needs), implicit=implicit, tls=tls)
 
-    async def pop3(self, *, implicit: bool = False, **more: object) -> int:
+    async def pop3(self, *, implicit: bool = False, tls: bool = True, **more: object) -> int:
         """Open a POP3 door; ``more`` are its options."""
-        options = Pop3Options(hostname="mail.example.test", **more)  # type: ignore[arg-type]
+        options = Pop3Options(hostname=f"mail.{self.domain}", **more)  # type: ignore[arg-type]
         needs = Pop3Needs(self.maildrops, self.authenticator, self.clock, options)
-        return await self.open("pop3", pop3_door(needs), implicit=implicit)
+        return await self.open("pop3", pop3_door(needs), implicit=implicit, tls=tls)
 
 
 @contextlib.asynccontextmanager
-async def rooms(directory: Path, *people: str, store: Store | None = None) -> AsyncIterator[Rooms]:
-    """Rooms with the domain example.test and these accounts; everything is stopped afterwards."""
-    clock, rng = SystemClock(), SystemRng()
+async def rooms(
+    directory: Path,
+    *people: str,
+    store: Store | None = None,
+    domain: str = "example.test",
+    rng: Rng | None = None,
+    login: LoginOptions | None = None,
+) -> AsyncIterator[Rooms]:
+    """Rooms with a domain and these accounts; everything is stopped afterwards.
+
+    ``rng`` and ``login`` are for log-in alone.
+    """
+    clock = SystemClock()
+    rng = rng or SystemRng()
     bus = LocalBus()
     store = store or MemoryStore(bus.publish, clock)
     lane = Lane("crypto")
@@ -124,10 +143,12 @@ async def rooms(directory: Path, *people: str, store: Store | None = None) -> As
     for name, text in (("ca.pem", ca), ("cert.pem", certificate), ("key.pem", key)):
         (directory / name).write_bytes(text)
     tls = ServerTls([KeyPair(directory / "cert.pem", directory / "key.pem")])
-    authenticator = Authenticator(store, passwords, clock=clock, rng=rng, secret=rng.bytes(32))
-    made = Rooms(store, bus, lane, passwords, authenticator, tls, directory / "ca.pem")
+    authenticator = Authenticator(
+        store, passwords, clock=clock, rng=rng, secret=rng.bytes(32), options=login
+    )
+    made = Rooms(store, bus, lane, passwords, authenticator, tls, directory / "ca.pem", domain)
     try:
-        await store.set_domain(Domain("example.test"))
+        await store.set_domain(Domain(domain))
         for name in people:
             await made.account(name)
         yield made

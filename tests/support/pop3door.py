@@ -1,15 +1,17 @@
 """A POP3 server without sockets or store: the engine, three messages and a few users.
 
-It answers the way the real door must, so that the dialogues of `tests/transcripts/pop3` mean the
-same there and here. Commands that need a directory find one of these users, all with the password
-`pencil`: `ann` (three messages), `void` (none), `busy` (in use), `later` (directory down),
-`late` (logged in a moment ago), and `user`, whose SCRAM salt is that of RFC 7677 §3.
+It answers the way the real door must: the dialogues of `tests/transcripts/pop3` are played with
+both. Commands that need a directory find one of these users, all with the password
+`pencil`: `ann` (three messages), `void` (none), `eai` (one from a mailbox that ASCII cannot name),
+`busy` (in use), `later` (directory down), `late` (logged in a moment ago), and `user`, whose SCRAM
+salt is that of RFC 7677 §3.
 """
 
 from __future__ import annotations
 
 import base64
 
+from pillarbox.message.downgrade import to_ascii
 from pillarbox.model.account import Credentials
 from pillarbox.wire.pop3 import capa, events, render
 from pillarbox.wire.pop3.phrases import Phrase
@@ -26,7 +28,8 @@ MESSAGES = (
     b"Subject: two\r\n\r\nno end of line",
     "Subject: gr\u00fcn\r\n\r\nbody\r\n".encode(),
 )
-DROPS = {"ann": MESSAGES, "user": MESSAGES, "void": ()}
+FROM_AFAR = "From: \u7528\u6237@example.com\r\n\r\nbody\r\n".encode()
+DROPS = {"ann": MESSAGES, "user": MESSAGES, "void": (), "eai": (FROM_AFAR,)}
 PROBLEMS = {
     "busy": (render.IN_USE, Phrase.IN_USE),
     "later": (render.SYS_TEMP, Phrase.TRY_LATER),
@@ -136,8 +139,12 @@ class Pop3Door:
             case events.Dele():
                 self._marked.add(number)
                 return say.ok(Phrase.MARKED, number=number)
-        if not message.isascii() and not self.engine.utf8:
-            return say.err(Phrase.NEEDS_UTF8, render.UTF8)
+        if not self.engine.utf8:
+            header, blank, body = message.partition(b"\r\n\r\n")
+            in_ascii = to_ascii(header + blank)
+            if in_ascii is None:
+                return say.err(Phrase.NEEDS_UTF8, render.UTF8)
+            message = in_ascii + body
         stuffer = DotStuffer()
         if isinstance(event, events.Top):
             body = TopCutter(event.lines).feed(message)
@@ -173,12 +180,16 @@ class Pop3Door:
             row = mechanisms.mechanism(event.mechanism)
             if row is None or row.name not in self._mechanisms():
                 self.engine.refuse()
-                return self.voice.err(Phrase.MECHANISM_UNKNOWN)
+                clear = row is not None and not self.engine.secure
+                return self.voice.err(Phrase.NEEDS_TLS if clear else Phrase.MECHANISM_UNKNOWN)
             self._exchange = row.server(machine.ServerContext(b"secret", lambda: NONCE))
             return self._outcome(self._exchange.step(event.initial))
         if self._done is not None:  # the response to the server's own proof
             done, self._done = self._done, None
-            return self._enter(done.user, event.data == b"")
+            if event.data == b"":
+                return self._enter(done.user, True)
+            self.engine.refuse()
+            return self.voice.err(Phrase.AUTH_MALFORMED)
         assert self._exchange is not None
         return self._outcome(self._exchange.step(event.data))
 
@@ -197,8 +208,11 @@ class Pop3Door:
             case machine.Done():
                 self._done = step
                 return self.engine.challenge(step.server_final)
-            case machine.Failed():
+            case machine.Failed(fault=machine.Fault.CREDENTIALS):
                 return self._enter("", False)
+            case machine.Failed():
+                self.engine.refuse()
+                return self.voice.err(Phrase.AUTH_MALFORMED)
 
     def _mechanisms(self) -> list[str]:
         needs = {mechanisms.Need.SCRAM_KEYS}
