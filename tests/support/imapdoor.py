@@ -106,7 +106,7 @@ class ImapDoor:
             for event in found:
                 self.events.append(event)
                 out.append(self._answer(event))
-                self.engine.done()
+            self.engine.done()
             found = self.engine.resume()
         return b"".join(out)
 

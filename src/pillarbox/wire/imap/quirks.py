@@ -55,7 +55,7 @@ CHANGEDSINCE_ZERO = 0
 TABLE = (
     Quirk(
         "trailing_space",
-        "imap.exmail.qq.com and Exchange as servers; the same code bases also speak as clients",
+        "Exchange, exmail.qq.com and davmail, in what they answer; scripts, in what they ask",
         "2023-08",
         "emersion/go-imap#541, modern-email/defects#9, #21",
     ),

@@ -26,17 +26,18 @@ How a server loop uses it::
                     write(engine.challenge(data))   # or write the tagged answer and nothing else
                 case StartTls():
                     write(OK); engine.accept(); ...handshake...
-            engine.done()                           # harmless where nothing waits
+        engine.done()                               # once a list; harmless where nothing waits
         events = engine.resume()
 
 Commands that change the state or the grammar (LOGIN, SELECT, ENABLE, CLOSE ...) shut a gate, since
-the line behind them cannot be judged before their outcome is known. ``done()`` says that the
-event was handled for good: a gate that is still shut then opens, and an undecided literal, IDLE or
-STARTTLS counts as refused. A gate event is always the last of its list.
+the line behind them cannot be judged before their outcome is known. A gate event is always the last
+of its list. ``done()`` says that the whole list was handled for good: a gate that is still shut
+then opens, and an undecided literal, IDLE or STARTTLS counts as refused.
 
 The caller sets ``state`` after LOGIN, AUTHENTICATE, SELECT, CLOSE, UNSELECT and so on; a command
 that the state does not allow never reaches the caller: it comes as BadCommand. Likewise it sets
-``utf8`` after ENABLE UTF8=ACCEPT or IMAP4rev2, which changes how mailbox names are spelt.
+``utf8`` after ENABLE UTF8=ACCEPT or IMAP4rev2, which changes how mailbox names are spelt, and
+``uid_only`` after ENABLE UIDONLY.
 
 Inside: a line is taken whole and bounded. If it ends in a literal announcement, a small literal
 is collected and the line behind it appended, and only the complete command is parsed, once. A
@@ -224,7 +225,10 @@ class ServerEngine:
         return b"+ " + b64.encode(data) + b"\r\n"  # RFC 9051 §9 continue-req
 
     def done(self) -> None:
-        """The event is handled: a gate still shut opens, an undecided command counts as refused."""
+        """All events of a list are handled: a gate still shut opens, what is undecided is refused.
+
+        Not before the last one is: the gate that waits may be that one's.
+        """
         self.refuse()
 
     # --- steps: each returns False when it needs more octets
