@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.storekit import INLINE, Kit, open_kit
 
 from pillarbox.store.sqlite import Options
+from support.storekit import INLINE, Kit, open_kit
 
 OPTIONS = {
     "sqlite": Options(inline_limit=INLINE, switch_interval=None),

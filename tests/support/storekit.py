@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pillarbox.base.ids import SeededRng
+from pillarbox.base.ids import SystemRng
 from pillarbox.model.account import Account, Credentials, Domain
 from pillarbox.model.address import Address
 from pillarbox.model.change import Change
-from pillarbox.model.flags import FlagSet, flag_set
+from pillarbox.model.flags import FlagSet, flag_set, to_flag_set
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind, Refusal
@@ -73,6 +73,12 @@ class Kit:
             return made
         return found
 
+    async def box_of(self, account: int, name: str) -> Mailbox:
+        """A mailbox of an account known by number."""
+        owner = await self.store.account(account)
+        assert owner is not None
+        return await self.box(owner, name)
+
     async def again(self, box: Mailbox) -> Mailbox:
         """The mailbox as it is now."""
         found = await self.store.mailbox(box.account, box.id)
@@ -98,8 +104,6 @@ class Kit:
         return list(loaded.uids)
 
     async def flags(self, box: Mailbox) -> dict[int, FlagSet]:
-        from pillarbox.model.flags import to_flag_set
-
         loaded = await self.store.load(box.account, box.id)
         assert loaded is not None
         words = loaded.box.keywords
@@ -177,7 +181,7 @@ async def open_kit(kind: str, directory: Path, options: Options | None = None) -
             publish=publish,
             clock=clock,
             options=options or Options(inline_limit=INLINE, switch_interval=None),
-            rng=SeededRng(len(list(directory.glob("*")))),
+            rng=SystemRng(),
         )
     box.append(Kit(store, clock, changes, batches))
     return box[0]

@@ -27,6 +27,9 @@ _SLICE = 4096
 _RANGES = 500
 """Of a scattered UID set that one statement takes."""
 
+_SMALL = 8192
+"""Octets of a row on average up to which a hundred more are read without a look."""
+
 _PLACES = {
     Column.UID: "m.uid",
     Column.SIZE: "m.size",
@@ -117,16 +120,19 @@ def _batch(
     )
     cursor = db.execute(sql, {"account": account, "mailbox": mailbox, **chosen.values})
     large = [place for place, column in enumerate(columns) if column in _LARGE]
-    piece = 8 if Column.BODY in columns else 100
+    piece = 8  # and more once the first show that rows are small
     taken: list[tuple[object, ...]] = []
     octets = 0
     while len(taken) < ROWS_BATCH and octets < BYTES_BATCH:
-        some = list(islice(cursor, piece))
+        asked = min(piece, ROWS_BATCH - len(taken))
+        some = list(islice(cursor, asked))
         taken += some
-        if len(some) < piece:
+        if len(some) < asked:
             return _finished(taken, columns), 0
         for place in large:
             octets += sum(len(row[place] or b"") for row in some)
+        if octets < len(taken) * _SMALL:
+            piece = 100
     last = taken[-1][-1]
     assert isinstance(last, int)  # noqa: S101  (m.uid)
     return _finished(taken, columns), last

@@ -132,8 +132,8 @@ def _lease(tx: Tx, owner: str, now: float, until: float, limit: int) -> list[Que
 
 
 def _settle(tx: Tx, item: int, lease: str, results: Sequence[Settled]) -> Refusal | None:
-    row = tx.one("SELECT lease, blob FROM queue WHERE id = ?", (item,))
-    if row is None or not lease or row[0] != lease:
+    found = tx.one("SELECT lease, blob FROM queue WHERE id = ?", (item,))
+    if found is None or not lease or found[0] != lease:
         return rules.STALE_LEASE
     by_number = {result.number: result for result in results}
     open_ones = 0
@@ -158,7 +158,7 @@ def _settle(tx: Tx, item: int, lease: str, results: Sequence[Settled]) -> Refusa
     if open_ones:
         tx.db.execute("UPDATE queue SET lease = '', lease_until = 0 WHERE id = ?", (item,))
     else:
-        _remove(tx, item, row[1])
+        _remove(tx, item, found[1])
     return None
 
 

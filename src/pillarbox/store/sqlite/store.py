@@ -107,6 +107,7 @@ class SqliteStore(
         await self.writer.finish()
         if self._removals:
             await asyncio.wait(self._removals)
+        self.cache.clear()
         self.reader.close()
         await self.writer.close()  # the last connection: SQLite folds the log in
         for lane in (self.lane, self._read_lane, self._checkpoint_lane):

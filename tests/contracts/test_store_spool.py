@@ -1,0 +1,201 @@
+"""The queue on every store."""
+
+from __future__ import annotations
+
+import pytest
+
+from pillarbox.base.errors import Permanent
+from pillarbox.model.change import Added
+from pillarbox.model.refusal import Kind
+from pillarbox.model.reply import Reply
+from pillarbox.store.api import NewItem, QueueItem, Settled, Target
+from support.storekit import Kit, envelope, refused
+
+LATER = Reply(451, "4.4.1", "try ägain")
+GONE = Reply(550, "5.1.1", "no such user")
+
+
+async def one(kit: Kit, item: int) -> QueueItem:
+    (found,) = [i for i in await kit.store.queue_items() if i.id == item]
+    return found
+
+
+async def take(kit: Kit, limit: int = 10, seconds: float = 60) -> list[QueueItem]:
+    now = kit.clock.time
+    return await kit.store.lease("worker", now, now + seconds, limit)
+
+
+async def test_what_is_queued_comes_back(kit: Kit) -> None:
+    item = await kit.queue("bob@x.example", "çy@x.example")
+    found = await one(kit, item)
+    assert found.envelope == envelope("bob@x.example", "çy@x.example")
+    assert [(r.number, r.attempts, r.state, r.last) for r in found.recipients] == [
+        (0, 0, "due", None),
+        (1, 0, "due", None),
+    ]
+    assert await kit.store.read(found.blob) == b"Subject: hi\r\n\r\nhello\r\n"
+
+
+async def test_listing_in_pages(kit: Kit) -> None:
+    items = [await kit.queue(f"r{n}@x.example") for n in range(5)]
+    assert [i.id for i in await kit.store.queue_items()] == items == sorted(items)
+    assert [i.id for i in await kit.store.queue_items(2)] == items[:2]
+    assert [i.id for i in await kit.store.queue_items(2, after=items[1])] == items[2:4]
+    assert await kit.store.queue_items(5, after=items[-1]) == []
+
+
+async def test_leases_oldest_due_first(kit: Kit) -> None:
+    now = kit.clock.time
+    late = await kit.queue("a@x.example", due=now - 1)
+    early = await kit.queue("b@x.example", "c@x.example", due=now - 9)
+    future = await kit.queue("d@x.example", due=now + 50)
+    same = await kit.queue("e@x.example", due=now - 1)
+    assert await take(kit, 0) == []
+    first = await take(kit, 2)
+    assert [i.id for i in first] == [early, late]
+    assert all(i.lease for i in first)
+    assert await one(kit, early) == first[0]
+    assert [i.id for i in await take(kit)] == [same]
+    assert await take(kit) == []
+    assert await kit.store.next_due() == now + 50
+    kit.clock.time += 60
+    assert [i.id for i in await take(kit)] == [early, late, same, future]
+
+
+async def test_next_due(kit: Kit) -> None:
+    now = kit.clock.time
+    assert await kit.store.next_due() is None
+    item = await kit.queue("a@x.example", due=now + 5)
+    assert await kit.store.next_due() == now + 5
+    kit.clock.time += 5
+    (leased,) = await take(kit, seconds=60)
+    assert await kit.store.next_due() == now + 65
+    assert await kit.store.hold(item, True) is None
+    assert await kit.store.next_due() is None
+    assert leased.id == item
+
+
+async def test_settling(kit: Kit) -> None:
+    item = await kit.queue("a@x.example", "b@x.example", "c@x.example")
+    (leased,) = await take(kit)
+    results = [
+        Settled(0, "done", 0, None),
+        Settled(1, "due", kit.clock.time + 300, LATER),
+    ]
+    assert await kit.store.settle(item, leased.lease, results) is None
+    now = await one(kit, item)
+    assert now.lease == ""
+    assert [(r.state, r.attempts, r.last) for r in now.recipients] == [
+        ("done", 1, None),
+        ("due", 1, LATER),
+        ("due", 0, None),
+    ]
+    assert now.recipients[1].due == kit.clock.time + 300
+    assert refused(await kit.store.settle(item, leased.lease, results), Kind.STALE)
+    (again,) = await take(kit)
+    assert again.lease != leased.lease
+    rest = [Settled(2, "failed", 0, GONE), Settled(1, "failed", 0, GONE)]
+    assert await kit.store.settle(item, again.lease, rest) is None
+    assert await kit.store.queue_items() == []
+    assert await kit.store.next_due() is None
+    with pytest.raises(Permanent):
+        await kit.store.read(leased.blob)
+
+
+async def test_a_reply_is_kept_until_the_next(kit: Kit) -> None:
+    item = await kit.queue("a@x.example")
+    for reply in (LATER, None):
+        (leased,) = await take(kit)
+        await kit.store.settle(item, leased.lease, [Settled(0, "due", 0, reply)])
+    (recipient,) = (await one(kit, item)).recipients
+    assert (recipient.attempts, recipient.last) == (2, LATER)
+
+
+async def test_lost_leases(kit: Kit) -> None:
+    item = await kit.queue("a@x.example")
+    (mine,) = await take(kit, seconds=10)
+    kit.clock.time += 10
+    (theirs,) = await take(kit, seconds=10)  # the same owner: still another lease
+    done = [Settled(0, "done", 0, None)]
+    assert refused(await kit.store.settle(item, mine.lease, done), Kind.STALE)
+    assert refused(await kit.store.settle(item, "", done), Kind.STALE)
+    assert refused(await kit.store.settle(999, theirs.lease, done), Kind.STALE)
+    kit.clock.time += 100
+    assert await kit.store.settle(item, theirs.lease, done) is None  # late, but nobody else's
+    assert await kit.store.queue_items() == []
+
+
+async def test_a_notice_in_the_same_transaction(kit: Kit) -> None:
+    ann = await kit.account()
+    inbox = await kit.box(ann)
+    item = await kit.queue("a@x.example")
+    (leased,) = await take(kit)
+    kit.taken()
+    notice = await kit.message(b"bounce" * 2000)
+    target, missing = Target(ann.id, inbox.id), Target(ann.id, 999, pair=(0, 0))
+    back = NewItem(envelope("ann@example.org"), [], 7.0)
+    failed = [Settled(0, "failed", 0, GONE)]
+    wrong = await kit.store.settle(item, "worker/77", failed, notice, back, [target, missing])
+    assert refused(wrong, Kind.STALE)
+    assert kit.taken() == []
+    assert (
+        await kit.store.settle(item, leased.lease, failed, notice, back, [target, missing]) is None
+    )
+    (added,) = kit.taken()
+    assert isinstance(added, Added)
+    (queued,) = await kit.store.queue_items()
+    assert queued.id > item
+    assert queued.recipients[0].due == 7.0
+    notice.content.discard()
+    assert await kit.store.read(queued.blob) == b"bounce" * 2000
+    assert await kit.uids(inbox) == [1]
+
+
+async def test_a_notice_nobody_can_take(kit: Kit) -> None:
+    item = await kit.queue("a@x.example")
+    (leased,) = await take(kit)
+    failed = [Settled(0, "failed", 0, GONE)]
+    notice = await kit.message(b"n" * 9000)
+    assert await kit.store.settle(item, leased.lease, failed, notice, None, [Target(1, 1)]) is None
+    assert await kit.store.queue_items() == []
+    notice.content.discard()
+
+
+async def test_holding(kit: Kit) -> None:
+    item = await kit.queue("a@x.example", "b@x.example")
+    (leased,) = await take(kit)
+    assert await kit.store.hold(item, True) is None
+    assert [r.state for r in (await one(kit, item)).recipients] == ["held", "held"]
+    results = [Settled(0, "due", 0, LATER), Settled(1, "done", 0, None)]
+    assert await kit.store.settle(item, leased.lease, results) is None
+    assert [r.state for r in (await one(kit, item)).recipients] == ["held", "done"]
+    kit.clock.time += 1000
+    assert await take(kit) == []
+    assert await kit.store.hold(item, False) is None
+    assert [r.state for r in (await one(kit, item)).recipients] == ["due", "done"]
+    assert len(await take(kit)) == 1
+    assert refused(await kit.store.hold(999, True), Kind.NONEXISTENT)
+
+
+async def test_dropping(kit: Kit) -> None:
+    item = await kit.queue("a@x.example")
+    (leased,) = await take(kit)
+    assert await kit.store.drop(item) is None
+    assert await kit.store.queue_items() == []
+    done = [Settled(0, "done", 0, None)]
+    assert refused(await kit.store.settle(item, leased.lease, done), Kind.STALE)
+    assert refused(await kit.store.drop(item), Kind.NONEXISTENT)
+    with pytest.raises(Permanent):
+        await kit.store.read(leased.blob)
+    assert (await kit.queue("b@x.example")) > item
+
+
+async def test_one_blob_for_mailbox_and_queue(kit: Kit) -> None:
+    ann = await kit.account()
+    inbox = await kit.box(ann)
+    item = NewItem(envelope("bob@x.example"), [(0, 0)], 0.0)
+    (done,) = await kit.store.accept(await kit.message(), [Target(ann.id, inbox.id)], item)
+    (queued,) = await kit.store.queue_items()
+    assert done.blob == queued.blob  # type: ignore[union-attr]
+    assert await kit.store.drop(queued.id) is None
+    assert await kit.store.read(queued.blob) == b"Subject: hi\r\n\r\nhello\r\n"
