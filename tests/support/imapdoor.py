@@ -1,7 +1,7 @@
 """An IMAP server without sockets or store: the engine, two mailboxes and one user.
 
-It answers the way the real door must, so that the dialogues of `tests/transcripts/imap` mean the
-same there and here. `ann` logs in with `pencil`; INBOX holds three messages with the UIDs 4, 7
+It answers the way the real door must: the dialogues of `tests/transcripts/imap` are played with
+both. `ann` logs in with `pencil`; INBOX holds three messages with the UIDs 4, 7
 and 9, `Sent` none. What a dialogue does not need is answered OK.
 """
 
@@ -172,6 +172,8 @@ class ImapDoor:
             data = event.data
         if data is None:
             return self.engine.challenge(b"")
+        if data.count(b"\0") != 2:
+            return render.bad(event.tag, "That is not PLAIN", render.codes.CLIENTBUG)
         return self._enter(event.tag, data == f"\0{USER}\0{PASSWORD}".encode())
 
     def _appending(self, event: c.AppendStart | e.LiteralChunk | c.AppendEnd) -> bytes:
@@ -245,14 +247,18 @@ class ImapDoor:
         self.selected = name
         self.engine.state = State.SELECTED
         code = render.codes
+        kept = () if read_only else flags.SYSTEM_FLAGS
+        unseen = [n for n, m in enumerate(box.messages, 1) if not m.bits & flags.SEEN]
         return b"".join(
             (
                 render.flags(flags.SYSTEM_FLAGS),
+                render.ok("*", "Kept", code.permanentflags(kept, more=not read_only)),
                 render.exists(len(box.messages)),
                 render.recent(0),
-                render.ok("*", "Kept", code.permanentflags(flags.SYSTEM_FLAGS, more=True)),
+                render.ok("*", "Unseen", code.unseen(unseen[0])) if unseen else b"",
                 render.ok("*", "Valid", code.uidvalidity(17)),
                 render.ok("*", "Next", code.uidnext(box.uidnext)),
+                render.ok("*", "Highest", code.highestmodseq(42)),
                 render.ok(tag, "Done", code.READ_ONLY if read_only else code.READ_WRITE),
             )
         )
