@@ -86,15 +86,24 @@ class Session:
         conn.write(engine.greet())
         try:
             while not engine.closed:
-                data = await conn.read_or(conn.draining)
-                if data is None:
-                    conn.write(render(SHUTTING_DOWN))  # RFC 5321 §3.8
-                    return
-                await self._handle(engine.feed(data) if data else engine.eof())
+                await self._handle(await self._events())
         except IdleTimeout:
             conn.write(render(TIMED_OUT))
         finally:
             self._transaction.abandon()
+
+    async def _events(self) -> list[events.Event]:
+        """What the client makes happen next. A server that goes down lets a transaction end
+        first; the bytes are not kept while waiting."""
+        conn, engine = self._conn, self._engine
+        if engine.sender is not None:
+            data: bytes | None = await conn.read()
+        else:
+            data = await conn.read_or(conn.draining)
+        if data is None:
+            conn.write(render(SHUTTING_DOWN))  # RFC 5321 §3.8
+            return engine.eof()
+        return engine.feed(data) if data else engine.eof()
 
     async def _handle(self, happened: list[events.Event]) -> None:
         while happened:
