@@ -456,3 +456,9 @@ def test_imapclients_lexer_on_lines_without_fetch() -> None:
     assert tokens[0] == b"LIST"
     status = parse_response(chunks(render.status("x", [("MESSAGES", 3), ("UIDNEXT", 7)])))
     assert status == (b"STATUS", b"x", (b"MESSAGES", 3, b"UIDNEXT", 7))
+
+
+def test_internal_date_in_its_zone() -> None:
+    assert render.internal_date(837596665, -420) == b'"17-Jul-1996 02:44:25 -0700"'
+    assert render.internal_date(0, 330) == b'" 1-Jan-1970 05:30:00 +0530"'
+    assert render.internal_date(0, -30) == b'"31-Dec-1969 23:30:00 -0030"'

@@ -158,13 +158,19 @@ FETCH_CLOSE = b")\r\n"
 def internal_date(seconds: int, zone: int = 0) -> bytes:
     """``date-time``; ``seconds`` since 1970, in the years 1 to 9999, ``zone`` minutes east."""
     day, rest = divmod(seconds + zone * 60, 86_400)
-    hours, rest = divmod(rest, 3600)
-    sign, (east, minutes) = b"-" if zone < 0 else b"+", divmod(abs(zone), 60)
-    clock = (hours, rest // 60, rest % 60)
-    return b'"%b %02d:%02d:%02d %b%02d%02d"' % (_day(day), *clock, sign, east, minutes)
+    return _day(day) + _MINUTES[rest // 60] + _SECONDS[rest % 60] + _zone(zone)
+
+
+_MINUTES = tuple(b"%02d:%02d:" % divmod(minute, 60) for minute in range(1440))
+_SECONDS = tuple(b"%02d" % second for second in range(60))
 
 
 @lru_cache(4096)
 def _day(day: int) -> bytes:
     date = datetime.date.fromordinal(_EPOCH + day)
-    return f"{date.day:2d}-{_MONTHS[date.month - 1]}-{date.year:04d}".encode("ascii")
+    return f'"{date.day:2d}-{_MONTHS[date.month - 1]}-{date.year:04d} '.encode("ascii")
+
+
+@lru_cache(512)
+def _zone(zone: int) -> bytes:
+    return b' %b%02d%02d"' % (b"-" if zone < 0 else b"+", *divmod(abs(zone), 60))
