@@ -1,0 +1,252 @@
+"""The real store and its meaning, side by side: whatever is done to both, they answer alike."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import tempfile
+from array import array
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from pillarbox.model.flags import MAX_KEYWORDS, FlagSet
+from pillarbox.model.numset import NumSet
+from pillarbox.model.reply import Reply
+from pillarbox.store.api import Column, FlagOp, NewItem, Settled, Store, Target
+from support.storekit import ALL, Kit, envelope, open_kit
+
+NAMES = ["INBOX", "a", "a/b", "a/b/b", "b", "c", "inbox/x", "c/d"]
+WORDS = ["one", "two", "Two", "three", *(f"w{n}" for n in range(MAX_KEYWORDS))]
+numbers = st.integers(1, 14)
+uid_sets = st.one_of(
+    st.just(ALL),
+    st.lists(numbers, max_size=6).map(NumSet.of),
+    st.lists(st.tuples(numbers, numbers), max_size=4).map(NumSet.merge),
+)
+flag_sets = st.builds(
+    FlagSet,
+    st.integers(0, 63),
+    st.one_of(
+        st.frozensets(st.sampled_from(WORDS[:4]), max_size=3),
+        st.frozensets(st.sampled_from(WORDS), max_size=30),
+    ),
+)
+places = st.tuples(st.integers(1, 3), st.integers(1, 20))
+
+
+def plain(value: object) -> object:
+    """Values compared by what they say, not by which kind of sequence says it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [plain(getattr(value, f.name)) for f in dataclasses.fields(value)]
+        return (type(value).__name__, *fields)
+    if isinstance(value, (list, tuple, range, array)):
+        return tuple(plain(item) for item in value)
+    return value
+
+
+class Twins(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory(prefix="pillarbox-twins-")
+        self.kits = [self.run(self.open(kind)) for kind in ("memory", "sqlite")]
+
+    def run(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(call)
+
+    async def open(self, kind: str) -> Kit:
+        return await open_kit(kind, Path(self.folder.name))
+
+    def both(self, call: Callable[[Kit], Coroutine[Any, Any, Any]]) -> Any:
+        meant, real = (plain(self.run(call(kit))) for kit in self.kits)
+        assert real == meant
+        heard, heard_too = (plain(kit.taken()) for kit in self.kits)
+        assert heard_too == heard
+        return meant
+
+    def ask(self, call: Callable[[Store], Coroutine[Any, Any, Any]]) -> Any:
+        return self.both(lambda kit: call(kit.store))
+
+    @initialize()
+    def people(self) -> None:
+        self.both(lambda kit: kit.account("ann", quota=400))
+        self.both(lambda kit: kit.account("bob"))
+
+    @rule(seconds=st.sampled_from([0, 1, 60, 5000]))
+    def time_passes(self, seconds: int) -> None:
+        for kit in self.kits:
+            kit.clock.time += seconds
+
+    @rule(
+        aims=st.lists(st.tuples(places, flag_sets, st.booleans(), st.booleans()), max_size=4),
+        body=st.binary(max_size=60).map(lambda b: b * 90 if len(b) > 50 else b),
+        queue=st.booleans(),
+    )
+    def accept(self, aims: list[Any], body: bytes, queue: bool) -> None:
+        goals = [
+            Target(*place, flags, 5, 60, enforce, (number, 0) if paired else None)
+            for number, (place, flags, enforce, paired) in enumerate(aims)
+        ]
+        item = NewItem(envelope("a@x.example", "b@x.example"), [], 0.0) if queue else None
+
+        async def call(kit: Kit) -> Any:
+            message = await kit.message(body)
+            done = await kit.store.accept(message, goals, item)
+            message.content.discard()
+            return done
+
+        self.both(call)
+
+    @rule(place=places, flags=st.lists(flag_sets, max_size=3))
+    def append_many(self, place: tuple[int, int], flags: list[FlagSet]) -> None:
+        async def call(kit: Kit) -> Any:
+            pairs = [(await kit.message(b"m"), Target(*place, its)) for its in flags]
+            return await kit.store.append_many(pairs)
+
+        self.both(call)
+
+    @rule(
+        place=places,
+        uids=uid_sets,
+        op=st.sampled_from(list(FlagOp)),
+        flags=flag_sets,
+        since=st.one_of(st.none(), st.integers(0, 40)),
+    )
+    def set_flags(
+        self, place: tuple[int, int], uids: NumSet, op: FlagOp, flags: FlagSet, since: int | None
+    ) -> None:
+        self.ask(lambda s: s.set_flags(*place, uids, op, flags, unchanged_since=since, origin="o"))
+
+    @rule(place=places, uids=uid_sets, to=places, move=st.booleans())
+    def copy(self, place: tuple[int, int], uids: NumSet, to: tuple[int, int], move: bool) -> None:
+        self.ask(lambda s: (s.move if move else s.copy)(*place, uids, *to))
+
+    @rule(place=places, uids=st.one_of(st.none(), uid_sets), only=st.booleans())
+    def expunge(self, place: tuple[int, int], uids: NumSet | None, only: bool) -> None:
+        self.ask(lambda s: s.expunge(*place, uids, only_deleted=only, by="twin"))
+
+    @rule(place=places, modseq=st.integers(0, 40))
+    def expunged_since(self, place: tuple[int, int], modseq: int) -> None:
+        self.ask(lambda s: s.expunged_since(*place, modseq))
+
+    @rule(to=places, pick=st.lists(st.integers(0, 5), max_size=4))
+    def undelete(self, to: tuple[int, int], pick: list[int]) -> None:
+        async def call(kit: Kit) -> Any:
+            kept = await kit.store.retained(to[0])
+            return await kit.store.undelete(to[0], [kept[n] for n in pick if n < len(kept)], to[1])
+
+        self.both(call)
+
+    @rule(age=st.sampled_from([0, 30, 1000]), graves=st.sampled_from([0, 30, 1000]))
+    def purge(self, age: int, graves: int) -> None:
+        now = self.kits[0].clock.time
+        self.ask(lambda s: s.purge(now - age, now - graves))
+
+    @rule(
+        account=st.integers(1, 3), name=st.sampled_from(NAMES), use=st.sampled_from(["", "\\All"])
+    )
+    def create(self, account: int, name: str, use: str) -> None:
+        self.ask(lambda s: s.create_mailbox(account, name, use))
+
+    @rule(place=places)
+    def delete(self, place: tuple[int, int]) -> None:
+        self.ask(lambda s: s.delete_mailbox(*place))
+
+    @rule(place=places, name=st.sampled_from(NAMES))
+    def rename(self, place: tuple[int, int], name: str) -> None:
+        self.ask(lambda s: s.rename_mailbox(*place, name))
+
+    @rule(account=st.integers(1, 2), name=st.sampled_from(NAMES), on=st.booleans())
+    def subscribe(self, account: int, name: str, on: bool) -> None:
+        self.ask(lambda s: s.subscribe(min(account, 2), name, on))
+
+    @rule(place=places)
+    def claim(self, place: tuple[int, int]) -> None:
+        self.ask(lambda s: s.claim_recent(*place))
+
+    @rule(limit=st.integers(0, 3), seconds=st.sampled_from([1, 100]))
+    def lease(self, limit: int, seconds: int) -> None:
+        now = self.kits[0].clock.time
+        self.ask(lambda s: s.lease("w", now, now + seconds, limit))
+
+    @rule(
+        number=st.integers(0, 3),
+        states=st.lists(st.sampled_from(["due", "done", "failed", "held"]), max_size=3),
+        notice=st.booleans(),
+        to=places,
+    )
+    def settle(self, number: int, states: list[str], notice: bool, to: tuple[int, int]) -> None:
+        due = self.kits[0].clock.time + 50
+        results = [Settled(n, s, due, Reply(450, "", "x")) for n, s in enumerate(states)]
+
+        async def call(kit: Kit) -> Any:
+            items = await kit.store.queue_items()
+            if number >= len(items):
+                return None
+            item = items[number]
+            dsn = await kit.message(b"dsn") if notice else None
+            return await kit.store.settle(
+                item.id, item.lease, results, dsn, None, [Target(*to)] if notice else []
+            )
+
+        self.both(call)
+
+    @rule(number=st.integers(0, 3), drop=st.booleans(), held=st.booleans())
+    def hold_or_drop(self, number: int, drop: bool, held: bool) -> None:
+        async def call(kit: Kit) -> Any:
+            items = await kit.store.queue_items()
+            if number >= len(items):
+                return None
+            if drop:
+                return await kit.store.drop(items[number].id)
+            return await kit.store.hold(items[number].id, held)
+
+        self.both(call)
+
+    @rule()
+    def reopen(self) -> None:
+        memory, old = self.kits
+        self.run(old.store.close())
+        new = self.run(self.open("sqlite"))
+        new.clock.time = memory.clock.time
+        self.kits = [memory, new]
+
+    @invariant()
+    def alike(self) -> None:
+        async def everything(kit: Kit) -> Any:
+            out: list[Any] = [await kit.store.accounts(), await kit.store.next_due()]
+            out.append(await kit.store.queue_items())
+            for account in await kit.store.accounts():
+                boxes = await kit.store.mailboxes(account.id)
+                out += [boxes, await kit.store.subscriptions(account.id)]
+                out.append(await kit.store.retained(account.id))
+                assert account.used == sum(box.size for box in boxes)
+                for box in boxes:
+                    out.append(await kit.store.load(account.id, box.id))
+                    columns = [c for c in Column if c is not Column.KEYS]
+                    async for batch in kit.store.rows(account.id, box.id, ALL, columns):
+                        out.append(batch)
+            return out
+
+        self.both(everything)
+
+    def teardown(self) -> None:
+        for kit in self.kits:
+            self.run(kit.store.close())
+        self.run(self.loop.shutdown_default_executor())
+        self.loop.close()
+        self.folder.cleanup()
+
+
+TestTwins = Twins.TestCase
+TestTwins.settings = settings(
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
