@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import stat
@@ -27,6 +28,12 @@ ANN = "ann@example.test"
 async def octets(*pieces: bytes) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 class Taker:
@@ -61,7 +68,7 @@ async def test_commands_reach_the_running_server(tmp_path: Path) -> None:
         while not answer.startswith(b"a "):
             answer = await streams[0].readline()
         assert answer.startswith(b"a OK")
-        writer.close()
+        await close(writer)
 
 
 async def test_without_server_the_store_is_opened(tmp_path: Path) -> None:
@@ -104,22 +111,24 @@ async def test_large_mail_goes_both_ways(tmp_path: Path) -> None:
 
 
 async def test_an_operation_that_fails_leaves_the_connection_in_step(tmp_path: Path) -> None:
-    async with whole_house(tmp_path, "ann", opener=memory_store) as house:
-        async with reach_house(house.config) as caller:
-            body = b"x" * 300_000
-            arguments = {"account": "no@example.test", "mailbox": "INBOX", "messages": []}
-            with pytest.raises(Misuse, match="no account"):
-                await caller.call("mail.append", arguments, body=octets(body), size=len(body))
-            short = {"account": ANN, "mailbox": "INBOX", "messages": [{"size": 10}]}
-            with pytest.raises(Misuse, match="octets"):
-                await caller.call("mail.append", short, body=octets(b"123"), size=3)
-            for name, given in (("no.such", {}), ("status", {"more": 1}), ("domain.add", {})):
-                with pytest.raises(Misuse) as caught:
-                    await caller.call(name, given)
-                assert "version" in caught.value.hint
-            with pytest.raises(Temporary, match="server failed"):
-                await caller.call("domain.add", {"name": 5})
-            assert (await caller.call("status", {}))["accounts"] == 1
+    async with (
+        whole_house(tmp_path, "ann", opener=memory_store) as house,
+        reach_house(house.config) as caller,
+    ):
+        body = b"x" * 300_000
+        arguments = {"account": "no@example.test", "mailbox": "INBOX", "messages": []}
+        with pytest.raises(Misuse, match="no account"):
+            await caller.call("mail.append", arguments, body=octets(body), size=len(body))
+        short = {"account": ANN, "mailbox": "INBOX", "messages": [{"size": 10}]}
+        with pytest.raises(Misuse, match="octets"):
+            await caller.call("mail.append", short, body=octets(b"123"), size=3)
+        for name, given in (("no.such", {}), ("status", {"more": 1}), ("domain.add", {})):
+            with pytest.raises(Misuse) as caught:
+                await caller.call(name, given)
+            assert "version" in caught.value.hint
+        with pytest.raises(Temporary, match="server failed"):
+            await caller.call("domain.add", {"name": 5})
+        assert (await caller.call("status", {}))["accounts"] == 1
 
 
 @pytest.mark.parametrize(
@@ -141,7 +150,7 @@ async def test_nonsense_costs_only_its_own_connection(garbage: bytes, tmp_path: 
         writer.write(garbage)
         writer.write_eof()
         assert await reader.read() == b""
-        writer.close()
+        await close(writer)
         async with reach_house(house.config) as caller:
             assert (await caller.call("status", {}))["accounts"] == 1
 
@@ -155,7 +164,7 @@ async def test_another_version_is_told_so(tmp_path: Path) -> None:
         error = frames.raised(answer)
         assert "version" in str(error)
         assert "restart" in error.hint
-        writer.close()
+        await close(writer)
 
 
 async def test_strangers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,12 +182,12 @@ async def test_the_kernel_says_who_is_there(tmp_path: Path) -> None:
 
     async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(control._peer_uid(writer))
-        writer.close()
+        await close(writer)
 
     async with await asyncio.start_unix_server(look, str(tmp_path / "s")):
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
         await reader.read()
-        writer.close()
+        await close(writer)
     assert seen == [os.geteuid()]
 
 
@@ -208,13 +217,13 @@ async def test_a_socket_that_a_crash_left_is_no_hindrance(tmp_path: Path) -> Non
 async def test_a_server_that_goes_away_is_temporary(tmp_path: Path) -> None:
     async def rude(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await frames.receive(reader)
-        writer.close()
+        await close(writer)
 
     async with await asyncio.start_unix_server(rude, str(tmp_path / "s")):
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
         with pytest.raises(Temporary, match="went away"):
             await RemoteCaller(reader, writer).call("status", {})
-        writer.close()
+        await close(writer)
 
 
 def test_errors_cross_the_socket_with_their_kind() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -112,6 +113,8 @@ async def reach(place: DataDir, open_rooms: OpenRooms, clock: Clock) -> AsyncIte
                 yield RemoteCaller(reader, writer)
             finally:
                 writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
             return
         place.become_owner()
         lock = place.try_lock()

@@ -104,6 +104,7 @@ async def import_mail(
 ) -> Tally:
     """Import everything under ``path``. Raises Misuse where it is not of that ``kind``, and what
     the store raises where it cannot go on (a full disk, a full mailbox)."""
+    await caller.call("mail.mailboxes", {"account": account})  # is there such an account?
     tally = Tally()
     batch = _Batch(caller, account, tally, enforce_quota=enforce_quota)
     there = _There(caller, account) if resume else None
