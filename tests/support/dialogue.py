@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from support import transcript
@@ -22,7 +22,6 @@ from support import transcript
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Control = Callable[[str, Connection], Awaitable[Connection | None]]
 
-NO_PATTERNS: Mapping[str, str] = {}
 PATIENCE = 10.0
 """Seconds to wait for a line before the dialogue fails."""
 SILENCE = 0.05
@@ -39,12 +38,12 @@ async def play(
     control: Control,
     *,
     meanwhile: Callable[[], Awaitable[None]] = nothing,
-    instead: Mapping[str, str] = NO_PATTERNS,
+    instead: Callable[[str], str] = str,
 ) -> None:
     """Play a dialogue; fail where the server says something else, or more, or less.
 
-    ``meanwhile`` is awaited after each packet, while the client waits. ``instead`` has patterns
-    for those of the dialogue that another host would fill with other words.
+    ``meanwhile`` is awaited after each packet, while the client waits. ``instead`` gives the
+    pattern for one of the dialogue that this host fills with other words.
     """
     connection = await connect()
     try:
@@ -61,7 +60,7 @@ async def play(
             if step.kind == "@":
                 connection = await _word(step.text, connection, control, where) or connection
             else:
-                await _expect(connection, instead.get(step.text, step.text), where)
+                await _expect(connection, instead(step.text), where)
         await _send(connection, waiting)
         await meanwhile()
         extra = await _heard(connection)

@@ -1,7 +1,7 @@
 """An SMTP, submission or LMTP server without sockets or store: the engine and an easy-going host.
 
-It answers the way the real doors must, so that the dialogues of `tests/transcripts/smtp` mean the
-same there and here. Almost everything is accepted; names ask for the rest:
+It answers the way the real doors must: the dialogues of `tests/transcripts/smtp` are played with
+both. Almost everything is accepted; names ask for the rest:
 
 * senders: `banned@` is refused with 550, `nodata@` is refused at DATA with 451
 * recipients: `no@` is 550, `later@` is 451, `full@` is accepted and then 452 after the content
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pillarbox.model.reply import OK, Reply
 from pillarbox.model.transaction import Recipient, Role, Sender
@@ -102,10 +103,12 @@ class SmtpDoor:
                 return self._end(event)
             case events.Quit():
                 return engine.reply(Reply(221, "2.0.0", "Goodbye"))
-            case events.Vrfy() | events.Expn():
+            case events.Vrfy():
                 return engine.reply(Reply(252, "2.5.2", f"Try to send to {event.argument}"))
+            case events.Expn():
+                return engine.reply(Reply(502, "5.5.1", "Not here"))
             case events.Help():
-                return engine.reply(Reply(214, "2.0.0", "RFC 5321\nand others"))
+                return engine.reply(Reply(214, "2.0.0", "RFC 5321 and others"))
             case events.StartTls():
                 return engine.accept_tls()
             case events.Auth() | events.AuthLine():
@@ -146,6 +149,8 @@ class SmtpDoor:
         if given is not None:
             self._login.append(given)
         if self._mechanism == "PLAIN" and self._login:
+            if self._login[0].count(b"\0") != 2:
+                return engine.auth_done(Reply(501, "5.5.2", "That is not PLAIN"))
             right = self._login[0] == CREDENTIALS
         elif self._mechanism == "LOGIN" and len(self._login) == 2:
             right = self._login == [b"ann", b"pencil"]
@@ -215,7 +220,8 @@ def options_of(words: list[str]) -> tuple[Options, bool]:
                 mt_priority="MIXER",
             )
         else:
-            options = replace(options, **{name: int(value)})
+            number: dict[str, Any] = {name: int(value)}
+            options = replace(options, **number)
     return options, tls
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -48,7 +48,8 @@ class Stage:
     """What the bystander says to begin TLS where there is need."""
     words: Callable[[str], Awaitable[bool]] | None = None
     """The protocol's own `@` words: True for one that is known."""
-    instead: Mapping[str, str] = field(default_factory=dict)
+    instead: Callable[[str], str] = str
+    """What a pattern of the dialogue is where the host's words are others."""
 
     @property
     def tls(self) -> ssl.SSLContext:
