@@ -242,8 +242,8 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
 def write_config(directory: Path) -> None:
     """A configuration on free loopback ports, and throw-away certificates."""
     names = ["localhost", "127.0.0.1", "mail.example.test"]
-    for name, text in zip(("ca", "certificate", "key"), make_demo_ca(names), strict=True):
-        (directory / f"{name}.pem").write_bytes(text)
+    for name, pem in zip(("ca", "certificate", "key"), make_demo_ca(names), strict=True):
+        (directory / f"{name}.pem").write_bytes(pem)
     (directory / "data").mkdir(mode=0o700)
     text = _CONFIG.format(
         data=json.dumps(str(directory / "data")),
@@ -275,8 +275,11 @@ def served(directory: Path) -> Iterator[Served]:
         }
         house.pillarbox("domain", "add", "example.test")
         yield house
-    finally:
+    except BaseException:
         _stop(house)
+        raise
+    ended = _stop(house)
+    assert ended == 0, (ended, house.tail(0))
 
 
 def _wait(house: Served) -> None:
@@ -287,12 +290,11 @@ def _wait(house: Served) -> None:
         time.sleep(0.02)
 
 
-def _stop(house: Served) -> None:
+def _stop(house: Served) -> int:
+    """By SIGTERM, else by pid; the exit status."""
     house.process.terminate()
     try:
-        status = house.process.wait(STOPPING)
+        return house.process.wait(STOPPING)
     except subprocess.TimeoutExpired:
         house.process.kill()
-        house.process.wait()
-        raise AssertionError(f"did not stop: {house.tail(0)}") from None
-    assert status == 0, (status, house.tail(0))
+        return house.process.wait()
