@@ -90,9 +90,9 @@ class DataDir:
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         return Lock(fd)
 
-    async def lock(self, clock: Clock, patience: float = PATIENCE) -> Lock:
-        """The same, waiting for up to ``patience`` seconds. Raises Misuse naming the holder."""
-        deadline = clock.monotonic() + patience
+    async def lock(self, clock: Clock) -> Lock:
+        """The same, waiting for up to ``PATIENCE`` seconds. Raises Misuse naming the holder."""
+        deadline = clock.monotonic() + PATIENCE
         while (lock := self.try_lock()) is None:
             if clock.monotonic() >= deadline:
                 raise Misuse(

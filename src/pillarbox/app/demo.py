@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -21,14 +20,13 @@ from typing import Any
 from pillarbox.app import showing
 from pillarbox.app.house import House
 from pillarbox.app.loops import run
-from pillarbox.app.run import catch
+from pillarbox.app.run import catch, logging_to_stderr
 from pillarbox.app.trial import Person, Trial, TrialFailed, trial
-from pillarbox.base import log as logs
 from pillarbox.base.clock import SystemClock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import SystemRng
 from pillarbox.config.checks import Bind
-from pillarbox.config.schema import Auth, Config, Limits, Listen, Server, Tls
+from pillarbox.config.schema import Auth, Config, Limits, Listen, Log, Server, Tls
 from pillarbox.model.account import Credentials, Domain
 from pillarbox.model.refusal import Refusal
 from pillarbox.net.certs import make_demo_ca
@@ -58,8 +56,8 @@ class Wish:
 
 def demo(wish: Wish, say: Say) -> int:
     """Run it until it is stopped; exit status. Raises Misuse where it cannot start."""
-    logs.configure(sys.stderr, level=wish.log_level)
     with ExitStack() as stack:
+        stack.enter_context(logging_to_stderr(Log(level=wish.log_level)))
         if wish.directory is not None:
             directory = wish.directory.absolute()
             directory.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,12 @@ What a ``House`` does not do because whoever embeds one does it in another way.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Literal, cast
 
@@ -21,7 +22,7 @@ from pillarbox.base import log as logs
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
 from pillarbox.config.load import load
-from pillarbox.config.schema import Config
+from pillarbox.config.schema import Config, Log
 from pillarbox.net.privileges import drop_privileges
 from pillarbox.net.sdnotify import Notifier
 from pillarbox.net.sockets import inherited
@@ -40,18 +41,23 @@ def serve(path: Path) -> None:
             "started as root, and server.user does not say whom to become",
             hint="set server.user in the configuration; in a container, server.allow_root = true",
         )
-    configure_log(config)
-    run(_serve(path, config), config.server.event_loop)
+    with logging_to_stderr(config.log):
+        run(_serve(path, config), config.server.event_loop)
 
 
-def configure_log(config: Config) -> None:
+@contextmanager
+def logging_to_stderr(wanted: Log) -> Iterator[None]:
     """Events to standard error. The journal stamps its lines itself."""
-    logs.configure(
+    handler = logs.configure(
         sys.stderr,
-        form=cast('Literal["logfmt", "json"]', config.log.format),
-        level=config.log.level,
+        form=cast('Literal["logfmt", "json"]', wanted.format),
+        level=wanted.level,
         stamped="JOURNAL_STREAM" not in os.environ,
     )
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 async def _serve(path: Path, config: Config) -> None:
