@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import Enum, auto
 from pathlib import Path
 
@@ -86,10 +86,11 @@ class FileContent:
 class FileStaging:
     """A message being written: in memory up to ``limit`` octets, then to a file."""
 
-    __slots__ = ("_fd", "_limit", "_memory", "_path", "_size")
+    __slots__ = ("_fd", "_limit", "_memory", "_name", "_path", "_size")
 
-    def __init__(self, path: Path, limit: int, expected: int) -> None:
-        self._path = path
+    def __init__(self, name: Callable[[], Path], limit: int, expected: int) -> None:
+        self._name = name
+        self._path: Path | None = None
         self._limit = limit
         self._memory = BytesStaging()
         self._size = 0
@@ -109,25 +110,28 @@ class FileStaging:
 
     async def finish(self) -> BytesContent | FileContent:
         """What was written, not yet durable."""
-        if self._fd < 0:
+        if self._path is None:
             return await self._memory.finish()
         if self._size <= self._limit:  # announced larger than it came
             data = _read_all(self._fd, self._size)
             self.discard()
             return BytesContent(data)
         self._close()
-        return FileContent(self._path, self._size)
+        path, self._path = self._path, None  # from now on the content's to discard
+        return FileContent(path, self._size)
 
     def discard(self) -> None:
         """Remove what was written."""
         self._memory.discard()
-        if self._fd >= 0:
+        if self._path is not None:
             self._close()
             self._path.unlink(missing_ok=True)
+            self._path = None
 
     def _spill(self) -> None:
+        path = self._path = self._name()
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise Temporary(f"cannot stage a message: {error}") from error
         for piece in self._memory.pieces():
@@ -143,7 +147,8 @@ class FileStaging:
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 class FileBodies:
@@ -177,8 +182,10 @@ class FileBodies:
 
     def stage(self, expected: int) -> FileStaging:
         """Begin a message."""
-        path = self._directory / STAGING / self._rng.token(20)
-        return FileStaging(path, self._limit, expected)
+        return FileStaging(self._fresh, self._limit, expected)
+
+    def _fresh(self) -> Path:
+        return self._directory / STAGING / self._rng.token(20)
 
     def place(self, content: FileContent) -> str:
         """Make a staged file durable under its name in the store, and return that name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pillarbox.base.lanes import Lane
@@ -19,6 +19,7 @@ from pillarbox.store.sqlite.tx import Box, Home, Tx
 
 _PACK_ON_LOOP = 32 * 1024
 """Larger bodies are compressed in a thread: their tenth of a millisecond is worth the trip."""
+_KNOWN = "SELECT thread FROM thread WHERE account = ? AND message = ?"
 MSG = "INSERT INTO msg VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -63,12 +64,14 @@ async def prepare(body: Body, files: FileBodies, limit: int, lane: Lane) -> None
         body.codec, body.data = codec.encode(content.view())
 
 
-def keep(tx: Tx, body: Body, facts: Facts, refs: int) -> int:
-    """The rows of a new blob."""
+def keep(tx: Tx, body: Body, facts: Facts, refs: int, accounts: Iterable[int]) -> int:
+    """The rows of a new blob, which goes to these accounts."""
     tx.kept.append(body)
     blob = tx.ids.take(tx.db, "blob")
+    thread = _thread(tx, facts.kin, blob, list(accounts))
     tx.db.execute(
-        "INSERT INTO blob VALUES (?, ?, ?, ?, ?)", (blob, refs, body.size, body.codec, body.file)
+        "INSERT INTO blob VALUES (?, ?, ?, ?, ?, ?)",
+        (blob, refs, body.size, body.codec, body.file, thread),
     )
     tx.db.execute(
         "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -87,6 +90,22 @@ def keep(tx: Tx, body: Body, facts: Facts, refs: int) -> int:
     return blob
 
 
+def _thread(tx: Tx, kin: Sequence[int], blob: int, accounts: Sequence[int]) -> int:
+    """The thread of a new message, which the accounts it goes to remember."""
+    known: dict[int, int] = {}
+    for account in accounts:
+        for one in kin:
+            if one and one not in known:
+                row = tx.one(_KNOWN, (account, one))
+                if row is not None:
+                    known[one] = row[0]
+    thread = rules.thread_of(kin, known, blob)
+    new = [(account, one, thread) for account in accounts for one in kin if one]
+    if new:
+        tx.db.executemany("INSERT OR IGNORE INTO thread VALUES (?, ?, ?)", new)
+    return thread
+
+
 def accept(
     tx: Tx, body: Body, facts: Facts, targets: Sequence[Target], queued: NewItem | None
 ) -> list[Appended | Refusal]:
@@ -102,7 +121,7 @@ def accept(
             pairs.append(target.pair)
     if not fitting and not pairs:
         return [place for place in places if place is not None]
-    blob = keep(tx, body, facts, fitting + bool(pairs))
+    blob = keep(tx, body, facts, fitting + bool(pairs), dict.fromkeys(key[0] for key in boxes))
     results: list[Appended | Refusal] = []
     arrived: dict[tuple[int, int], list[Arrived]] = {}
     for target, place in zip(targets, places, strict=True):
@@ -131,22 +150,22 @@ def _place(tx: Tx, boxes: dict[tuple[int, int], Box], target: Target, size: int)
     home, box = tx.home(target.account), boxes.get(key) or tx.box(*key)
     if home is None or box is None:
         return rules.NO_TARGET
-    if target.enforce_quota and not home.has_room(size):
-        return rules.OVER_QUOTA
-    # box.messages counts what is reserved; put() counts the uid.
-    boxes[key] = box
+    if target.enforce_quota and (refused := home.no_room(size, 1)) is not None:
+        return refused
     reserved = box.uidnext + box.reserved
     if reserved > MAX_NUMBER:
         return rules.NO_UIDS
+    boxes[key] = box
     box.reserved += 1
     home.used += size
+    home.messages += 1
     return None
 
 
 def put(
     tx: Tx, home: Home, box: Box, target: Target, blob: int, size: int
 ) -> tuple[Appended, Arrived]:
-    """A row in a mailbox; ``home.used`` has the size already. The caller saves both.
+    """A row in a mailbox; ``home`` has counted the message already. The caller saves both.
 
     Keywords without room are left out: a delivery must not fail for them.
     """
@@ -178,15 +197,17 @@ def append_many(tx: Tx, messages: Sequence[tuple[Body, Facts, Target]]) -> list[
     home, box = tx.home(target.account), tx.box(target.account, target.mailbox)
     if home is None or box is None:
         return rules.NO_TARGET
-    counted = sum(body.size for body, _, goal in messages if goal.enforce_quota)
-    if counted and not home.has_room(counted):
-        return rules.OVER_QUOTA
+    counted = [body.size for body, _, goal in messages if goal.enforce_quota]
+    if counted and (refused := home.no_room(sum(counted), len(counted))) is not None:
+        return refused
     if box.uidnext + len(messages) - 1 > MAX_NUMBER:
         return rules.NO_UIDS
     done = []
     for body, facts, goal in messages:
         home.used += body.size
-        done.append(put(tx, home, box, goal, keep(tx, body, facts, 1), body.size))
+        home.messages += 1
+        blob = keep(tx, body, facts, 1, (home.id,))
+        done.append(put(tx, home, box, goal, blob, body.size))
     tx.save(home, box)
     new = [arrived for _, arrived in done]
     tx.changes.append(Added(box.account, box.id, home.modseq, new, tuple(box.keywords)))

@@ -22,7 +22,17 @@ from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
 
 T = TypeVar("T")
-_ACCOUNT = "id, address, quota, used, pop3, enabled, masked, display_name"
+_ACCOUNT = (
+    "id, address, quota, used, pop3, enabled, masked, display_name, max_messages, messages,"
+    " max_mailboxes, admin"
+)
+_SET_ACCOUNT = """
+    UPDATE account SET quota = ?, pop3 = ?, enabled = ?, masked = ?, display_name = ?,
+    max_messages = ?, max_mailboxes = ?, admin = ? WHERE id = ?
+"""
+_BESIDE_MAIL = (
+    "credential", "mailbox", "subscription", "tombstone", "thread", "annotation", "access",
+)  # fmt: skip
 _LIGHT_ACCOUNTS = 8
 
 
@@ -109,11 +119,7 @@ class SqliteDirectory:
         def change(tx: Tx) -> Refusal | None:
             if tx.home(account.id) is None:
                 return rules.NO_ACCOUNT
-            tx.db.execute(
-                "UPDATE account SET quota = ?, pop3 = ?, enabled = ?, masked = ?,"
-                " display_name = ? WHERE id = ?",
-                (*_settings(account), account.id),
-            )
+            tx.db.execute(_SET_ACCOUNT, (*_settings(account), account.id))
             return None
 
         return await self._change(change)
@@ -126,9 +132,7 @@ class SqliteDirectory:
             modseq = home.stamp()
             for box in tx.boxes(account):
                 tx.changes.append(BoxDeleted(account, modseq, box.id, box.name))
-            tx.db.execute("DELETE FROM account WHERE id = ?", (account,))
-            for table in ("credential", "mailbox", "subscription", "tombstone"):
-                tx.db.execute(f"DELETE FROM {table} WHERE account = ?", (account,))
+            _forget(tx, account)
             tx.db.execute("INSERT INTO leaving VALUES (?)", (account,))
             return None
 
@@ -209,7 +213,8 @@ def _exists(tx: Tx, sql: str, name: str) -> bool:
 
 
 def _account(row: Sequence[Any]) -> Account:
-    number, address, quota, used, pop3, enabled, masked, name = row
+    number, address, quota, used, pop3, enabled, masked, name, *limits, admin = row
+    max_messages, messages, max_mailboxes = limits
     return Account(
         id=number,
         address=address,
@@ -219,12 +224,25 @@ def _account(row: Sequence[Any]) -> Account:
         enabled=bool(enabled),
         masked=frozenset(masked.split()),
         display_name=name,
+        max_messages=max_messages,
+        messages=messages,
+        max_mailboxes=max_mailboxes,
+        admin=bool(admin),
     )
 
 
-def _settings(account: Account) -> tuple[int, str, bool, str, str]:
+def _settings(account: Account) -> tuple[int, str, bool, str, str, int, int, bool]:
     masked = " ".join(sorted(account.masked))
-    return account.quota, account.pop3.value, account.enabled, masked, account.display_name
+    return (
+        account.quota,
+        account.pop3.value,
+        account.enabled,
+        masked,
+        account.display_name,
+        account.max_messages,
+        account.max_mailboxes,
+        account.admin,
+    )
 
 
 def _alias(row: Sequence[Any]) -> Alias:
@@ -242,7 +260,9 @@ def _add(tx: Tx, account: Account, credentials: Credentials) -> Account | Refusa
             return rules.ADDRESS_TAKEN
     number = tx.ids.take(tx.db, "account")
     tx.db.execute(
-        "INSERT INTO account VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?)",
+        "INSERT INTO account (id, address, modseq, used, quota, pop3, enabled, masked,"
+        " display_name, max_messages, max_mailboxes, admin)"
+        " VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
         (number, account.address, *_settings(account)),
     )
     _write_credentials(tx, number, credentials)
@@ -256,6 +276,17 @@ def _add(tx: Tx, account: Account, credentials: Credentials) -> Account | Refusa
     row = tx.one(f"SELECT {_ACCOUNT} FROM account WHERE id = ?", (number,))
     assert row is not None  # noqa: S101
     return _account(row)
+
+
+def _forget(tx: Tx, account: int) -> None:
+    """All rows of an account but its mail, and its name in the lists of others."""
+    row = tx.one("SELECT address FROM account WHERE id = ?", (account,))
+    for identifier in (row[0], "-" + row[0]) if row else ():
+        tx.db.execute("DELETE FROM access WHERE identifier = ?", (identifier,))
+    tx.db.execute("DELETE FROM account WHERE id = ?", (account,))
+    tx.db.execute("DELETE FROM annotation WHERE user = ?", (account,))
+    for table in _BESIDE_MAIL:
+        tx.db.execute(f"DELETE FROM {table} WHERE account = ?", (account,))
 
 
 def _write_credentials(tx: Tx, account: int, c: Credentials) -> None:

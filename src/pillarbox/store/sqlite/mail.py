@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from pillarbox.model.flags import FlagSet
+from pillarbox.model.flags import EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
@@ -79,29 +79,46 @@ class SqliteMail:
         *,
         unchanged_since: int | None = None,
         origin: str = "",
+        scope: FlagScope = EVERY_FLAG,
     ) -> Stored | Refusal:
         return await self.writer.do(
             lambda tx: messages.set_flags(
-                tx, account, mailbox, uids, op, flags, unchanged_since, origin
+                tx, account, mailbox, uids, op, flags, unchanged_since, origin, scope
             ),
             aside=not is_light(uids),
         )
 
     async def copy(
-        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        to_account: int,
+        to_mailbox: int,
+        *,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Copied | Refusal:
         return await self.writer.do(
             lambda tx: messages.copy(
-                tx, account, mailbox, uids, to_account, to_mailbox, move=False
+                tx, (account, mailbox), uids, (to_account, to_mailbox), scope, move=False
             ),
             aside=not is_light(uids),
         )
 
     async def move(
-        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        to_account: int,
+        to_mailbox: int,
+        *,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Copied | Refusal:
         return await self.writer.do(
-            lambda tx: messages.copy(tx, account, mailbox, uids, to_account, to_mailbox, move=True),
+            lambda tx: messages.copy(
+                tx, (account, mailbox), uids, (to_account, to_mailbox), scope, move=True
+            ),
             aside=not is_light(uids),
         )
 

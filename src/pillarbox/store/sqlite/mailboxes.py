@@ -63,7 +63,7 @@ class SqliteMailboxes:
         return [name for (name,) in rows]
 
     async def set_special_use(self, account: int, mailbox: int, use: str) -> Refusal | None:
-        return await self.writer.do(lambda tx: _set_special_use(tx, account, mailbox, use))
+        return await self.writer.do(lambda tx: set_special_use(tx, account, mailbox, use))
 
     async def claim_recent(self, account: int, mailbox: int) -> int:
         box = await self.mailbox(account, mailbox)
@@ -77,7 +77,7 @@ def _create(tx: Tx, account: int, name: str, special_use: str) -> Mailbox | Refu
     if home is None:
         return rules.NO_ACCOUNT
     boxes = tx.boxes(account)
-    plan = rules.plan_create({box.name for box in boxes}, name)
+    plan = rules.plan_create({box.name for box in boxes}, name, home.max_mailboxes)
     if isinstance(plan, Refusal):
         return plan
     use = rules.special_use(special_use)
@@ -110,7 +110,8 @@ def _delete(tx: Tx, account: int, mailbox: int) -> Refusal | None:
     if found.uids:
         retain(tx, home, box, found, "")
     tx.db.execute("DELETE FROM mailbox WHERE account = ? AND id = ?", (account, mailbox))
-    tx.db.execute("DELETE FROM tombstone WHERE account = ? AND mailbox = ?", (account, mailbox))
+    for table in ("tombstone", "annotation", "access"):
+        tx.db.execute(f"DELETE FROM {table} WHERE account = ? AND mailbox = ?", (account, mailbox))
     tx.save(home)
     tx.changes.append(BoxDeleted(account, modseq, mailbox, box.name))
     return None
@@ -122,7 +123,8 @@ def _rename(tx: Tx, account: int, mailbox: int, name: str) -> Refusal | None:
         return rules.NO_MAILBOX
     if box.name == INBOX:
         return _rename_inbox(tx, home, box, name)
-    plan = rules.plan_rename({other.name: other.id for other in tx.boxes(account)}, box.name, name)
+    existing = {other.name: other.id for other in tx.boxes(account)}
+    plan = rules.plan_rename(existing, box.name, name, home.max_mailboxes)
     if isinstance(plan, Refusal):
         return plan
     modseq = home.stamp()
@@ -151,10 +153,15 @@ def _rename(tx: Tx, account: int, mailbox: int, name: str) -> Refusal | None:
 
 def _rename_inbox(tx: Tx, home: Home, inbox: Box, name: str) -> Refusal | None:
     """RFC 9051 §6.3.6: the messages move, INBOX stays; its children too."""
-    plan = rules.plan_create({box.name for box in tx.boxes(home.id)}, name)
+    plan = rules.plan_create({box.name for box in tx.boxes(home.id)}, name, home.max_mailboxes)
     if isinstance(plan, Refusal):
         return plan
     target = _make(tx, home, plan)[-1]
+    tx.db.execute(  # RFC 5464 §4.1: annotations are copied
+        "INSERT INTO annotation SELECT account, ?, user, entry, value FROM annotation"
+        " WHERE account = ? AND mailbox = ?",
+        (target.id, home.id, inbox.id),
+    )
     found = find(tx, inbox, None)
     if found.uids:
         exact = pick(NumSet.of(found.uids))
@@ -183,7 +190,8 @@ def _subscribe(tx: Tx, account: int, name: str, subscribed: bool) -> None:
         tx.save(home)
 
 
-def _set_special_use(tx: Tx, account: int, mailbox: int, use: str) -> Refusal | None:
+def set_special_use(tx: Tx, account: int, mailbox: int, use: str) -> Refusal | None:
+    """``Mailboxes.set_special_use`` inside a transaction; a refusal comes before any change."""
     home, box = tx.home(account), tx.box(account, mailbox)
     if home is None or box is None:
         return rules.NO_MAILBOX

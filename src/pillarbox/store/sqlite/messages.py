@@ -9,8 +9,10 @@ from typing import Any
 from pillarbox.model.change import Added, Arrived, Expunged, Flagged
 from pillarbox.model.flags import (
     DELETED,
+    EVERY_FLAG,
     SEEN,
     SYSTEM_MASK,
+    FlagScope,
     FlagSet,
     flag_names,
     intern_keywords,
@@ -27,7 +29,7 @@ _THERE = "m.account = :account AND m.mailbox = :mailbox"
 _NEW_FLAGS = {
     FlagOp.ADD: "m.flags | :bits",
     FlagOp.REMOVE: "m.flags & ~:bits",
-    FlagOp.REPLACE: f":bits | (m.flags & {rules.HOUSE_FLAGS})",
+    FlagOp.REPLACE: ":bits | (m.flags & :spared)",
 }
 
 
@@ -72,12 +74,13 @@ def set_flags(
     flags: FlagSet,
     unchanged_since: int | None,
     origin: str,
+    scope: FlagScope = EVERY_FLAG,
 ) -> Stored | Refusal:
     """``Mail.set_flags`` inside a transaction."""
     home, box = tx.home(account), tx.box(account, mailbox)
     if home is None or box is None:
         return rules.NO_MAILBOX
-    bits = rules.flag_bits(op, flags, box.keywords)
+    bits = rules.flag_bits(op, scope.cut(flags), box.keywords)
     if bits is None:
         return rules.TOO_MANY_KEYWORDS
     chosen = pick(uids)
@@ -85,6 +88,8 @@ def set_flags(
     values: dict[str, Any] = {
         "account": account, "mailbox": mailbox, "bits": bits, "since": since, **chosen.values
     }  # fmt: skip
+    if op is FlagOp.REPLACE:
+        values["spared"] = rules.HOUSE_FLAGS | scope.spared
     failed = NumSet()
     if unchanged_since is not None:
         failed = NumSet.of(uid for (uid,) in tx.db.execute(
@@ -123,9 +128,17 @@ MAX_MODSEQ = (1 << 63) - 1
 
 
 def copy(
-    tx: Tx, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int, move: bool
+    tx: Tx,
+    source: tuple[int, int],
+    uids: NumSet,
+    target: tuple[int, int],
+    scope: FlagScope,
+    *,
+    move: bool,
 ) -> Copied | Refusal:
     """``Mail.copy`` and ``Mail.move`` inside a transaction."""
+    account, mailbox = source
+    to_account, to_mailbox = target
     home, box = tx.home(account), tx.box(account, mailbox)
     if home is None or box is None:
         return rules.NO_MAILBOX
@@ -137,13 +150,14 @@ def copy(
     if not found.uids:
         return Copied(to_box.uidvalidity, (), (), 0)
     counted = not (move and home is to_home)
-    if counted and not to_home.has_room(found.size):
-        return rules.OVER_QUOTA
+    refused = to_home.no_room(found.size, len(found.uids)) if counted else None
+    if refused is not None:
+        return refused
     if to_box.uidnext + len(found.uids) - 1 > MAX_NUMBER:
         return rules.NO_UIDS
     # Exactly those found: a range may also cover UIDs that the copies are about to get.
     exact = pick(NumSet.of(found.uids))
-    targets = transfer(tx, box, to_home, to_box, found, exact)
+    targets = transfer(tx, box, to_home, to_box, found, exact, scope)
     if move:
         take(tx, home, box, found, exact)
         modseq = home.stamp()
@@ -156,13 +170,19 @@ def copy(
 
 
 def transfer(
-    tx: Tx, box: Box, to_home: Home, to_box: Box, found: Found, exact: Pick
+    tx: Tx,
+    box: Box,
+    to_home: Home,
+    to_box: Box,
+    found: Found,
+    exact: Pick,
+    scope: FlagScope = EVERY_FLAG,
 ) -> Sequence[int]:
     """Rows in the target for messages of the source, and the change; their new UIDs."""
     modseq = to_home.stamp()
-    used = _used_keywords(tx, box, exact)
+    used = _used_keywords(tx, box, exact) if scope.keywords else []
     intern_keywords(used, to_box.keywords)
-    expression, mapping = _mapping(used, box.keywords, to_box.keywords)
+    expression, mapping = _mapping(used, box.keywords, to_box.keywords, scope.system)
     first = to_box.uidnext
     tx.db.execute(
         "INSERT INTO msg SELECT :to_account, :to_mailbox,"
@@ -176,14 +196,17 @@ def transfer(
         },
     )  # fmt: skip
     targets = range(first, first + len(found.uids))
-    flags = [mapping(bits) for bits in found.flags] if used else found.flags
+    plain = scope == EVERY_FLAG and not used
+    flags = found.flags if plain else [mapping(bits) for bits in found.flags]
+    new = Found(targets, flags, found.sizes)
     to_box.uidnext += len(targets)
     to_box.highest_modseq = modseq
     to_box.messages += len(targets)
-    to_box.unseen += found.unseen
-    to_box.deleted += found.deleted
+    to_box.unseen += new.unseen
+    to_box.deleted += new.deleted
     to_box.size += found.size
     to_home.used += found.size
+    to_home.messages += len(targets)
     tx.save(to_home, to_box)
     arrived = list(map(Arrived, targets, flags, found.sizes))
     names = tuple(to_box.keywords)
@@ -215,6 +238,7 @@ def take(tx: Tx, home: Home, box: Box, found: Found, exact: Pick) -> None:
     box.deleted -= found.deleted
     box.size -= found.size
     home.used -= found.size
+    home.messages -= len(found.uids)
 
 
 def retain(tx: Tx, home: Home, box: Box, found: Found, by: str) -> None:
@@ -263,17 +287,18 @@ def _used_keywords(tx: Tx, box: Box, exact: Pick) -> list[str]:
     return sorted(flag_names(bits, box.keywords))
 
 
-def _mapping(used: Sequence[str], source: Sequence[str], target: Sequence[str]) -> Any:
+def _mapping(used: Sequence[str], source: Sequence[str], target: Sequence[str], system: int) -> Any:
     """Flags of the source under the target's keywords: as an SQL expression of ``m.flags`` and
-    as a function. Keywords the target has no room for are left out."""
+    as a function. Keywords the target has no room for are left out; ``system``: the system flags
+    that go along."""
     pairs = [
         (keyword_bit(name, source), bit) for name in used if (bit := keyword_bit(name, target))
     ]
-    terms = [f"(m.flags & {SYSTEM_MASK})"]
+    terms = [f"(m.flags & {system})"]
     terms += [f"iif(m.flags & {old}, {new}, 0)" for old, new in pairs]
 
     def mapping(bits: int) -> int:
-        mapped = bits & SYSTEM_MASK
+        mapped = bits & system
         for old, new in pairs:
             if bits & old:
                 mapped |= new

@@ -83,8 +83,8 @@ def _undelete(
     if not found:
         return Copied(box.uidvalidity, (), (), 0)
     size = sum(row[6] for row in found)
-    if not home.has_room(size):
-        return rules.OVER_QUOTA
+    if (refused := home.no_room(size, len(found))) is not None:
+        return refused
     if box.uidnext + len(found) - 1 > MAX_NUMBER:
         return rules.NO_UIDS
     names = {name for row in found for name in flag_names(row[2] & ~SYSTEM_MASK, row[3].split())}
@@ -110,6 +110,7 @@ def _undelete(
     box.unseen += sum(not new.flags & SEEN for new in arrived)
     box.size += size
     home.used += size
+    home.messages += len(arrived)
     tx.save(home, box)
     tx.changes.append(Added(account, box.id, modseq, arrived, tuple(box.keywords)))
     targets = [new.uid for new in arrived]

@@ -43,6 +43,7 @@ _PLACES = {
     Column.SCAN: "f.scan",
     Column.KEYS: "f.keys",
     Column.PREVIEW: "f.preview",
+    Column.THREAD: "b.thread",
     Column.BODY: "d.data",
 }
 _LARGE = {column for column, place in _PLACES.items() if place[0] in "fd"}
@@ -111,8 +112,10 @@ def _batch(
     tables, extra = "", "m.uid"
     if any(_PLACES[column].startswith("f.") for column in columns):
         tables += " CROSS JOIN facts f ON f.blob = m.blob"
+    if Column.BODY in columns or Column.THREAD in columns:
+        tables += " CROSS JOIN blob b ON b.id = m.blob"
     if Column.BODY in columns:
-        tables += " CROSS JOIN blob b ON b.id = m.blob LEFT JOIN body d ON d.blob = m.blob"
+        tables += " LEFT JOIN body d ON d.blob = m.blob"
         extra = "b.codec, m.size, m.uid"
     sql = (
         f"SELECT {places}{', ' if places else ''}{extra} FROM {chosen.source} msg m{tables}"

@@ -163,6 +163,47 @@ CREATE TABLE recipient (
 CREATE INDEX recipient_due ON recipient (due, item) WHERE state = 'due';
 """
 
+_SHARING = """
+ALTER TABLE account ADD COLUMN max_messages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN max_mailboxes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN admin INTEGER NOT NULL DEFAULT 0;
+UPDATE account SET messages = (
+    SELECT coalesce(sum(m.messages), 0) FROM mailbox m WHERE m.account = account.id
+);
+
+-- Messages of before have each a thread of their own.
+ALTER TABLE blob ADD COLUMN thread INTEGER NOT NULL DEFAULT 0;
+UPDATE blob SET thread = -id;
+
+-- Hashes of the Message-IDs an account has met, and the threads they are in.
+CREATE TABLE thread (
+    account INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    thread INTEGER NOT NULL,
+    PRIMARY KEY (account, message)
+) STRICT, WITHOUT ROWID;
+
+-- account -1: the server; mailbox 0: the account or server itself; user 0: shared.
+CREATE TABLE annotation (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (account, mailbox, user, entry)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE access (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    identifier TEXT NOT NULL,
+    rights TEXT NOT NULL,
+    PRIMARY KEY (account, mailbox, identifier)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX access_identifier ON access (identifier, account);
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -173,5 +214,5 @@ def _script(sql: str) -> Migration:
     return run
 
 
-MIGRATIONS: Sequence[Migration] = (_script(_FIRST),)
+MIGRATIONS: Sequence[Migration] = (_script(_FIRST), _script(_SHARING))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

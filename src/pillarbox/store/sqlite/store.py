@@ -28,6 +28,7 @@ from pillarbox.store.sqlite.opening import open_database
 from pillarbox.store.sqlite.options import Options
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.retention import SqliteRetention, clear_account
+from pillarbox.store.sqlite.sharing import SqliteSharing
 from pillarbox.store.sqlite.spool import SqliteSpool
 from pillarbox.store.sqlite.writer import Committed, WriteLane
 
@@ -38,7 +39,13 @@ _LANE_BOUND = 10_000
 
 
 class SqliteStore(
-    SqliteSpool, SqliteRetention, SqliteMail, SqliteMailboxes, SqliteDirectory, SqliteBlobs
+    SqliteSpool,
+    SqliteRetention,
+    SqliteMail,
+    SqliteMailboxes,
+    SqliteSharing,
+    SqliteDirectory,
+    SqliteBlobs,
 ):
     """A ``Store``. Made by ``open_store`` only."""
 

@@ -13,13 +13,18 @@ from typing import Any
 import apsw
 
 from pillarbox.model.change import Change
-from pillarbox.model.mailbox import Mailbox
+from pillarbox.model.mailbox import SEPARATOR, Mailbox
+from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.sqlite.ids import Ids
 
 _BOX = (
     "b.account, b.id, b.name, b.uidvalidity, b.uidnext, b.highest_modseq, b.created_modseq,"
     " b.recent_uid, b.messages, b.unseen, b.deleted, b.size, b.floor, b.special_use, b.keywords"
+)
+_HOME = (
+    "SELECT id, modseq, used, quota, messages, max_messages, max_mailboxes FROM account"
+    " WHERE id = ?"
 )
 _FIND = f"SELECT {_BOX} FROM mailbox b WHERE b.account = ? AND b.id = ?"
 _ALL = f"SELECT {_BOX} FROM mailbox b WHERE b.account = ?"
@@ -28,6 +33,11 @@ _SAVE = """
     deleted = ?, size = ?, floor = ?, keywords = ? WHERE account = ? AND id = ?
 """
 _INSERT = "INSERT INTO mailbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INHERIT = (
+    "INSERT INTO access SELECT a.account, ?, a.identifier, a.rights FROM mailbox b"
+    " JOIN access a ON a.account = b.account AND a.mailbox = b.id"
+    " WHERE b.account = ? AND b.name = ?"
+)
 _SUBSCRIBED = "SELECT 1 FROM subscription WHERE account = ? AND name = ?"
 
 
@@ -39,6 +49,9 @@ class Home:
     modseq: int
     used: int
     quota: int
+    messages: int
+    max_messages: int
+    max_mailboxes: int
     stamped: bool = False
 
     def stamp(self) -> int:
@@ -48,8 +61,9 @@ class Home:
             self.modseq += 1
         return self.modseq
 
-    def has_room(self, size: int) -> bool:
-        return not self.quota or self.used + size <= self.quota
+    def no_room(self, size: int, count: int) -> Refusal | None:
+        """Why so many octets in so many messages do not fit."""
+        return rules.no_room(self.quota, self.used + size, self.max_messages, self.messages + count)
 
 
 @dataclass(slots=True)
@@ -129,7 +143,7 @@ class Tx:
         """The account's numbers, the same object for the whole operation."""
         home = self._homes.get(account)
         if home is None:
-            row = self.one("SELECT id, modseq, used, quota FROM account WHERE id = ?", (account,))
+            row = self.one(_HOME, (account,))
             if row is None:
                 return None
             home = self._homes[account] = Home(*row)
@@ -154,6 +168,9 @@ class Tx:
             _INSERT,
             (home.id, number, name, validity, 1, modseq, modseq, 1, 0, 0, 0, 0, 0, use, ""),
         )
+        above = name.rpartition(SEPARATOR)[0]
+        if above:  # RFC 4314 §4: a new mailbox has the access list of its parent
+            self.db.execute(_INHERIT, (number, home.id, above))
         return box
 
     def subscribed(self, box: Box) -> bool:
@@ -165,8 +182,8 @@ class Tx:
     def save(self, home: Home, *boxes: Box) -> None:
         """Write the numbers back."""
         self.db.execute(
-            "UPDATE account SET modseq = ?, used = ? WHERE id = ?",
-            (home.modseq, home.used, home.id),
+            "UPDATE account SET modseq = ?, used = ?, messages = ? WHERE id = ?",
+            (home.modseq, home.used, home.messages, home.id),
         )
         self.forget.add(home.id)
         for b in boxes:
