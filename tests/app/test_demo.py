@@ -129,3 +129,32 @@ async def test_people_settle_once(tmp_path: Path) -> None:
         assert await store.credentials(there["user4@example.test"]) == first[0]
         with pytest.raises(Misuse, match="empty"):
             await settle(house, [Person("user3@example.test", "")])
+
+
+@pytest.mark.needs("bash", "curl")
+def test_the_lines_to_copy_work(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pillarbox", "demo"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not lines or lines[-1] != "Ctrl-C ends it.":
+            lines.append(process.stdout.readline().rstrip("\n"))
+            assert process.poll() is None, lines
+        first, last = lines.index("Try it:") + 1, lines.index("  # in neomutt")
+        script = "\n".join(["set -e", *lines[first:last]]).replace("curl ", "curl -sS ")
+        env = {**os.environ, "HOME": str(tmp_path)}
+        done = subprocess.run(
+            ["bash", "-c", script], env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "* 2 FETCH (ENVELOPE " in done.stdout
+        assert done.stdout.count("Subject: Welcome to Pillarbox") == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

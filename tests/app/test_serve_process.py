@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from pillarbox.config.checks import Bind
 from pillarbox.config.load import load
 from pillarbox.net.sockets import bind_tcp
 from pillarbox.testing.clock import FakeClock
+from support.needs import could_not_run
 
 DOORS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s")
 
@@ -30,14 +33,20 @@ DOORS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s")
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Every door on a free loopback port."""
-    make_certificates(tmp_path)
-    (tmp_path / "data").mkdir(mode=0o700)
+    return write(tmp_path, "allow_root = true")
+
+
+def write(directory: Path, who: str) -> Path:
+    """A configuration with everything it names."""
+    make_certificates(directory)
+    (directory / "data").mkdir(mode=0o700)
     listen = "\n".join(f'{door} = "127.0.0.1:0"' for door in DOORS)
-    path = tmp_path / "pillarbox.toml"
+    path = directory / "pillarbox.toml"
+    tls = directory / "tls"
     path.write_text(
-        f'[server]\nhostname = "mail.example.test"\ndata = "{tmp_path}/data"\n'
-        f'allow_root = true\ndrain = "5s"\n[listen]\n{listen}\n'
-        f'[tls]\ncertificate = "{tmp_path}/tls/certificate.pem"\nkey = "{tmp_path}/tls/key.pem"\n'
+        f'[server]\nhostname = "mail.example.test"\ndata = "{directory}/data"\n'
+        f'{who}\ndrain = "5s"\n[listen]\n{listen}\n'
+        f'[tls]\ncertificate = "{tls}/certificate.pem"\nkey = "{tls}/key.pem"\n'
         '[log]\nformat = "json"\n'
     )
     return path
@@ -216,3 +225,47 @@ def test_an_open_lmtp_door_is_warned_of(config: Path) -> None:
 def test_a_port_that_is_free_is_free(config: Path) -> None:
     assert checkup.port("imap", Bind("127.0.0.1", 0)).level == "ok"
     assert checkup.port("imap", Bind("192.0.2.1", 143)).level == "error"
+
+
+def someone() -> pwd.struct_passwd:
+    """A user who is not root, and the right to become him."""
+    if os.geteuid() != 0:
+        could_not_run("not root")
+    return pwd.getpwnam("nobody")
+
+
+def own(path: Path, user: pwd.struct_passwd) -> None:
+    for place in (path, *path.rglob("*")):
+        os.chown(place, user.pw_uid, user.pw_gid)
+
+
+def test_root_becomes_the_user_once_the_ports_are_bound() -> None:
+    user = someone()
+    with (
+        tempfile.TemporaryDirectory() as name,  # pytest's own is closed to others
+        closing(Manager(Path(name, "notify"))) as manager,
+    ):
+        config = write(Path(name), f'user = "{user.pw_name}"')
+        own(config.parent / "data", user)
+        config.parent.chmod(0o755)
+        os.chown(manager.path, user.pw_uid, user.pw_gid)
+        with serving(config, manager) as process:
+            assert "READY=1" in manager.heard()
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            assert re.search(rf"^Uid:(\t{user.pw_uid}){{4}}$", status, re.MULTILINE)
+            owners = {path.stat().st_uid for path in (config.parent / "data").rglob("*")}
+            assert owners == {user.pw_uid}
+            assert main(["domain", "add", "example.test", "--config", str(config)]) == 0
+
+
+def test_a_command_of_root_leaves_nothing_that_the_server_cannot_read() -> None:
+    user = someone()
+    with tempfile.TemporaryDirectory() as name:
+        config = write(Path(name), f'user = "{user.pw_name}"')
+        own(config.parent / "data", user)
+        config.parent.chmod(0o755)
+        command = [sys.executable, "-m", "pillarbox", "domain", "add", "example.test"]
+        subprocess.run([*command, "--config", str(config)], check=True)
+        found = list((config.parent / "data").rglob("*"))
+        assert any(path.name == "lock" for path in found)
+        assert {path.stat().st_uid for path in found} == {user.pw_uid}
