@@ -181,6 +181,14 @@ class Served:
             rows = ok(client.list())
         return {re.sub(r'.* "?/"? "?([^"]*)"?$', r"\1", row.decode()) for row in rows if row}
 
+    def modseq(self, person: Person, mailbox: str = "INBOX") -> int:
+        """HIGHESTMODSEQ of a mailbox: the same as before means that nothing changed."""
+        with self.imap(person) as client:
+            answer = ok(client.status(quoted(mailbox), "(HIGHESTMODSEQ)"))
+        found = re.search(rb"HIGHESTMODSEQ (\d+)", answer[0])
+        assert found, answer
+        return int(found[1])
+
     # ------------------------------------------------------------------ what the server said
 
     def complaints(self, since: int) -> list[str]:
