@@ -196,7 +196,8 @@ class Pop3Door:
     def _outcome(self, step: machine.Step) -> bytes:
         match step:
             case machine.CheckPassword():
-                return self._outcome(step.answer(step.password == PASSWORD))
+                oneself = step.authzid in {"", step.user}
+                return self._outcome(step.answer(oneself and step.password == PASSWORD))
             case machine.NeedCredentials():
                 keys = scramkeys.derive(PASSWORD, SALT, 4096)
                 kept = Credentials("", SALT, 4096, keys.stored_key, keys.server_key)

@@ -125,7 +125,7 @@ async def stage(path: Path, folder: Path) -> AsyncIterator[Stage]:
     engine, secure = options_of(words)
     starttls = Extension.STARTTLS in engine.extensions
     login = LoginOptions(
-        cleartext_on_loopback=False,
+        cleartext_on_loopback="PLAIN" in engine.auth_in_clear,
         scram_in_the_clear=True,
         mechanisms=frozenset({*engine.auth, *engine.auth_in_clear}),
     )

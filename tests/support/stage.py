@@ -58,7 +58,7 @@ class Stage:
 
     async def play(self, path: Path) -> None:
         """Play a dialogue, others being served meanwhile."""
-        async with self._attended() as wire:
+        async with self.attended() as wire:
             await dialogue.play(
                 path,
                 self._connect,
@@ -67,11 +67,12 @@ class Stage:
                 instead=self.instead,
             )
             await self.bystander.go_on(wire)
-        async with self._attended():
+        async with self.attended():
             pass
 
     @contextlib.asynccontextmanager
-    async def _attended(self) -> AsyncIterator[Wire]:
+    async def attended(self) -> AsyncIterator[Wire]:
+        """The bystander is here, and was let in."""
         wire = await Wire.connect(self.port, self.tls if self.implicit else None)
         try:
             if self.starttls and not self.implicit and not self.clear:

@@ -1,6 +1,7 @@
 """Dialogues with a server, as text files that a person can read and write.
 
-    # A comment. The first one says what the dialogue is about.
+    # A comment. The first one says what the dialogue is about, after `Hostile.` where the client
+    # means no good, or is as wrong as if it did not.
     @ secure                  what the network does or is, a word known to the test
     S: \\+OK .*                a regular expression that the next line must match as a whole
     C: USER ann               a line the client sends, CRLF is added
@@ -39,6 +40,11 @@ class Step:
 def scripts(room: str) -> list[Path]:
     """The dialogues of a room, in order."""
     return sorted((FOLDER / room).glob("*.txt"))
+
+
+def is_hostile(path: Path) -> bool:
+    """True for a dialogue whose first line calls the client hostile."""
+    return path.read_text("utf-8").startswith("# Hostile")
 
 
 def read(path: Path) -> list[Step]:

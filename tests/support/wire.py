@@ -28,6 +28,16 @@ class Wire:
         self._writer.write(octets)
         await self._writer.drain()
 
+    async def send_some(self, octets: bytes) -> int:
+        """Say as much as the server takes without being listened to; how much that was."""
+        self._writer.write(octets)
+        left = len(octets) + 1
+        transport = self._writer.transport
+        while left > transport.get_write_buffer_size() > 0:
+            left = transport.get_write_buffer_size()
+            await asyncio.sleep(0.05)
+        return len(octets) - left
+
     async def line(self) -> bytes:
         """The next line, without its end; b"" when the server says no more."""
         line = await asyncio.wait_for(self._reader.readline(), PATIENCE)

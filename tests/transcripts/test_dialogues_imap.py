@@ -1,4 +1,5 @@
-"""The dialogues of tests/transcripts/imap with a real door."""
+"""The dialogues of tests/transcripts/imap with a real door, and those of imap-door, which are about
+mailboxes more than about the protocol."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ import pytest
 from support import transcript
 from support.imapstage import stage
 
+SCRIPTS = [*transcript.scripts("imap"), *transcript.scripts("imap-door")]
 
-@pytest.mark.parametrize("path", transcript.scripts("imap"), ids=lambda path: path.stem)
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 async def test_dialogue(path: Path, tmp_path: Path) -> None:
     async with stage(path, tmp_path) as opened:
         await opened.play(path)
