@@ -31,6 +31,8 @@ class Body:
     codec: int = codec.PLAIN
     data: bytes = b""
     file: str = ""
+    own: bool = False
+    """The content is the store's own copy of one that came from elsewhere."""
 
     @property
     def size(self) -> int:
@@ -46,6 +48,8 @@ class Body:
         """It has decided."""
         if isinstance(self.content, FileContent):
             self.content.settle(taken)
+            if self.own:
+                self.content.discard()
 
 
 async def prepare(body: Body, files: FileBodies, limit: int, lane: Lane) -> None:
@@ -54,8 +58,9 @@ async def prepare(body: Body, files: FileBodies, limit: int, lane: Lane) -> None
     if not isinstance(content, FileContent) and content.size > limit:
         staging = files.stage(content.size)
         staging.write(bytes(content.view()))
-        body.content = content = await staging.finish()
+        body.content, body.own = await staging.finish(), True
         body.hold()
+        content = body.content
     if isinstance(content, FileContent):
         body.file = await lane.run(files.place, content)
     elif content.size > _PACK_ON_LOOP:

@@ -118,6 +118,8 @@ def _upgrade(
     new.execute("PRAGMA journal_mode = DELETE")
     new.execute("PRAGMA synchronous = EXTRA")
     _migrate(new, version, migrations)
+    new.close()
+    new = _raw(side)  # reads the schema as it was written
     verdict = new.execute("PRAGMA integrity_check").get
     new.close()
     if verdict != "ok":

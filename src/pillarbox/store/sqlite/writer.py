@@ -241,6 +241,8 @@ class WriteLane:
                 try:
                     job.result = job.operation(job.tx)
                 except Exception as error:
+                    if not self._db.in_transaction:
+                        raise  # a full or broken disk takes the whole transaction with it
                     job.error = error
                     self._db.execute("ROLLBACK TO operation")
                     self._ids.back_to(mark)
