@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pwd
@@ -19,6 +20,7 @@ import pytest
 
 from pillarbox.app import checkup
 from pillarbox.app.demo import make_certificates
+from pillarbox.app.run import is_journal
 from pillarbox.base.clock import SystemClock
 from pillarbox.cli.main import main
 from pillarbox.config.checks import Bind
@@ -180,6 +182,16 @@ def test_what_keeps_it_from_starting_is_told(
     if os.geteuid() == 0:
         assert main(["serve", "--config", str(config)]) == 1
         assert "hint: set server.user" in capsys.readouterr().err
+
+
+def test_the_journal_is_recognised(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        found = os.fstat(file.fileno())
+        named = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        assert is_journal(named, file.fileno)
+        assert not is_journal({"JOURNAL_STREAM": "1:2"}, file.fileno)
+        assert not is_journal({}, file.fileno)
+    assert not is_journal(named, io.StringIO().fileno)
 
 
 def level(findings: list[checkup.Finding], subject: str) -> list[str]:

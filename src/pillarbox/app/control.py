@@ -38,7 +38,8 @@ class Control:
         """Listen. Raises Misuse where the socket cannot be made."""
         with self._place.control_name() as name:
             sock = bind_unix(name, mode=0o600)
-        self._server = await asyncio.start_unix_server(self._serve, sock=sock)
+            # asyncio may look at the name too, so it has to hold until then
+            self._server = await asyncio.start_unix_server(self._serve, sock=sock)
 
     async def close(self) -> None:
         """Take no more calls, cut those under way, remove the socket. Idempotent."""

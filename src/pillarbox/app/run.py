@@ -47,17 +47,26 @@ def serve(path: Path) -> None:
 
 @contextmanager
 def logging_to_stderr(wanted: Log) -> Iterator[None]:
-    """Events to standard error. The journal stamps its lines itself."""
+    """Events to standard error, without the time where that is the journal, which adds it."""
     handler = logs.configure(
         sys.stderr,
         form=cast('Literal["logfmt", "json"]', wanted.format),
         level=wanted.level,
-        stamped="JOURNAL_STREAM" not in os.environ,
+        stamped=not is_journal(os.environ, sys.stderr.fileno),
     )
     try:
         yield
     finally:
         logging.getLogger().removeHandler(handler)
+
+
+def is_journal(environ: Mapping[str, str], fileno: Callable[[], int]) -> bool:
+    """Whether a stream goes to the journal: systemd.exec(5) says how to tell."""
+    try:
+        found = os.fstat(fileno())
+    except OSError:  # a stream without a file
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 async def _serve(path: Path, config: Config) -> None:
