@@ -58,6 +58,7 @@ async def test_a_message_arrives(kit: Kit) -> None:
         Column.SCAN: b"scan",
         Column.KEYS: b"keys",
         Column.PREVIEW: "pré",
+        Column.THREAD: -done.blob,
         Column.BODY: body,
     }
 

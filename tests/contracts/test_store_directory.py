@@ -100,9 +100,13 @@ async def test_changing_an_account(kit: Kit) -> None:
         enabled=False,
         masked=frozenset({"IDLE", "MOVE"}),
         display_name="Änn",
+        messages=999,
+        max_messages=70,
+        max_mailboxes=80,
+        admin=True,
     )
     assert await kit.store.change_account(changed) is None
-    expected = replace(changed, address=ann.address, used=5)
+    expected = replace(changed, address=ann.address, used=5, messages=1)
     assert await kit.store.account(ann.id) == expected
     assert await kit.store.account_by_address(ann.address) == expected
     assert refused(await kit.store.change_account(replace(ann, id=999)), Kind.NONEXISTENT)

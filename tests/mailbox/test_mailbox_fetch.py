@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from pillarbox.mailbox import cut
+from pillarbox.mailbox.facts import facts_of
 from pillarbox.mailbox.fetch import Row, _slices, fetch, pieces
 from pillarbox.mailbox.fetchplan import (
     UNKNOWN_CTE,
@@ -136,6 +137,7 @@ async def test_all_kinds_of_values() -> None:
         imapform.bodystructure(found),
         imapform.body(found),
         1,
+        facts_of(simple(1)).kin[0],
         MIDSUMMER,
         "Text of message 1.",
     )

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from pillarbox.mailbox import document, search
-from pillarbox.mailbox.objectid import blob_of, email_id
+from pillarbox.mailbox.facts import facts_of
+from pillarbox.mailbox.objectid import blob_of, email_id, thread_id
 from pillarbox.mailbox.view import View
 from pillarbox.model import query as q
 from pillarbox.model.flags import ANSWERED, DELETED, FLAGGED, SEEN, FlagSet
@@ -95,7 +96,6 @@ async def test_arrays_answer_without_the_store() -> None:
     assert await hits(q.Saved()) == ""
     assert await hits(q.ModSeq(view.state.modseqs[2])) == "3:5"
     assert await hits(q.SaveDateSupported()) == "1:5"
-    assert await hits(q.ObjectId("thread", "T1")) == ""
     assert asked.rows_read == {}
     with pytest.raises(ValueError, match="Filter"):
         await hits(q.Filter("mine"))
@@ -129,6 +129,9 @@ async def test_numbers_and_dates() -> None:
     assert await hits(q.Within(MIDSUMMER - base, younger=False)) == "1:3"
     assert await hits(q.ObjectId("email", email_id(2))) == "2"
     assert await hits(q.ObjectId("email", "nonsense")) == ""
+    (thread,) = facts_of(simple(3)).kin
+    assert await hits(q.ObjectId("thread", thread_id(thread))) == "3"
+    assert await hits(q.ObjectId("thread", "nonsense")) == ""
 
 
 def test_object_ids() -> None:

@@ -85,10 +85,12 @@ class Kit:
         assert found is not None
         return found
 
-    async def message(self, body: bytes = b"Subject: hi\r\n\r\nhello\r\n") -> NewMessage:
+    async def message(
+        self, body: bytes = b"Subject: hi\r\n\r\nhello\r\n", kin: tuple[int, ...] = ()
+    ) -> NewMessage:
         staging = self.store.stage(len(body))
         staging.write(body)
-        facts = Facts(b"env" + body[:9], b"bs", b"common", b"scan", b"keys", "pré")
+        facts = Facts(b"env" + body[:9], b"bs", b"common", b"scan", b"keys", "pré", kin)
         return NewMessage(await staging.finish(), facts)
 
     async def put(self, box: Mailbox, *flags: str, body: bytes = b"x" * 100) -> Appended:

@@ -52,8 +52,9 @@ class LocalBus:
 
     def publish(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            account = change.account
-            for topic in ((account, mailbox_of(change)), (account, _ANY), (_ANY, _ANY)):
+            account, mailbox = change.account, mailbox_of(change)
+            topics = ((account, mailbox), (account, _ANY), (_ANY, _ANY))
+            for topic in topics if mailbox else topics[1:]:  # 0: of the account as a whole
                 places = self._topics.get(topic)
                 if places:
                     _tell(tuple(places), change)

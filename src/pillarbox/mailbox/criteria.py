@@ -14,7 +14,7 @@ from typing import Final
 
 from pillarbox.mailbox import common, keys
 from pillarbox.mailbox.document import Document, Needle, field_value, field_values
-from pillarbox.mailbox.objectid import blob_of
+from pillarbox.mailbox.objectid import blob_of, thread_of
 from pillarbox.model import query as q
 from pillarbox.store.api import Column
 
@@ -72,6 +72,9 @@ def criterion(leaf: q.Query, now: float) -> Criterion | None:
         case q.ObjectId(kind="email"):
             blob = blob_of(leaf.value)
             return _numbers((Column.BLOB,), lambda found: found == blob)
+        case q.ObjectId(kind="thread"):
+            thread = thread_of(leaf.value)
+            return _numbers((Column.THREAD,), lambda found: found == thread)
         case q.Header():
             return _header(leaf)
         case q.Text():

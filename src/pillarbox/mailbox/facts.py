@@ -24,13 +24,15 @@ def facts_of(data: Readable) -> Facts:
     octets = readable(data)
     try:
         found = scan(octets)
+        kept = keys.keys_of(octets, found)
         return Facts(
             envelope=imapform.envelope(found),
             bodystructure=imapform.bodystructure(found),
             common=common.pack(octets, found),
             scan=freeze(found, header=False),
-            keys=keys.pack(keys.keys_of(octets, found)),
+            keys=keys.pack(kept),
             preview=text.preview(found, octets),
+            kin=keys.kin(kept),
         )
     except Exception as error:
         log.error("intake.facts_failed", exc=error, size=len(octets))

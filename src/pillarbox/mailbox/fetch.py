@@ -128,6 +128,7 @@ _DIRECT: Final = {
     Att.ENVELOPE: Column.ENVELOPE,
     Att.BODYSTRUCTURE: Column.BODYSTRUCTURE,
     Att.EMAILID: Column.BLOB,
+    Att.THREADID: Column.THREAD,
     Att.SAVEDATE: Column.SAVED,
     Att.PREVIEW: Column.PREVIEW,
 }

@@ -36,6 +36,8 @@ class Att(Enum):
     """bytes: wire form. BODY is BODYSTRUCTURE without extension data."""
     EMAILID = "emailid"
     """int: equal for copies of one message (RFC 8474 §5.1)."""
+    THREADID = "threadid"
+    """int: equal for related messages (RFC 8474 §5.2)."""
     SAVEDATE = "savedate"
     """int: seconds since 1970 UTC (RFC 8514)."""
     PREVIEW = "preview"
@@ -111,6 +113,7 @@ _COLUMNS: Final[dict[Att, tuple[Column, ...]]] = {
     Att.BODYSTRUCTURE: (Column.BODYSTRUCTURE,),
     Att.BODY: (Column.SCAN,),
     Att.EMAILID: (Column.BLOB,),
+    Att.THREADID: (Column.THREAD,),
     Att.SAVEDATE: (Column.SAVED,),
     Att.PREVIEW: (Column.PREVIEW,),
 }

@@ -8,6 +8,7 @@ as those of an empty message, and a later upgrade can tell which to make again.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
 import struct
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ MAX_ID: Final = 500
 MAX_REFERENCES: Final = 60
 """Message-IDs kept of a References field: the first, for the root, and the last ones. With the
 longest of ids they are just within the 64 KB that a length can tell."""
+
+NEAREST: Final = 4
+"""Ancestors looked for when a message comes, besides the root."""
 
 # RFC 5322 §3.6.4, as found: no white space inside, an @ somewhere.
 _ID: Final = re.compile(rb"<([^<>\s]{1,%d}@[^<>\s]{1,%d})>" % (MAX_ID, MAX_ID))
@@ -87,6 +91,24 @@ def keys_of(data: Data, scan: Scan) -> Keys:
         ids[0] if ids else b"",
         _references(data, scan),
     )
+
+
+def kin(keys: Keys) -> tuple[int, ...]:
+    """What puts the message into a thread, as ``Facts.kin`` wants it: itself, its nearest
+    ancestors, and the root. Those between are left out, they have kin of their own."""
+    ids = keys.references
+    nearest = ids[: -NEAREST - 1 : -1]
+    root = ids[:1] if len(ids) > NEAREST else ()
+    found = [_hash(one) for one in (*nearest, *root)]
+    if not keys.message_id:
+        return (0, *found) if found else ()
+    own = _hash(keys.message_id)
+    return (own, *[one for one in found if one != own])
+
+
+def _hash(message_id: bytes) -> int:
+    """63 bits, never 0. Chance makes two of a billion ids equal once in some twenty cases."""
+    return int.from_bytes(hashlib.blake2b(message_id, digest_size=8).digest()) >> 1 or 1
 
 
 def pack(keys: Keys) -> bytes:

@@ -244,8 +244,6 @@ class _Run:
                 return self._flag(name)
             case q.ModSeq(value=value):
                 return bytes([modseq >= value for modseq in self.columns.modseqs])
-            case q.ObjectId():
-                return bytes(count)  # no threads are kept, so no message is in one
         raise ValueError(f"cannot be searched for: {leaf!r}")
 
     def _flag(self, name: str) -> bytes:

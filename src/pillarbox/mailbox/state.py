@@ -20,7 +20,9 @@ from typing import Protocol
 
 from pillarbox.mailbox.arrays import lacking, missing_indexes, positions, with_zeros, without
 from pillarbox.model.change import (
+    AccessChanged,
     Added,
+    Annotated,
     BoxChanged,
     BoxCreated,
     BoxDeleted,
@@ -172,6 +174,11 @@ class MailboxState:
                 self._learn(change.box.keywords)
             case BoxDeleted():
                 self.ended = DELETED
+            case Annotated():
+                return True
+            case AccessChanged():
+                self.wake()  # its sessions look whether they may go on
+                return True
             case _ if change.modseq <= self.loaded_modseq:
                 return True  # the snapshot has it already
             case Added():

@@ -32,7 +32,7 @@ class Account:
     id: int
     address: str
     quota: int = 0
-    """Octets of stored mail; 0 is no limit."""
+    """Octets of stored mail; 0 is no limit, a negative number means none at all."""
     used: int = 0
     """Octets now counted against the quota."""
     pop3: Pop3Mode = Pop3Mode.DELETE
@@ -40,6 +40,14 @@ class Account:
     masked: frozenset[str] = frozenset()
     """Capabilities not offered to this account (clients that mishandle them)."""
     display_name: str = ""
+    max_messages: int = 0
+    """Messages in all mailboxes together; 0 is no limit, a negative number means none at all."""
+    messages: int = 0
+    """Messages now counted against it."""
+    max_mailboxes: int = 0
+    """Mailboxes; 0 is no limit but the store's own, a negative number means none more."""
+    admin: bool = False
+    """May change quotas and what is said about the server, of everyone."""
 
 
 @dataclass(frozen=True, slots=True)

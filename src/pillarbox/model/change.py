@@ -83,4 +83,38 @@ class BoxDeleted:
     name: str
 
 
-Change = Added | Flagged | Expunged | BoxCreated | BoxChanged | BoxDeleted
+SERVER = -1
+"""Stands for the account where a change is about the server as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """Annotations were set or taken away (RFC 5464)."""
+
+    account: int
+    """Owner of the mailbox, or SERVER."""
+    modseq: int
+    """The account's at that moment: annotations have none of their own."""
+    mailbox: int
+    """0: of the account, or of the server."""
+    user: int
+    """Whose private ones they are; 0: shared."""
+    entries: tuple[str, ...]
+    origin: str = ""
+    """Id of the session that did it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChanged:
+    """The rights to a mailbox are others now (RFC 4314)."""
+
+    account: int
+    modseq: int
+    """The account's at that moment."""
+    mailbox: int
+    identifier: str
+
+
+Change = (
+    Added | Flagged | Expunged | BoxCreated | BoxChanged | BoxDeleted | Annotated | AccessChanged
+)

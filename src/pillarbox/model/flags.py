@@ -54,6 +54,31 @@ class FlagSet:
 NO_FLAGS = FlagSet()
 
 
+@dataclass(frozen=True, slots=True)
+class FlagScope:
+    """The flags that somebody may change: system flags by their bits, and keywords or none."""
+
+    system: int = SYSTEM_MASK
+    keywords: bool = True
+
+    def __bool__(self) -> bool:
+        return bool(self.system or self.keywords)
+
+    def cut(self, flags: FlagSet) -> FlagSet:
+        """Those of ``flags`` within the scope."""
+        keywords = flags.keywords if self.keywords else NO_FLAGS.keywords
+        return FlagSet(flags.system & self.system, keywords)
+
+    @property
+    def spared(self) -> int:
+        """Mask of the bits out of reach, under any mailbox's keywords."""
+        return ~self.system & SYSTEM_MASK | (0 if self.keywords else ~SYSTEM_MASK)
+
+
+EVERY_FLAG = FlagScope()
+NO_SCOPE = FlagScope(0, keywords=False)
+
+
 def system_bit(name: str) -> int:
     """The bit of a system flag, 0 for any other name; case-insensitive (RFC 3501 §9)."""
     return _BY_LOWER.get(name.lower(), 0)

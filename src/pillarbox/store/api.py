@@ -29,12 +29,13 @@ from typing import Protocol
 
 from pillarbox.model.account import Account, Alias, Credentials, Domain, Pop3Mode
 from pillarbox.model.change import Change
-from pillarbox.model.flags import NO_FLAGS, FlagSet
+from pillarbox.model.flags import EVERY_FLAG, NO_FLAGS, FlagScope, FlagSet
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope
+from pillarbox.store.sharing import AccessLists, Annotations
 
 Publish = Callable[[Sequence[Change]], None]
 
@@ -93,6 +94,9 @@ class Facts:
     scan: bytes
     keys: bytes = b""
     preview: str = ""
+    kin: tuple[int, ...] = ()
+    """What puts it into a thread (``rules.thread_of``): hashes of Message-IDs, positive, its own
+    first (0 when it has none), then those of its ancestors, nearest first, the root last."""
 
 
 @dataclass(slots=True)
@@ -169,6 +173,8 @@ class Column(Enum):
     SCAN = "scan"
     KEYS = "keys"
     PREVIEW = "preview"
+    THREAD = "thread"
+    """int: equal for related messages, never changes (THREADID, RFC 8474)."""
     BODY = "body"
     """bytes of the whole message when it is kept inline, None when ``read`` must fetch it."""
 
@@ -439,19 +445,34 @@ class Mail(Protocol):
         *,
         unchanged_since: int | None = None,
         origin: str = "",
+        scope: FlagScope = EVERY_FLAG,
     ) -> Stored | Refusal:
         """One transaction. A message whose flags are already so keeps its modseq. LIMIT when the
-        mailbox has no room for another keyword."""
+        mailbox has no room for another keyword. Flags out of ``scope`` stay as they are."""
         ...
 
     async def copy(
-        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        to_account: int,
+        to_mailbox: int,
+        *,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Copied | Refusal:
-        """All or none (RFC 9051 §6.4.7); flags and internal date go along."""
+        """All or none (RFC 9051 §6.4.7); flags within ``scope`` and internal date go along."""
         ...
 
     async def move(
-        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        to_account: int,
+        to_mailbox: int,
+        *,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Copied | Refusal:
         """Copy and expunge in one transaction (RFC 6851 §3.3); not counted against quota within
         an account, and nothing is retained: the message is still there."""
@@ -512,7 +533,7 @@ class Spool(Protocol):
     async def drop(self, item: int) -> Refusal | None: ...
 
 
-class Store(Blobs, Directory, Mailboxes, Mail, Spool, Protocol):
+class Store(Blobs, Directory, Mailboxes, Mail, Spool, Annotations, AccessLists, Protocol):
     """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""
 
     async def close(self) -> None:

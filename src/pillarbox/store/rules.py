@@ -6,7 +6,7 @@ refusals come from here, so that the contract is about effects only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pillarbox.model.flags import FLAGGED, SYSTEM_MASK, FlagSet, intern_keywords, keyword_bit
@@ -19,7 +19,9 @@ from pillarbox.model.mailbox import (
     parents,
 )
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.model.rights import Rights
 from pillarbox.store.api import FlagOp, QueueRecipient, Settled
+from pillarbox.store.sharing import AccessOp
 
 MAX_MAILBOXES = 10_000
 """Of one account: LIST is answered from memory, so their number has a bound."""
@@ -38,6 +40,10 @@ OVER_QUOTA = Refusal(Kind.OVER_QUOTA, "the account is over its quota")
 NO_UIDS = Refusal(Kind.LIMIT, "the mailbox has used up its message numbers")
 TOO_MANY_KEYWORDS = Refusal(Kind.LIMIT, "the mailbox has no room for another keyword")
 TOO_MANY_MAILBOXES = Refusal(Kind.LIMIT, f"more than {MAX_MAILBOXES} mailboxes")
+TOO_MANY_MESSAGES = Refusal(Kind.OVER_QUOTA, "the account has as many messages as it may have")
+MAILBOX_QUOTA = Refusal(Kind.OVER_QUOTA, "the account has as many mailboxes as it may have")
+TOO_MANY_ANNOTATIONS = Refusal(Kind.LIMIT, "there are too many annotations")
+TOO_MANY_IDENTIFIERS = Refusal(Kind.LIMIT, "there are too many identifiers in the list")
 ONE_MAILBOX = Refusal(Kind.CANNOT, "all messages must go to the same mailbox")
 DOMAIN_IN_USE = Refusal(Kind.IN_USE, "accounts or aliases live in the domain")
 ADDRESS_TAKEN = Refusal(Kind.ALREADY_EXISTS, "the address is taken")
@@ -79,8 +85,33 @@ def special_use(use: str) -> str | None:
     return next((known for known in SPECIAL_USES if known.lower() == use.lower()), None)
 
 
-def plan_create(existing: Collection[str], name: str) -> list[str] | Refusal:
-    """Names to create for ``name``, missing parents first (RFC 9051 §6.3.4)."""
+def no_room(quota: int, used: int, limit: int, messages: int) -> Refusal | None:
+    """Whether that much is too much: octets and messages as they would be, under the account's
+    limits, of which 0 is none and a negative one lets nothing in."""
+    if quota and used > quota:
+        return OVER_QUOTA
+    return TOO_MANY_MESSAGES if limit and messages > limit else None
+
+
+def thread_of(kin: Sequence[int], known: Mapping[int, int], blob: int) -> int:
+    """The thread of a new message, which it keeps (RFC 8474 §5.2).
+
+    ``known``: hashes of Message-IDs that the accounts it goes to have met, and their threads. It
+    joins the thread of itself (a second copy, or an answer came first), else of its nearest known
+    ancestor; threads that it proves to be one stay two for what is in them already. With no known
+    kin it begins the thread that its root names, so that other accounts come to the same, and
+    without any Message-ID one of its own.
+    """
+    for one in kin:
+        if one in known:
+            return known[one]
+    root = kin[-1] if kin else 0
+    return root or -blob
+
+
+def plan_create(existing: Collection[str], name: str, limit: int = 0) -> list[str] | Refusal:
+    """Names to create for ``name``, missing parents first (RFC 9051 §6.3.4). ``limit``: the
+    account's own on mailboxes, 0 for none."""
     name = canonical_name(name)
     defect = name_defect(name)
     if defect is not None:
@@ -88,7 +119,10 @@ def plan_create(existing: Collection[str], name: str) -> list[str] | Refusal:
     if name in existing:
         return MAILBOX_EXISTS
     new = [parent for parent in parents(name) if parent not in existing] + [name]
-    return TOO_MANY_MAILBOXES if len(existing) + len(new) > MAX_MAILBOXES else new
+    count = len(existing) + len(new)
+    if limit and count > limit:
+        return MAILBOX_QUOTA
+    return TOO_MANY_MAILBOXES if count > MAX_MAILBOXES else new
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +137,13 @@ class RenamePlan:
     rename: list[tuple[int, str, str]]
 
 
-def plan_rename(existing: Mapping[str, int], old: str, new: str) -> RenamePlan | Refusal:
+def plan_rename(
+    existing: Mapping[str, int], old: str, new: str, limit: int = 0
+) -> RenamePlan | Refusal:
     """What renaming ``old`` takes; INBOX itself is for the caller (RFC 9051 §6.3.6)."""
     new = canonical_name(new)
-    create = plan_create(existing, new)
+    # The renamed mailbox itself is no new one.
+    create = plan_create(existing, new, limit + 1 if limit > 0 else 0)
     if isinstance(create, Refusal):
         return create
     if new.startswith(old + SEPARATOR):
@@ -145,13 +182,34 @@ def flag_bits(op: FlagOp, flags: FlagSet, keywords: list[str]) -> int | None:
     return flags.system | bits
 
 
-def apply_flags(op: FlagOp, old: int, bits: int) -> int:
-    """The new whole set. REPLACE spares the house's own bits, which the client cannot see."""
+def apply_flags(op: FlagOp, old: int, bits: int, spared: int = HOUSE_FLAGS) -> int:
+    """The new whole set; ``bits`` are within the scope. REPLACE spares what is outside of it, and
+    the house's own bits, which the client cannot see."""
     if op is FlagOp.ADD:
         return old | bits
     if op is FlagOp.REMOVE:
         return old & ~bits
-    return bits | (old & HOUSE_FLAGS)
+    return bits | (old & spared)
+
+
+def annotated(
+    before: Mapping[int, Mapping[str, bytes]], values: Mapping[tuple[int, str], bytes | None]
+) -> dict[int, dict[str, bytes]]:
+    """Each user's entries once ``values`` are set; None takes one away (RFC 5464 §4.3)."""
+    after = {user: dict(entries) for user, entries in before.items()}
+    for (user, name), value in values.items():
+        if value is None:
+            after[user].pop(name, None)
+        else:
+            after[user][name] = value
+    return after
+
+
+def access(op: AccessOp, before: Rights, rights: Rights) -> Rights:
+    """The rights of an entry after a change (RFC 4314 §3.1)."""
+    if op is AccessOp.ADD:
+        return before | rights
+    return before - rights if op is AccessOp.REMOVE else rights
 
 
 def settled(recipient: QueueRecipient, result: Settled) -> QueueRecipient:

@@ -8,7 +8,7 @@ from typing import Any
 from pillarbox.mailbox import fetchplan
 from pillarbox.mailbox.fetch import Row, fetch, pieces
 from pillarbox.mailbox.fetchplan import UNKNOWN_CTE, Att, Large
-from pillarbox.mailbox.objectid import email_id
+from pillarbox.mailbox.objectid import email_id, thread_id
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet, resolve
 from pillarbox.serve.imap.numbers import window
@@ -28,6 +28,7 @@ _ATTS = {
     FetchAtt.BODYSTRUCTURE: Att.BODYSTRUCTURE,
     FetchAtt.MODSEQ: Att.MODSEQ,
     FetchAtt.EMAILID: Att.EMAILID,
+    FetchAtt.THREADID: Att.THREADID,
     FetchAtt.SAVEDATE: Att.SAVEDATE,
 }
 
@@ -189,9 +190,8 @@ _RENDER: dict[object, Callable[[Any, list[Any]], Column]] = {
     commands.BinarySize: _binary_size,
     commands.Preview: _preview,
     Section: _section,
-    FetchAtt.EMAILID: lambda item, values: render.wire_column(
-        item.value.encode(), [f"({email_id(blob)})".encode() for blob in values]
-    ),
+    FetchAtt.EMAILID: lambda _, values: render.id_column(b"EMAILID", map(email_id, values)),
+    FetchAtt.THREADID: lambda _, values: render.id_column(b"THREADID", map(thread_id, values)),
 }
 
 

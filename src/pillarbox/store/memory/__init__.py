@@ -17,6 +17,7 @@ from pillarbox.store.memory.directory import MemoryDirectory
 from pillarbox.store.memory.mail import MemoryMail
 from pillarbox.store.memory.mailboxes import MemoryMailboxes
 from pillarbox.store.memory.retention import MemoryRetention
+from pillarbox.store.memory.sharing import MemorySharing
 from pillarbox.store.memory.spool import MemorySpool
 from pillarbox.store.memory.state import State
 
@@ -28,7 +29,13 @@ def _nobody(changes: Sequence[Change]) -> None:
 
 
 class MemoryStore(
-    MemorySpool, MemoryRetention, MemoryMail, MemoryMailboxes, MemoryDirectory, MemoryBlobs
+    MemorySpool,
+    MemoryRetention,
+    MemoryMail,
+    MemoryMailboxes,
+    MemorySharing,
+    MemoryDirectory,
+    MemoryBlobs,
 ):
     """A ``Store`` in memory. ``inline_limit``: larger bodies are not served by ``rows``."""
 

@@ -33,7 +33,8 @@ def accept(
         pairs += [target.pair for target in refused if target.pair is not None]
     if not pairs and all(isinstance(place, Refusal) for place in places):
         return [place for place in places if isinstance(place, Refusal)], []
-    blob = state.keep(bytes(message.content.view()), message.facts)
+    homes = {id(p[0]): p[0] for p in places if not isinstance(p, Refusal)}
+    blob = state.keep(bytes(message.content.view()), message.facts, list(homes.values()))
     modseqs: dict[int, int] = {}
     results: list[Appended | Refusal] = []
     arrived: dict[tuple[int, int], tuple[Home, Box, list[Message]]] = {}
@@ -58,6 +59,7 @@ def accept(
 def _places(state: State, targets: Sequence[Target], size: int) -> list[tuple[Home, Box] | Refusal]:
     """Where each target leads; those before it that fit have taken their room already."""
     used: Counter[int] = Counter()
+    more: Counter[int] = Counter()
     taken: Counter[int] = Counter()
     places: list[tuple[Home, Box] | Refusal] = []
     for target in targets:
@@ -66,13 +68,14 @@ def _places(state: State, targets: Sequence[Target], size: int) -> list[tuple[Ho
             places.append(rules.NO_TARGET)
             continue
         home, box = found
-        if target.enforce_quota and not home.has_room(used[target.account] + size):
-            places.append(rules.OVER_QUOTA)
-            continue
-        refused = state.room(box, taken[box.id] + 1)
+        refused = None
+        if target.enforce_quota:
+            refused = home.no_room(used[target.account] + size, more[target.account] + 1)
+        refused = refused or state.room(box, taken[box.id] + 1)
         places.append(refused or found)
         if refused is None:
             used[target.account] += size
+            more[target.account] += 1
             taken[box.id] += 1
     return places
 

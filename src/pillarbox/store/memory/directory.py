@@ -113,6 +113,7 @@ class MemoryDirectory:
                 self.state.release(message.blob)
         for kept in home.kept.values():
             self.state.release(kept.message.blob)
+        self.state.forget_account(account, home.account.address)
         self.state.commit(changes)
         return None
 
@@ -147,4 +148,4 @@ class MemoryDirectory:
 
 
 def _account(home: Home) -> Account:
-    return replace(home.account, used=home.used)
+    return replace(home.account, used=home.used, messages=home.messages)

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import AsyncIterator, Sequence
 
 from pillarbox.model.change import Added, Change, Expunged, Flagged
-from pillarbox.model.flags import DELETED, FlagSet
+from pillarbox.model.flags import DELETED, EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
@@ -51,15 +51,15 @@ class MemoryMail:
         if found is None:
             return rules.NO_TARGET
         home, box = found
-        counted = sum(m.content.size for m, target in messages if target.enforce_quota)
-        if counted and not home.has_room(counted):
-            return rules.OVER_QUOTA
+        counted = [m.content.size for m, target in messages if target.enforce_quota]
+        if counted and (refused := home.no_room(sum(counted), len(counted))) is not None:
+            return refused
         if (refused := self.state.room(box, len(messages))) is not None:
             return refused
         modseq = home.next_modseq()
         new = []
         for message, target in messages:
-            blob = self.state.keep(bytes(message.content.view()), message.facts)
+            blob = self.state.keep(bytes(message.content.view()), message.facts, [home])
             new.append(put_one(self.state, home, box, target, blob, modseq))
         self.state.commit([self.state.added(home, box, modseq, new)])
         return [
@@ -104,6 +104,8 @@ class MemoryMail:
         if column is Column.BLOB:
             return message.blob
         blob = self.state.blobs[message.blob]
+        if column is Column.THREAD:
+            return blob.thread
         if column is Column.BODY:
             return blob.body if len(blob.body) <= self.state.inline_limit else None
         return getattr(blob.facts, column.value)
@@ -118,27 +120,29 @@ class MemoryMail:
         *,
         unchanged_since: int | None = None,
         origin: str = "",
+        scope: FlagScope = EVERY_FLAG,
     ) -> Stored | Refusal:
         found = self.state.box(account, mailbox)
         if found is None:
             return rules.NO_MAILBOX
         home, box = found
         keywords = list(box.keywords)
-        bits = rules.flag_bits(op, flags, keywords)
+        bits = rules.flag_bits(op, scope.cut(flags), keywords)
         if bits is None:
             return rules.TOO_MANY_KEYWORDS
+        spared = rules.HOUSE_FLAGS | scope.spared
         changed, failed = [], []
         for message in _among(box, uids):
             if unchanged_since is not None and message.modseq > unchanged_since:
                 failed.append(message.uid)
-            elif rules.apply_flags(op, message.flags, bits) != message.flags:
+            elif rules.apply_flags(op, message.flags, bits, spared) != message.flags:
                 changed.append(message)
         if not changed:
             return Stored(0, NumSet(), NumSet.of(failed))
         modseq = box.highest_modseq = home.next_modseq()
         box.keywords = keywords
         for message in changed:
-            message.flags = rules.apply_flags(op, message.flags, bits)
+            message.flags = rules.apply_flags(op, message.flags, bits, spared)
             message.modseq = modseq
         numbers = [m.uid for m in changed]
         new = [m.flags for m in changed]
@@ -147,7 +151,14 @@ class MemoryMail:
         return Stored(modseq, NumSet.of(numbers), NumSet.of(failed))
 
     async def copy(
-        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        to_account: int,
+        to_mailbox: int,
+        *,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Copied | Refusal:
         source = self.state.box(account, mailbox)
         if source is None:
@@ -159,17 +170,25 @@ class MemoryMail:
         olds = _among(box, uids)
         if not olds:
             return Copied(to_box.uidvalidity, [], [], 0)
-        if not to_home.has_room(sum(m.size for m in olds)):
-            return rules.OVER_QUOTA
+        refused = to_home.no_room(sum(m.size for m in olds), len(olds))
+        if refused is not None:
+            return refused
         if (refused := self.state.room(to_box, len(olds))) is not None:
             return refused
         modseq = to_home.next_modseq()
-        new = self.state.duplicate(box, olds, to_home, to_box, modseq)
+        new = self.state.duplicate(box, olds, to_home, to_box, modseq, scope)
         self.state.commit([self.state.added(to_home, to_box, modseq, new)])
         return Copied(to_box.uidvalidity, [m.uid for m in olds], [m.uid for m in new], modseq)
 
     async def move(
-        self, account: int, mailbox: int, uids: NumSet, to_account: int, to_mailbox: int
+        self,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        to_account: int,
+        to_mailbox: int,
+        *,
+        scope: FlagScope = EVERY_FLAG,
     ) -> Copied | Refusal:
         source = self.state.box(account, mailbox)
         if source is None:
@@ -181,13 +200,15 @@ class MemoryMail:
         olds = [m.uid for m in _among(box, uids)]
         if not olds:
             return Copied(to_box.uidvalidity, [], [], 0)
-        if home is not to_home and not to_home.has_room(sum(m.size for m in _among(box, uids))):
-            return rules.OVER_QUOTA
+        if home is not to_home:
+            sizes = [m.size for m in _among(box, uids)]
+            if (refused := to_home.no_room(sum(sizes), len(sizes))) is not None:
+                return refused
         if (refused := self.state.room(to_box, len(olds))) is not None:
             return refused
         modseq = home.next_modseq()
         to_modseq = modseq if home is to_home else to_home.next_modseq()
-        new = shift(self.state, home, box, to_home, to_box, olds, modseq, to_modseq)
+        new = shift(self.state, home, box, to_home, to_box, olds, modseq, to_modseq, scope)
         added: Added = self.state.added(to_home, to_box, to_modseq, new)
         changes: list[Change] = [added, Expunged(account, mailbox, modseq, olds)]
         self.state.commit(changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pillarbox.model.change import BoxChanged, BoxCreated, BoxDeleted, Change, Expunged
-from pillarbox.model.flags import to_flag_set
+from pillarbox.model.flags import EVERY_FLAG, FlagScope, to_flag_set
 from pillarbox.model.mailbox import INBOX, Mailbox, canonical_name
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
@@ -37,7 +37,8 @@ class MemoryMailboxes:
         home = self.state.homes.get(account)
         if home is None:
             return rules.NO_ACCOUNT
-        plan = rules.plan_create([box.name for box in home.boxes.values()], name)
+        limit = home.account.max_mailboxes
+        plan = rules.plan_create([box.name for box in home.boxes.values()], name, limit)
         if isinstance(plan, Refusal):
             return plan
         use = rules.special_use(special_use)
@@ -61,6 +62,7 @@ class MemoryMailboxes:
         modseq = home.next_modseq()
         retain(self.state, home, box, list(box.messages.values()), modseq)
         del home.boxes[box.id]
+        self.state.forget_box(account, box.id)
         self.state.commit([BoxDeleted(account, modseq, box.id, box.name)])
         return None
 
@@ -72,7 +74,7 @@ class MemoryMailboxes:
         if box.name == INBOX:
             return self._rename_inbox(home, box, name)
         existing = {other.name: other.id for other in home.boxes.values()}
-        plan = rules.plan_rename(existing, box.name, name)
+        plan = rules.plan_rename(existing, box.name, name, home.account.max_mailboxes)
         if isinstance(plan, Refusal):
             return plan
         modseq = home.next_modseq()
@@ -90,13 +92,17 @@ class MemoryMailboxes:
 
     def _rename_inbox(self, home: Home, inbox: Box, name: str) -> Refusal | None:
         """RFC 9051 §6.3.6: the messages move, INBOX stays; its children too."""
-        plan = rules.plan_create([box.name for box in home.boxes.values()], name)
+        limit = home.account.max_mailboxes
+        plan = rules.plan_create([box.name for box in home.boxes.values()], name, limit)
         if isinstance(plan, Refusal):
             return plan
         account = home.account.id
         modseq = home.next_modseq()
         boxes = [self.state.new_box(home, new, modseq) for new in plan]
         changes: list[Change] = [BoxCreated(account, modseq, home.row(box)) for box in boxes]
+        for (owner, box, user), entries in list(self.state.annotations.items()):
+            if (owner, box) == (account, inbox.id):  # RFC 5464 §4.1: they are copied
+                self.state.annotations[account, boxes[-1].id, user] = dict(entries)
         uids = list(inbox.messages)
         if uids:
             moved = shift(self.state, home, inbox, home, boxes[-1], uids, modseq, modseq)
@@ -123,16 +129,10 @@ class MemoryMailboxes:
         found = self.state.box(account, mailbox)
         if found is None:
             return rules.NO_MAILBOX
-        home, box = found
-        known = rules.special_use(use)
-        if known is None:
-            return rules.UNKNOWN_USE
-        if known == box.special_use:
-            return None
-        if known and any(other.special_use == known for other in home.boxes.values()):
-            return rules.USE_TAKEN
-        box.special_use = known
-        self.state.commit([BoxChanged(account, home.next_modseq(), home.row(box))])
+        done = special_use_change(*found, use)
+        if isinstance(done, Refusal):
+            return done
+        self.state.commit(done)
         return None
 
     async def claim_recent(self, account: int, mailbox: int) -> int:
@@ -142,6 +142,19 @@ class MemoryMailboxes:
         box = found[1]
         first, box.recent_uid = box.recent_uid, box.uidnext
         return first
+
+
+def special_use_change(home: Home, box: Box, use: str) -> list[Change] | Refusal:
+    """Give the mailbox a special use; what is to be published."""
+    known = rules.special_use(use)
+    if known is None:
+        return rules.UNKNOWN_USE
+    if known == box.special_use:
+        return []
+    if known and any(other.special_use == known for other in home.boxes.values()):
+        return rules.USE_TAKEN
+    box.special_use = known
+    return [BoxChanged(home.account.id, home.next_modseq(), home.row(box))]
 
 
 def retain(
@@ -164,10 +177,11 @@ def shift(
     uids: list[int],
     modseq: int,
     to_modseq: int,
+    scope: FlagScope = EVERY_FLAG,
 ) -> list[Message]:
     """Move messages: new ones in the target, tombstones in the source, nothing retained."""
     olds = [box.messages[uid] for uid in uids]
-    moved = state.duplicate(box, olds, to_home, to_box, to_modseq)
+    moved = state.duplicate(box, olds, to_home, to_box, to_modseq, scope)
     state.take(home, box, olds, modseq)
     for old in olds:
         state.release(old.blob)

@@ -49,8 +49,9 @@ class MemoryRetention:
         kept = {key: home.kept[key] for key in wanted if key in home.kept}
         if not kept:
             return Copied(box.uidvalidity, [], [], 0)
-        if not home.has_room(sum(k.message.size for k in kept.values())):
-            return rules.OVER_QUOTA
+        sizes = [entry.message.size for entry in kept.values()]
+        if (refused := home.no_room(sum(sizes), len(sizes))) is not None:
+            return refused
         if (refused := self.state.room(box, len(kept))) is not None:
             return refused
         modseq = home.next_modseq()

@@ -9,10 +9,19 @@ from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Permanent
 from pillarbox.model.account import Account, Alias, Credentials, Domain
 from pillarbox.model.change import Added, Arrived, Change
-from pillarbox.model.flags import DELETED, SEEN, FlagSet, intern_keywords, to_flag_set
-from pillarbox.model.mailbox import Mailbox
+from pillarbox.model.flags import (
+    DELETED,
+    EVERY_FLAG,
+    SEEN,
+    FlagScope,
+    FlagSet,
+    intern_keywords,
+    to_flag_set,
+)
+from pillarbox.model.mailbox import SEPARATOR, Mailbox
 from pillarbox.model.numset import MAX_NUMBER
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.rights import Rights
 from pillarbox.store import rules
 from pillarbox.store.api import Facts, Publish, QueueItem
 
@@ -23,6 +32,7 @@ class Blob:
 
     body: bytes
     facts: Facts
+    thread: int
     refs: int = 0
 
 
@@ -90,6 +100,13 @@ class Home:
     boxes: dict[int, Box] = field(default_factory=dict)
     subscriptions: set[str] = field(default_factory=set)
     kept: dict[tuple[int, int], Kept] = field(default_factory=dict)
+    threads: dict[int, int] = field(default_factory=dict)
+    """By hash of Message-ID."""
+
+    @property
+    def messages(self) -> int:
+        """In all mailboxes together."""
+        return sum(len(box.messages) for box in self.boxes.values())
 
     def row(self, box: Box) -> Mailbox:
         """The mailbox as values, counted afresh."""
@@ -121,8 +138,12 @@ class Home:
     def by_name(self, name: str) -> Box | None:
         return next((box for box in self.boxes.values() if box.name == name), None)
 
-    def has_room(self, size: int) -> bool:
-        return not self.account.quota or self.used + size <= self.account.quota
+    def no_room(self, size: int, count: int) -> Refusal | None:
+        """Why so many octets in so many messages do not fit."""
+        account = self.account
+        return rules.no_room(
+            account.quota, self.used + size, account.max_messages, self.messages + count
+        )
 
 
 @dataclass(slots=True)
@@ -146,6 +167,9 @@ class State:
     homes: dict[int, Home] = field(default_factory=dict)
     blobs: dict[int, Blob] = field(default_factory=dict)
     queue: dict[int, Queued] = field(default_factory=dict)
+    annotations: dict[tuple[int, int, int], dict[str, bytes]] = field(default_factory=dict)
+    """By account, mailbox and user."""
+    access: dict[tuple[int, int], dict[str, Rights]] = field(default_factory=dict)
     last_account: int = 0
     last_mailbox: int = 0
     last_blob: int = 0
@@ -168,17 +192,47 @@ class State:
         self.last_mailbox += 1
         self.last_uidvalidity = rules.next_uidvalidity(self.last_uidvalidity, self.clock.now())
         box = Box(self.last_mailbox, name, self.last_uidvalidity, modseq, modseq, use)
+        above = home.by_name(name.rpartition(SEPARATOR)[0])
+        if above is not None and (home.account.id, above.id) in self.access:
+            # RFC 4314 §4: a new mailbox has the list of its parent
+            inherited = dict(self.access[home.account.id, above.id])
+            self.access[home.account.id, box.id] = inherited
         home.boxes[box.id] = box
         return box
+
+    def forget_box(self, account: int, mailbox: int) -> None:
+        """Drop what hangs on a mailbox that is gone."""
+        self.access.pop((account, mailbox), None)
+        for key in [key for key in self.annotations if key[:2] == (account, mailbox)]:
+            del self.annotations[key]
+
+    def forget_account(self, account: int, address: str) -> None:
+        """Drop what hangs on an account that is gone, and its name from the lists of others."""
+        for key in [key for key in self.annotations if account in (key[0], key[2])]:
+            del self.annotations[key]
+        for place, entries in list(self.access.items()):
+            for identifier in (address, "-" + address):
+                entries.pop(identifier, None)
+            if place[0] == account or not entries:
+                del self.access[place]
 
     def commit(self, changes: Sequence[Change]) -> None:
         """A commit is nothing here; the publishing is as everywhere."""
         if changes:
             self.publish(changes)
 
-    def keep(self, body: bytes, facts: Facts) -> int:
+    def keep(self, body: bytes, facts: Facts, homes: Sequence[Home]) -> int:
+        """A new blob, which goes to these accounts."""
         self.last_blob += 1
-        self.blobs[self.last_blob] = Blob(body, facts)
+        known: dict[int, int] = {}
+        for home in reversed(homes):
+            known |= {one: home.threads[one] for one in facts.kin if one in home.threads}
+        thread = rules.thread_of(facts.kin, known, self.last_blob)
+        for home in homes:
+            for one in facts.kin:
+                if one:
+                    home.threads.setdefault(one, thread)
+        self.blobs[self.last_blob] = Blob(body, facts, thread)
         return self.last_blob
 
     def release(self, blob: int) -> int:
@@ -208,10 +262,16 @@ class State:
         return message
 
     def duplicate(
-        self, box: Box, olds: Sequence[Message], to_home: Home, to_box: Box, modseq: int
+        self,
+        box: Box,
+        olds: Sequence[Message],
+        to_home: Home,
+        to_box: Box,
+        modseq: int,
+        scope: FlagScope = EVERY_FLAG,
     ) -> list[Message]:
         """The same messages in another mailbox; its keywords learn theirs in one go."""
-        flags = [to_flag_set(old.flags, box.keywords) for old in olds]
+        flags = [scope.cut(to_flag_set(old.flags, box.keywords)) for old in olds]
         intern_keywords({name for some in flags for name in some.keywords}, to_box.keywords)
         return [
             self.put(
