@@ -106,17 +106,20 @@ class Session:
 
     async def _handle(self, events: list[Event]) -> None:
         while events:
-            for event in events:
-                await self._answer(event)
+            for number, event in enumerate(events, 1):
+                refused = await self._answer(event)
                 if self.over:
                     return
+                if number == len(events) and self.engine.gated:  # only the last can be a gate
+                    if not refused:
+                        raise RuntimeError(f"{type(event).__name__}: a gate was left shut")
+                    self.engine.refuse()
             events = self.engine.resume()
 
-    async def _answer(self, event: Event) -> None:
+    async def _answer(self, event: Event) -> bool:
+        """Have an event answered; True when that failed."""
         try:
             await self._handlers[type(event)](self, event)
-            if self.engine.gated:
-                raise RuntimeError("a gate was left shut")
         except NetFault:
             raise
         except Temporary as error:
@@ -128,10 +131,11 @@ class Session:
                 self._give_up(Phrase.BROKEN, render.SYS_PERM)
             else:
                 self._give_up(Phrase.TRY_LATER, render.SYS_TEMP)
+        else:
+            return False
+        return True
 
     def _give_up(self, phrase: Phrase, code: str) -> None:
-        if self.engine.gated:
-            self.engine.refuse()
         self.exchange = None
         self.write(self.voice.err(phrase, code))
 
