@@ -125,17 +125,18 @@ async def rooms(
     directory: Path,
     *people: str,
     store: Store | None = None,
+    bus: LocalBus | None = None,
     domain: str = "example.test",
     rng: Rng | None = None,
     login: LoginOptions | None = None,
 ) -> AsyncIterator[Rooms]:
     """Rooms with a domain and these accounts; everything is stopped afterwards.
 
-    ``rng`` and ``login`` are for log-in alone.
+    ``bus``: what a given store publishes to. ``rng`` and ``login`` are for log-in alone.
     """
     clock = SystemClock()
     rng = rng or SystemRng()
-    bus = LocalBus()
+    bus = bus or LocalBus()
     store = store or MemoryStore(bus.publish, clock)
     lane = Lane("crypto")
     passwords = Passwords(lane, rng, CHEAP)

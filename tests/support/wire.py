@@ -8,6 +8,8 @@ import ssl
 PATIENCE = 20.0
 """Seconds to wait for the server before a test fails."""
 
+LONGEST_LINE = 1 << 24
+
 
 class Wire:
     """One connection to 127.0.0.1."""
@@ -20,7 +22,9 @@ class Wire:
     async def connect(cls, port: int, tls: ssl.SSLContext | None = None) -> Wire:
         """Connect, with TLS from the first octet when there is a context."""
         name = "localhost" if tls else None
-        opened = asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname=name)
+        opened = asyncio.open_connection(
+            "127.0.0.1", port, ssl=tls, server_hostname=name, limit=LONGEST_LINE
+        )
         return cls(*await asyncio.wait_for(opened, PATIENCE))
 
     async def send(self, octets: bytes) -> None:
@@ -53,11 +57,14 @@ class Wire:
         return lines
 
     async def message(self) -> bytes:
-        """A POP3 multi-line answer after its first line, its dots taken away."""
+        """A POP3 multi-line answer after its first line, its dots taken away.
+
+        As most clients do it: a line ends at LF, whatever is before it.
+        """
         out: list[bytes] = []
         while True:
             line = await asyncio.wait_for(self._reader.readline(), PATIENCE)
-            assert line.endswith(b"\r\n"), line
+            assert line.endswith(b"\n"), line
             if line == b".\r\n":
                 return b"".join(out)
             out.append(line[1:] if line.startswith(b".") else line)
