@@ -23,6 +23,7 @@ from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.api import Copied, FlagOp, Removed, Stored
 from pillarbox.store.sqlite.picks import Pick, pick
+from pillarbox.store.sqlite.transpose import transpose
 from pillarbox.store.sqlite.tx import Box, Home, Tx
 
 _THERE = "m.account = :account AND m.mailbox = :mailbox"
@@ -57,12 +58,12 @@ class Found:
 def find(tx: Tx, box: Box, uids: NumSet | None, extra: str = "") -> Found:
     """Those of ``uids`` that are there."""
     chosen = pick(uids)
-    rows = tx.all(
+    rows = tx.db.execute(
         f"SELECT m.uid, m.flags, m.size FROM {chosen.source} msg m"
         f" WHERE {_THERE} {chosen.where} {extra} {chosen.order}",
         {"account": box.account, "mailbox": box.id, **chosen.values},
     )
-    return Found(*zip(*rows, strict=True)) if rows else Found((), (), ())
+    return Found(*transpose(rows, 3))
 
 
 def set_flags(
@@ -98,12 +99,13 @@ def set_flags(
             values,
         ))  # fmt: skip
     new = _NEW_FLAGS[op]
-    rows = tx.all(
+    rows = tx.db.execute(
         f"SELECT m.uid, m.flags, {new} FROM {chosen.source} msg m WHERE {_THERE}"
         f" {chosen.where} AND m.modseq <= :since AND m.flags <> ({new}) {chosen.order}",
         values,
     )
-    if not rows:
+    numbers, olds, news = transpose(rows, 3)
+    if not numbers:
         return Stored(0, NumSet(), failed)
     modseq = home.stamp()
     target = new.replace("m.flags", "flags")
@@ -113,7 +115,6 @@ def set_flags(
         f" AND modseq <= :since AND flags <> ({target})",
         {**values, "modseq": modseq},
     )
-    numbers, olds, news = zip(*rows, strict=True)
     before, after = Found(numbers, olds, ()), Found(numbers, news, ())
     box.unseen += after.unseen - before.unseen
     box.deleted += after.deleted - before.deleted

@@ -15,6 +15,7 @@ from pillarbox.store.blobs.codec import decode
 from pillarbox.store.rules import BYTES_BATCH, ROWS_BATCH
 from pillarbox.store.sqlite.picks import pick
 from pillarbox.store.sqlite.reader import Reader
+from pillarbox.store.sqlite.transpose import transpose
 from pillarbox.store.sqlite.tx import BOX_COLUMNS, read_box
 
 _BOX = (
@@ -61,13 +62,11 @@ async def load(reader: Reader, account: int, mailbox: int) -> Snapshot | None:
         cursor = db.execute(_LOAD, (account, mailbox))
 
         def more() -> bool:
-            slice_ = list(islice(cursor, _SLICE))
-            if slice_:
-                uids, modseqs, flags = zip(*slice_, strict=True)
-                found.uids.extend(uids)
-                found.modseqs.extend(modseqs)
-                found.flags.extend(flags)
-            return len(slice_) == _SLICE
+            uids, modseqs, flags = transpose(islice(cursor, _SLICE), 3)
+            found.uids.extend(uids)
+            found.modseqs.extend(modseqs)
+            found.flags.extend(flags)
+            return len(uids) == _SLICE
 
         while await reader.slice(more):
             await reader.breathe()
