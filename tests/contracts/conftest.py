@@ -12,7 +12,9 @@ from support.storekit import INLINE, Kit, open_kit
 
 OPTIONS = {
     "sqlite": Options(inline_limit=INLINE, switch_interval=None),
-    "sqlite-thread": Options(inline_limit=INLINE, switch_interval=None, write_on_loop=False),
+    "sqlite-thread": Options(
+        inline_limit=INLINE, switch_interval=None, write_on_loop=False, slow_read=-1.0
+    ),
 }
 
 

@@ -11,7 +11,7 @@ Every statement outside a transaction sees all that was committed before it bega
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -85,7 +85,7 @@ class Reader:
         """Run one bounded piece of reading where it hurts least."""
         if self._slow:
             self._slow -= 1
-            return await self._lane.run(read, *args, **kwargs)
+            return await _to_the_end(self._lane.run(read, *args, **kwargs))
         began = self._clock.monotonic()
         result = read(*args, **kwargs)
         if self._clock.monotonic() - began > self._options.slow_read:
@@ -107,3 +107,22 @@ class Reader:
         for db in self._spare:
             db.close()
         self._spare.clear()
+
+
+async def _to_the_end(call: Coroutine[Any, Any, T]) -> T:
+    """Await ``call``; when cancelled meanwhile, only once it is over.
+
+    Whoever waits for a slice gives its connection back afterwards, and a thread must not be at
+    work on it then.
+    """
+    job = asyncio.ensure_future(call)
+    cancelled = False
+    while not job.done():
+        try:
+            await asyncio.wait([job])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        job.exception()  # looked at, so that nobody complains about it
+        raise asyncio.CancelledError
+    return job.result()
