@@ -16,6 +16,27 @@ LINES = st.sampled_from(
         b"=" * 13_000 + b"\r\n", b"GET / HTTP/1.1\r\n", b"\xff\xfe\r\n",
     ]
 )  # fmt: skip
+COMMAND_LINES = {
+    "USER": b"USER ann",
+    "PASS": b"PASS secret",
+    "APOP": b"APOP ann 0123",
+    "AUTH": b"AUTH PLAIN",
+    "STLS": b"STLS",
+    "UTF8": b"UTF8",
+    "LANG": b"LANG",
+    "CAPA": b"CAPA",
+    "STAT": b"STAT",
+    "LIST": b"LIST",
+    "UIDL": b"UIDL",
+    "RETR": b"RETR 1",
+    "TOP": b"TOP 1 0",
+    "DELE": b"DELE 1",
+    "RSET": b"RSET",
+    "NOOP": b"NOOP",
+    "QUIT": b"QUIT",
+}
+"""One way to say each command."""
+
 STREAMS = st.lists(st.one_of(LINES, st.binary(max_size=20)), max_size=25).map(b"".join)
 
 

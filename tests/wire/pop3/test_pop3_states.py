@@ -10,26 +10,7 @@ import pillarbox.wire.pop3 as room
 from pillarbox.wire.pop3.commands import COMMANDS, Rule, State, state_table
 from pillarbox.wire.pop3.events import Event, Fault, FaultKind, Quit
 from pillarbox.wire.pop3.server import Engine
-
-LINES = {
-    "USER": b"USER ann",
-    "PASS": b"PASS secret",
-    "APOP": b"APOP ann 0123",
-    "AUTH": b"AUTH PLAIN",
-    "STLS": b"STLS",
-    "UTF8": b"UTF8",
-    "LANG": b"LANG",
-    "CAPA": b"CAPA",
-    "STAT": b"STAT",
-    "LIST": b"LIST",
-    "UIDL": b"UIDL",
-    "RETR": b"RETR 1",
-    "TOP": b"TOP 1 0",
-    "DELE": b"DELE 1",
-    "RSET": b"RSET",
-    "NOOP": b"NOOP",
-    "QUIT": b"QUIT",
-}
+from support.pop3streams import COMMAND_LINES as LINES
 
 
 def engine_in(state: State) -> Engine:
