@@ -105,12 +105,32 @@ def test_lone_newlines_are_mended(data: bytes, places: list[int]) -> None:
     assert not ends.broken
 
 
-@given(octets, cuts, st.sampled_from([REFUSE, NORMALISE, None]), st.integers(0, 30))
+@given(octets, cuts)
+def test_dots_doubled_behind_a_bare_newline(data: bytes, places: list[int]) -> None:
+    """As a definition: of the dots that a bare LF is followed by, two are one."""
+    ends = LineEnds(NORMALISE, doubled=True)
+    out = b"".join([ends.feed(piece) for piece in cut(data, places)]) + ends.finish()
+    assert out == LONE.sub(b"\r\n", re.sub(rb"(?<!\r)\n\.\.", b"\n.", data))
+
+
+@given(st.lists(st.sampled_from([b".", b"..", b"...", b"a.", b"", b". "]), max_size=20), cuts)
+def test_what_smtplib_doubles_is_undoubled(lines: list[bytes], places: list[int]) -> None:
+    """Octets with bare LF given to ``smtplib.SMTP.data``, which puts a dot at ``(?m)^\\.``."""
+    text = b"begin\n" + b"\n".join(lines)
+    wire = re.sub(rb"(?m)^\.", b"..", text) + b"\r\n.\r\n"
+    content, over = read(cut(wire, places))
+    assert over == len(wire)
+    ends = LineEnds(NORMALISE, doubled=True)
+    out = b"".join([ends.feed(piece) for piece in cut(content, places)]) + ends.finish()
+    assert out == text.replace(b"\n", b"\r\n") + b"\r\n"
+
+
+@given(octets, cuts, st.sampled_from([REFUSE, NORMALISE, None]), st.integers(0, 30), st.booleans())
 def test_the_verdict_does_not_depend_on_packets(
-    data: bytes, places: list[int], rule: BareNewline | None, limit: int
+    data: bytes, places: list[int], rule: BareNewline | None, limit: int, doubled: bool
 ) -> None:
     def run(pieces: list[bytes]) -> tuple[object, bytes | None]:
-        content = Content(rule, limit)
+        content = Content(rule, limit, doubled=doubled)
         out = b"".join([content.feed(piece) for piece in pieces]) + content.finish()
         assert content.received == len(data)
         assert content.size == len(out)

@@ -9,6 +9,7 @@ over lines.
 from __future__ import annotations
 
 import io
+import re
 
 from pillarbox.model.reply import Reply
 from pillarbox.wire.smtp.options import BareNewline
@@ -16,6 +17,10 @@ from pillarbox.wire.smtp.replies import BARE_NEWLINE, TOO_BIG
 
 _FEW_DOTS = 64
 """Up to so many dots are cut out one by one, which saves the passes that many are worth."""
+
+_BARE_DOTS = re.compile(rb"(?<!\r)\n\.\.")
+_BARE_LINE = re.compile(rb"(?<!\r)\n\.?\Z")
+"""The end of a block in which a line has begun that may go on with two dots."""
 
 
 class DotReader:
@@ -96,24 +101,28 @@ class LineEnds:
     The standard library's newline decoder does the finding: it notes, at memory speed, which
     kinds of line end a text had. A CR at the end of a block waits for the next one, since a
     BDAT chunk may end between CR and LF.
+
+    ``doubled``: the content came by DATA, and where a bare LF is mended, ``..`` behind it becomes
+    a dot: whoever takes LF for a line end doubled the dots there (Python's smtplib, given octets).
     """
 
-    __slots__ = ("_decoder", "_held", "_mend", "broken")
+    __slots__ = ("_decoder", "_doubled", "_held", "_mend", "broken")
 
-    def __init__(self, rule: BareNewline) -> None:
+    def __init__(self, rule: BareNewline, *, doubled: bool = False) -> None:
         self._decoder = io.IncrementalNewlineDecoder(None, False)
         self._mend = rule is BareNewline.NORMALISE
-        self._held = False
+        self._doubled = doubled
+        self._held = b""  # the tail of a block that the next one decides about
         self.broken = False
         """True once a lone CR or LF was met and not mended."""
 
     def feed(self, data: bytes) -> bytes:
         """What to hand on; meaningless once ``broken``."""
         if self._held:
-            data = b"\r" + data
-            self._held = False
+            data = self._held + data
+            self._held = b""
         if data.endswith(b"\r"):
-            self._held = True
+            self._held = b"\r"
             data = data[:-1]
         self._decoder.reset()
         self._decoder.decode(data.decode("latin-1"), final=True)
@@ -122,15 +131,23 @@ class LineEnds:
         if not self._mend:
             self.broken = True
             return b""
-        return mend(data)
+        return mend(self._undoubled(data) if self._doubled else data)
+
+    def _undoubled(self, data: bytes) -> bytes:
+        if not self._held:
+            tail = _BARE_LINE.search(data, max(0, len(data) - 3))
+            if tail is not None:
+                self._held = tail[0]
+                data = data[: tail.start()]
+        return _BARE_DOTS.sub(b"\n.", data)
 
     def finish(self) -> bytes:
         """What is left at the end of the content."""
-        if not self._held:
+        held, self._held = self._held, b""
+        if not held:
             return b""
-        self._held = False
         self.broken = self.broken or not self._mend
-        return b"\r\n" if self._mend else b""
+        return mend(held) if self._mend else b""
 
 
 def mend(data: bytes) -> bytes:
@@ -142,12 +159,13 @@ class Content:
     """One message on its way in, by DATA or in chunks: counts it and finds it wanting.
 
     ``rule`` None lets every octet pass, which is what BINARYMIME promises (RFC 3030 §3).
+    ``doubled``: it comes by DATA, where dots are doubled.
     """
 
     __slots__ = ("_ends", "_max_size", "received", "size")
 
-    def __init__(self, rule: BareNewline | None, max_size: int) -> None:
-        self._ends = LineEnds(rule) if rule is not None else None
+    def __init__(self, rule: BareNewline | None, max_size: int, *, doubled: bool = False) -> None:
+        self._ends = LineEnds(rule, doubled=doubled) if rule is not None else None
         self._max_size = max_size
         self.received = 0
         """Octets that came, dots taken off: the size of RFC 1870 §6."""

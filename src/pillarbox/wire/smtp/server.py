@@ -204,7 +204,7 @@ class Engine(Reading):
 
     def _data(self, _asked: Data, reply: Reply, _keep: None) -> None:
         if reply.code // 100 == 3:
-            self._open_content()
+            self._open_content(doubled=True)
             self._enter(self._cell)
         elif reply.ok:
             raise RuntimeError("DATA is accepted with 354")
@@ -213,17 +213,18 @@ class Engine(Reading):
         if not reply.ok:
             self._refusal = reply
         elif self._content is None:
-            self._open_content()
+            self._open_content(doubled=False)
         self._enter(self._cell)
         return b""
 
-    def _open_content(self) -> None:
+    def _open_content(self, *, doubled: bool) -> None:
         sender = self.session.sender
         binary = sender is not None and sender.body == "BINARYMIME"
         self._dots = DotReader()
         self._content = Content(
             None if binary else self.options.newline,  # RFC 3030 §3: not an octet is touched
             self.options.max_size,
+            doubled=doubled,
         )
 
     def _chunk_end(self, asked: ChunkEnd, reply: Reply, _keep: None) -> None:
