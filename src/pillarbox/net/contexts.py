@@ -148,3 +148,14 @@ def _chooser(
             obj.context = found
 
     return choose
+
+
+class ClientTls:
+    """The contexts for dialling out: one that checks nothing, one that checks everything."""
+
+    def __init__(self, *, ca: bytes | None = None, certificate: KeyPair | None = None) -> None:
+        """``ca`` and ``certificate`` as for ``client_context``."""
+        self.unchecked = client_context(verify=False, certificate=certificate)
+        """For opportunistic TLS (RFC 7435), and where the caller judges the chain (DANE)."""
+        self.checked = client_context(ca=ca, certificate=certificate)
+        """For a peer that must be who it says (RFC 9525)."""

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from pillarbox.net.certs import end_point
 from pillarbox.net.faults import TlsFailed
@@ -24,6 +24,10 @@ from pillarbox.net.faults import TlsFailed
 PIECE = 8192
 #: The largest plaintext of one record. RFC 8446 §5.1
 RECORD = 16384
+
+
+#: What OpenSSL's wrapper calls the binary form of a certificate.
+_DER: Final = 2
 
 
 class TlsContext(ssl.SSLContext):
@@ -52,7 +56,8 @@ class TlsInfo:
     """Facts of an established TLS connection.
 
     ``peer_certificate`` is DER, None if the peer showed none. ``channel_bindings`` maps the names
-    of RFC 5929 and RFC 9266 to what SASL's -PLUS mechanisms mix in.
+    of RFC 5929 and RFC 9266 to what SASL's -PLUS mechanisms mix in. ``peer_chain``: what a server
+    showed, leaf first, as it came and unchecked (DANE needs all of it); empty on our own doors.
     """
 
     version: str
@@ -62,6 +67,7 @@ class TlsInfo:
     resumed: bool
     peer_certificate: bytes | None
     channel_bindings: Mapping[str, bytes]
+    peer_chain: tuple[bytes, ...] = ()
 
 
 class TlsLayer:
@@ -154,6 +160,7 @@ class TlsLayer:
             resumed=obj.session_reused or False,
             peer_certificate=obj.getpeercert(binary_form=True),
             channel_bindings=self._channel_bindings(version),
+            peer_chain=() if self._server_side else _chain(obj),
         )
 
     def _decrypt(self, data: bytes | memoryview) -> bytes:
@@ -196,6 +203,16 @@ class TlsLayer:
             certificate = obj.getpeercert(binary_form=True)
             found["tls-server-end-point"] = end_point(certificate) if certificate else None
         return MappingProxyType({name: value for name, value in found.items() if value})
+
+
+def _chain(obj: ssl.SSLObject) -> tuple[bytes, ...]:
+    """The certificates a server showed, DER. Public from Python 3.13 on; older ones have it one
+    layer down, since 3.10."""
+    shown: Any = getattr(obj, "get_unverified_chain", None)
+    if shown is None:
+        shown = getattr(getattr(obj, "_sslobj", None), "get_unverified_chain", None)
+    chain = shown() if shown is not None else None
+    return tuple(one if isinstance(one, bytes) else one.public_bytes(_DER) for one in chain or ())
 
 
 def _reason(error: ssl.SSLError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pillarbox.dns.answers import FAILED, Answer, Kind, Record, Status
+from pillarbox.dns.answers import FAILED, Answer, Kind, Mx, Record, Srv, Status, Tlsa
 
 
 class FakeResolver:
@@ -25,6 +25,11 @@ class FakeResolver:
         self.failing = set(failing)
         self.secure = tuple(secure)
         self.asked: list[tuple[str, Kind]] = []
+
+    def add(self, name: str, *records: Record) -> None:
+        """More records of a type that their class tells: MX, SRV, TLSA, TXT."""
+        kind = {Mx: Kind.MX, Srv: Kind.SRV, Tlsa: Kind.TLSA, bytes: Kind.TXT}[type(records[0])]
+        self.zone[name.lower(), kind] = records
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         self.asked.append((name, kind))

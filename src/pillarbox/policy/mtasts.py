@@ -1,0 +1,171 @@
+"""What a domain says about TLS to its mail hosts (MTA-STS, RFC 8461).
+
+Text to values, and a cache that keeps a policy as long as the domain asked for: an attacker who
+suppresses DNS or HTTPS must not make us forget it (§5.1, §10.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from pillarbox.base.clock import Clock
+from pillarbox.base.log import Logger
+from pillarbox.dns.answers import Kind, Resolver
+
+log = Logger("mtasts")
+
+LONGEST = 31_557_600
+"""Seconds; §3.2 allows no more."""
+MAX_MX = 200
+_ID = re.compile(r"[A-Za-z0-9]{1,32}\Z")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
+
+
+class Mode(Enum):
+    ENFORCE = "enforce"
+    TESTING = "testing"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """§3.2. ``max_age`` in seconds; ``mx`` lower-case patterns."""
+
+    mode: Mode
+    max_age: int
+    mx: tuple[str, ...] = ()
+
+    def lists(self, host: str) -> bool:
+        """Whether ``host`` may take the domain's mail (§4.1): a ``*`` stands for one label."""
+        host = host.lower().rstrip(".")
+        return host in self.mx or "*." + host.partition(".")[2] in self.mx
+
+
+def read_record(texts: list[bytes]) -> str | None:
+    """The id in the TXT record (§3.1); None unless there is exactly one that is right."""
+    ours = [text for text in texts if re.match(rb"v=STSv1[ \t]*(;|\Z)", text)]
+    if len(ours) != 1:
+        return None
+    for field in ours[0].decode("ascii", "replace").split(";")[1:]:
+        key, _, value = field.partition("=")
+        if key.strip() == "id":
+            return value.strip() if _ID.match(value.strip()) else None
+    return None
+
+
+def read_policy(data: bytes) -> Policy | None:
+    """The body of the policy file (§3.2); None when it is not one."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    first: dict[str, str] = {}
+    mx: list[str] = []
+    for line in re.split(r"\r?\n", text):
+        key, colon, value = line.partition(":")
+        key, value = key.strip(" \t"), value.strip(" \t")
+        if not colon and not line.strip():
+            continue
+        if not colon or not _KEY.match(key):
+            return None
+        if key == "mx":
+            mx.append(value.lower().rstrip("."))
+        else:
+            first.setdefault(key, value)
+    return _policy(first, mx)
+
+
+def _policy(first: dict[str, str], mx: list[str]) -> Policy | None:
+    age = first.get("max_age", "")
+    known = {mode.value for mode in Mode}
+    if first.get("version") != "STSv1" or first.get("mode") not in known:
+        return None
+    if not (age.isascii() and age.isdigit() and len(age) <= 10) or len(mx) > MAX_MX:
+        return None
+    mode = Mode(first["mode"])
+    if mode is not Mode.NONE and not mx:
+        return None
+    return Policy(mode, min(int(age), LONGEST), tuple(mx))
+
+
+Fetch = Callable[[str], Awaitable[bytes | None]]
+"""The policy file of a domain over HTTPS as §3.3 demands it; None when there is none to be had."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    id: str
+    policy: Policy | None
+    until: float
+    """Seconds since 1970: the policy counts so long."""
+    checked: float
+    """When DNS or the web server was last asked."""
+
+
+class Policies:
+    """The cache. One for a process."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        fetch: Fetch,
+        clock: Clock,
+        *,
+        most: int = 10_000,
+        pause: float = 300.0,
+    ) -> None:
+        """``most``: domains kept. ``pause``: seconds until a domain is asked again (§3.3)."""
+        self._resolver = resolver
+        self._fetch = fetch
+        self._clock = clock
+        self._most = most
+        self._pause = pause
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._asking: dict[str, asyncio.Lock] = {}
+
+    async def of(self, domain: str) -> Policy | None:
+        """The policy in force for ``domain`` (A-labels), None when it has none."""
+        domain = domain.lower().rstrip(".")
+        if domain.startswith("["):
+            return None
+        lock = self._asking.setdefault(domain, asyncio.Lock())
+        try:
+            async with lock:
+                return await self._of(domain)
+        finally:
+            if not lock.locked():
+                self._asking.pop(domain, None)
+
+    async def _of(self, domain: str) -> Policy | None:
+        now = self._clock.now()
+        kept = self._kept.get(domain)
+        if kept is not None and now - kept.checked < self._pause:
+            return kept.policy if now < kept.until else None
+        answer = await self._resolver.ask(f"_mta-sts.{domain}", Kind.TXT)
+        found = read_record(answer.octets) if answer else None
+        if kept is not None and now < kept.until:
+            kept.checked = now
+            if found is None or found == kept.id:
+                return kept.policy  # §5.1: a policy lives on without its record
+        elif found is None:
+            self._kept.pop(domain, None)
+            return None
+        data = await self._fetch(domain)
+        policy = read_policy(data) if data is not None else None
+        if policy is None:
+            log.info("mtasts.no-policy", domain=domain, fetched=data is not None)
+            if kept is not None and now < kept.until:
+                return kept.policy
+        self._keep(domain, _Kept(found or "", policy, now + (policy.max_age if policy else 0), now))
+        return policy
+
+    def _keep(self, domain: str, entry: _Kept) -> None:
+        self._kept[domain] = entry
+        self._kept.move_to_end(domain)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
