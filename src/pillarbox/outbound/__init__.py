@@ -1,0 +1,1 @@
+"""Floor 6: mail on its way to other servers."""

@@ -1,0 +1,112 @@
+"""The message as it goes out: without our own Return-Path, signed, in 7 bits where it must be.
+
+The stored message stays what it is; what changes is a new beginning and, rarely, a whole new
+form. Pieces are read from the store as they are sent, so a large message costs no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from pillarbox.message import header
+from pillarbox.message.sevenbit import seven_bit
+from pillarbox.model.transaction import Envelope, Sender
+from pillarbox.store.api import Blobs, QueueItem
+
+_HEAD = 256 * 1024
+"""Octets of the beginning that are looked at."""
+
+Pieces = Callable[[], AsyncIterator[bytes]]
+Sign = Callable[[Envelope, Pieces], Awaitable[bytes]]
+"""Header fields to put in front (RFC 6376 §3.5), b'' for none, of a message given in pieces."""
+
+
+async def unsigned(envelope: Envelope, pieces: Pieces) -> bytes:  # noqa: ARG001
+    """A ``Sign`` that signs nothing."""
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """``size`` in octets; ``pieces`` may be called again for every attempt."""
+
+    sender: Sender
+    size: int
+    pieces: Pieces
+    ascii_header: bool = True
+
+    def plain(self) -> Letter:
+        """The same without SMTPUTF8 where only its sender's program thought it needed it."""
+        address = self.sender.address
+        if not self.ascii_header or (address is not None and not address.is_ascii):
+            return self
+        return replace(self, sender=replace(self.sender, smtputf8=False))
+
+
+class Letters:
+    """Makes the forms of one queued message, each once."""
+
+    def __init__(self, item: QueueItem, blobs: Blobs, sign: Sign = unsigned) -> None:
+        self._item = item
+        self._blobs = blobs
+        self._sign = sign
+        self._made: Letter | None = None
+        self._narrow: Letter | None = None
+        self._tried = False
+
+    async def letter(self) -> Letter:
+        """The message as it is."""
+        if self._made is None:
+            blob = self._item.blob
+            head = await self._blobs.read(blob, 0, _HEAD)
+            skip = _return_path(head)
+
+            def pieces() -> AsyncIterator[bytes]:
+                return self._blobs.stream(blob, skip)
+
+            section = header.section(head, 0, len(head))
+            self._made = await self._finish(
+                pieces,
+                self._item.size - skip,
+                self._item.envelope.sender.body,
+                head[: section.body_start].isascii(),
+            )
+        return self._made
+
+    async def seven_bit(self) -> Letter | None:
+        """The message in ASCII; None when it has no such form (RFC 6152 §3)."""
+        if not self._tried:
+            self._tried = True
+            data = await self._blobs.read(self._item.blob)
+            converted = seven_bit(data[_return_path(data[:_HEAD]) :])
+            if converted is not None:
+
+                async def pieces() -> AsyncIterator[bytes]:
+                    yield converted
+
+                self._narrow = await self._finish(pieces, len(converted), "7BIT", True)
+        return self._narrow
+
+    async def _finish(self, pieces: Pieces, size: int, body: str, ascii_header: bool) -> Letter:
+        """Sign, and count the signature in."""
+        front = await self._sign(self._item.envelope, pieces)
+
+        async def signed() -> AsyncIterator[bytes]:
+            if front:
+                yield front
+            async for piece in pieces():
+                yield piece
+
+        size += len(front)
+        sender = replace(self._item.envelope.sender, size=size, body=body)
+        return Letter(sender, size, signed, ascii_header)
+
+
+def _return_path(head: bytes) -> int:
+    """Octets of the Return-Path that our door wrote in front: it is for final delivery only
+    (RFC 5321 §4.4)."""
+    section = header.section(head, 0, len(head))
+    if section.fields and section.fields[0].name == b"return-path":
+        return section.fields[0].end
+    return 0

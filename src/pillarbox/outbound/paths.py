@@ -1,0 +1,169 @@
+"""Which ways lead to a destination, best first, each with the TLS it must have.
+
+DANE goes before MTA-STS (RFC 8461 §2), both before taking what is there (RFC 7435). A way that
+a policy forbids is not in the list; why is told by a ``Blocked``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pillarbox.base.ids import Rng
+from pillarbox.dns.answers import Kind, Resolver, Status, Tlsa
+from pillarbox.model.reply import Reply
+from pillarbox.outbound.options import OPPORTUNISTIC, Demand, Level, Options, Relay, Way
+from pillarbox.policy import dane
+from pillarbox.policy.mtasts import Mode, Policies, Policy
+from pillarbox.policy.nexthop import DNS_FAILED, Host, addresses, next_hop
+
+NO_ADDRESS = Reply(450, "4.4.4", "The mail host has no address that can be used")
+TLSA_FAILED = Reply(451, "4.7.5", "The DNS of the mail host does not say whom to trust")
+NOT_IN_POLICY = Reply(451, "4.7.5", "The mail host is not in the domain's MTA-STS policy")
+NOT_SECURE = Reply(
+    550, "5.7.10", "REQUIRETLS: nothing says securely which servers take the domain's mail"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A host that cannot be used; ``reply`` says why. ``result`` by RFC 8460 §4.3."""
+
+    host: str
+    reply: Reply
+    policy: str = ""
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Finds ways. Knows nothing of connections."""
+
+    options: Options
+    resolver: Resolver
+    rng: Rng
+    policies: Policies | None = None
+    """MTA-STS; None does without."""
+
+    async def relayed(self, relay: Relay, sender: str) -> AsyncIterator[Way | Blocked]:
+        """The ways to a relay: named by the operator, so loopback and any port are fine."""
+        demand = Demand(relay.level) if relay.level is not Level.MAY else OPPORTUNISTIC
+        if relay.host.startswith("/"):
+            found: list[str] | None = [relay.host]
+        elif _ip(relay.host):
+            found = [relay.host]
+        else:
+            found = await addresses(Host(relay.host), self.resolver, ipv6=self.options.ipv6)
+        if not found:
+            yield Blocked(relay.host, NO_ADDRESS if found == [] else DNS_FAILED)
+            return
+        for address in found:
+            yield Way(
+                relay.host,
+                address,
+                relay.port,
+                demand,
+                _source(self.options.sources, sender, address),
+                relay.implicit_tls,
+                relay.lmtp,
+                relay.login,
+            )
+
+    async def direct(
+        self, domain: str, sender: str, *, require_tls: bool = False
+    ) -> AsyncIterator[Way | Blocked]:
+        """The ways to the mail hosts of ``domain`` (RFC 5321 §5)."""
+        options = self.options
+        hop = await next_hop(domain, self.resolver, self.rng, own_names=(options.hostname,))
+        if isinstance(hop, Reply):
+            yield Blocked(domain, hop)
+            return
+        policy = await self.policies.of(domain) if self.policies and options.mta_sts else None
+        for host in hop.hosts:
+            found = await addresses(host, self.resolver, ipv6=options.ipv6)
+            demand = await self._demand(host, policy_allows(policy, host.name), require_tls)
+            if isinstance(demand, Blocked):
+                yield demand
+                continue
+            usable = [one for one in found or () if options.loopback or _outside(one)]
+            if not usable:
+                yield Blocked(host.name, DNS_FAILED if found is None else NO_ADDRESS)
+            for address in usable:
+                source = _source(options.sources, sender, address)
+                name = host.name
+                yield Way(
+                    name, address, options.port, replace(demand, names=(name, domain)), source
+                )
+
+    async def _demand(
+        self, host: Host, sts: tuple[Mode, bool] | None, require_tls: bool
+    ) -> Demand | Blocked:
+        if self.options.dane and host.secure:
+            records = await self._tlsa(host.name)
+            if records is None:
+                return Blocked(host.name, TLSA_FAILED, "tlsa", "tlsa-invalid")
+            if records:
+                good = dane.usable(records)
+                # RFC 7672 §2.2: with none that is usable, TLS all the same
+                level = Level.DANE if good else Level.MUST
+                if level is Level.DANE or not require_tls:
+                    return Demand(level, good, policy="tlsa")
+        if sts is not None:
+            mode, listed = sts
+            if mode is Mode.ENFORCE:
+                if not listed:
+                    return Blocked(host.name, NOT_IN_POLICY, "sts", "validation-failure")
+                return Demand(Level.VERIFIED, policy="sts")
+            if mode is Mode.TESTING and listed and not require_tls:  # RFC 8461 §5
+                return Demand(Level.VERIFIED, policy="sts", else_=OPPORTUNISTIC)
+        if require_tls:  # RFC 8689 §4.2.1
+            if host.secure:
+                return Demand(Level.VERIFIED)
+            return Blocked(host.name, NOT_SECURE)
+        return OPPORTUNISTIC
+
+    async def _tlsa(self, host: str) -> list[Tlsa] | None:
+        """The host's TLSA records as far as they may be believed; None when nobody can tell.
+
+        An address that was not validated makes TLSA records meaningless (RFC 7672 §2.2.2).
+        """
+        answers = [await self.resolver.ask(host, kind) for kind in (Kind.A, Kind.AAAA)]
+        if not any(answer and answer.secure for answer in answers):
+            return []
+        answer = await self.resolver.ask(f"_{self.options.port}._tcp.{host}", Kind.TLSA)
+        if answer.status is Status.FAILED:
+            return None  # RFC 7672 §2.1.1: not the same as having none
+        if not answer.secure:
+            return []
+        return [record for record in answer.records if isinstance(record, Tlsa)]
+
+
+def policy_allows(policy: Policy | None, host: str) -> tuple[Mode, bool] | None:
+    """The mode of an MTA-STS policy and whether it lists the host; None without policy."""
+    if policy is None or policy.mode is Mode.NONE:
+        return None
+    return policy.mode, policy.lists(host)
+
+
+def _ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _outside(address: str) -> bool:
+    """False for addresses that lead to this very machine or to nobody."""
+    ip = ipaddress.ip_address(address)
+    return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
+
+
+def _source(sources: Mapping[str, Sequence[str]], sender: str, address: str) -> str:
+    """The local address to come from, of the same family; '' leaves it to the kernel."""
+    if address.startswith("/"):
+        return ""
+    version = ipaddress.ip_address(address).version
+    chosen = sources.get(sender.rpartition("@")[2].lower(), sources.get("*", ()))
+    return next((one for one in chosen if ipaddress.ip_address(one).version == version), "")

@@ -1,0 +1,261 @@
+"""The transport to other servers: from queue rows to one report a recipient.
+
+For each destination the ways are tried in order until every recipient has an answer that is
+final, or the ways or the tries run out. After a message whose answer was lost nothing more is
+tried in this attempt: whoever took it may have kept it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from pillarbox.base.log import Logger
+from pillarbox.model.address import normal_domain, parse_address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Recipient, Remote
+from pillarbox.outbound.letter import Letters, Sign, unsigned
+from pillarbox.outbound.options import Demand, Level, Options, Relay, Way
+from pillarbox.outbound.paths import Blocked, Finder
+from pillarbox.outbound.pool import Pool
+from pillarbox.outbound.session import Refused, Session
+from pillarbox.queue.report import Report
+from pillarbox.queue.runner import route_of
+from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
+
+log = Logger("outbound")
+
+NO_WAY = Reply(451, "4.4.4", "No mail host of the domain could be tried")
+NOT_AN_ADDRESS = Reply(553, "5.1.3", "That is not a mail address")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsResult:
+    """One try at TLS, for the reports that domains ask for (RFC 8460 §4): ``result`` '' is a
+    success, else a type of §4.3."""
+
+    domain: str
+    policy: str
+    host: str
+    address: str
+    result: str
+
+
+Tally = Callable[[TlsResult], None]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Recipients of one destination, and what is known of each so far."""
+
+    domain: str
+    relay: Relay | None
+    places: list[int] = field(default_factory=list)
+    """Places in the rows that were given to ``attempt``."""
+    recipients: list[Recipient] = field(default_factory=list)
+
+
+class RemoteTransport:
+    """Implements ``queue.runner.Transport`` for ``Remote`` routes."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        finder: Finder,
+        pool: Pool,
+        *,
+        sign: Sign = unsigned,
+        tally: Tally = lambda result: None,  # noqa: ARG005
+    ) -> None:
+        self._blobs = blobs
+        self._finder = finder
+        self._pool = pool
+        self._options = finder.options
+        self._sign = sign
+        self._tally = tally
+
+    async def attempt(
+        self, item: QueueItem, recipients: Sequence[QueueRecipient]
+    ) -> Sequence[Report]:
+        """One report a row, in order. Never more than one message to a recipient."""
+        reports = [Report(NOT_AN_ADDRESS)] * len(recipients)
+        letters = Letters(item, self._blobs, self._sign)
+        for group in self._groups(item, recipients):
+            attempt = _Attempt(self._finder, self._pool, self._tally, item, letters, group)
+            for place, report in zip(group.places, await attempt.run(), strict=True):
+                reports[place] = report
+        return reports
+
+    def destination(self, item: QueueItem, recipient: QueueRecipient) -> str:
+        """What concurrency is counted by: a domain, or a relay."""
+        route = route_of(item, recipient)
+        domain = normal_domain(route.domain) if isinstance(route, Remote) else ""
+        relay = relay_for(self._options, _sender(item), domain)
+        return relay.key if relay else domain
+
+    def _groups(self, item: QueueItem, rows: Sequence[QueueRecipient]) -> list[_Group]:
+        groups: dict[str, _Group] = {}
+        sender = _sender(item)
+        for place, row in enumerate(rows):
+            address = parse_address(route_of(item, row).address)
+            if address is None:
+                continue
+            domain = normal_domain(address.domain)
+            relay = relay_for(self._options, sender, domain)
+            key = relay.key if relay else domain
+            group = groups.setdefault(key, _Group(domain, relay))
+            original = item.envelope.recipients[row.envelope_index]
+            orcpt = original.orcpt
+            if not orcpt and address != original.address:  # RFC 3461 §5.2.1
+                kind = "rfc822" if original.address.is_ascii else "utf-8"
+                orcpt = f"{kind};{original.address}"
+            group.places.append(place)
+            group.recipients.append(replace(original, address=address, orcpt=orcpt, routes=()))
+        return list(groups.values())
+
+
+class _Attempt:
+    """One destination of one message."""
+
+    def __init__(
+        self,
+        finder: Finder,
+        pool: Pool,
+        tally: Tally,
+        item: QueueItem,
+        letters: Letters,
+        group: _Group,
+    ) -> None:
+        self._finder = finder
+        self._pool = pool
+        self._tally = tally
+        self._item = item
+        self._letters = letters
+        self._group = group
+        self._reports: list[Report | None] = [None] * len(group.recipients)
+        self._open = list(range(len(group.recipients)))  # without a final answer
+        self._lost = False
+
+    async def run(self) -> list[Report]:
+        """A report for each recipient of the group."""
+        tries = 0
+        async for way in self._ways():
+            if isinstance(way, Blocked):
+                self._say(Report(way.reply))
+                if way.policy:
+                    self._count(way.policy, way.host, "", way.result)
+                continue
+            if tries >= self._finder.options.hosts:
+                break
+            tries += 1
+            await self._try(way)
+            if self._lost or not self._open:
+                break
+        return [report or Report(NO_WAY) for report in self._reports]
+
+    def _ways(self) -> AsyncIterator[Way | Blocked]:
+        group, sender = self._group, _sender(self._item)
+        if group.relay is not None:
+            return self._finder.relayed(group.relay, sender)
+        require = "REQUIRETLS" in self._item.envelope.sender.params
+        return self._finder.direct(group.domain, sender, require_tls=require)
+
+    async def _try(self, way: Way) -> None:
+        """Send by this way, or by what its demand allows in its place."""
+        demand: Demand | None = way.demand
+        while demand is not None:
+            way = replace(way, demand=demand)
+            try:
+                kept = self._pool.idle(way)
+                if kept is not None and await self._send(kept):
+                    return
+                session = await self._opened(way)  # none was kept, or it had gone away meanwhile
+            except Refused as refused:
+                self._say(Report(refused.reply, by=refused.by))
+                log.info(
+                    "outbound.refused",
+                    item=self._item.id,
+                    host=way.host,
+                    address=way.address,
+                    tls=demand.level.value,
+                    reply=str(refused.reply),
+                )
+                demand = demand.else_ if refused.tls else None
+                continue
+            await self._send(session)
+            return
+
+    async def _opened(self, way: Way) -> Session:
+        demand = way.demand
+        wanted = demand.level is not Level.NONE
+        try:
+            session = await self._pool.open(way)
+        except Refused as refused:
+            if wanted and refused.tls:
+                self._count(demand.policy, way.host, way.address, refused.tls)
+            raise
+        if wanted:
+            missing = "" if session.tls_words else "starttls-not-supported"
+            self._count(demand.policy, way.host, way.address, missing)
+        return session
+
+    async def _send(self, session: Session) -> bool:
+        """All open recipients over one session, in as many transactions as the server wants.
+        False when the server had left before it heard of any."""
+        answered = False
+        try:
+            waiting = list(self._open)
+            while waiting:
+                some, waiting = self._share(session, waiting)
+                recipients = [self._group.recipients[n] for n in some]
+                for n, report in zip(
+                    some, await session.send(self._letters, recipients), strict=True
+                ):
+                    self._settle(n, report)
+                answered = answered or session.answered
+                if not session.ready:
+                    break
+        except BaseException:
+            session.abort()
+            raise
+        self._pool.give_back(session)
+        return answered
+
+    def _share(self, session: Session, waiting: list[int]) -> tuple[list[int], list[int]]:
+        most = self._finder.options.recipients
+        most = min(most, session.most_recipients or most)
+        return waiting[:most], waiting[most:]
+
+    def _settle(self, n: int, report: Report) -> None:
+        self._reports[n] = report
+        self._lost = self._lost or report.maybe
+        if not report.reply.temporary:
+            self._open.remove(n)
+
+    def _say(self, report: Report) -> None:
+        """Of every recipient that is still open. The words of a server are worth more than ours,
+        and what is temporary anywhere is temporary."""
+        for n in self._open:
+            before = self._reports[n]
+            if before is None or (report.reply.temporary and (report.by or not before.by)):
+                self._reports[n] = report
+
+    def _count(self, policy: str, host: str, address: str, result: str) -> None:
+        if self._group.relay is None:
+            self._tally(TlsResult(self._group.domain, policy, host, address, result))
+
+
+def relay_for(options: Options, sender: str, domain: str) -> Relay | None:
+    """Who takes this mail in the place of the domain's own hosts."""
+    by_sender = options.sender_relays
+    if by_sender and sender:
+        found = by_sender.get(sender) or by_sender.get(sender.rpartition("@")[2])
+        if found is not None:
+            return found
+    return options.relays.get(domain) or options.relays.get("*")
+
+
+def _sender(item: QueueItem) -> str:
+    """In normal form; '' for the null sender."""
+    address = item.envelope.sender.address
+    return address.normal() if address else ""

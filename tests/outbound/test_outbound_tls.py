@@ -1,0 +1,155 @@
+"""How much TLS a way must have, and what happens when it does not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pillarbox.dns.answers import Tlsa
+from pillarbox.model.address import Address
+from pillarbox.model.transaction import Sender
+from pillarbox.policy.mtasts import Mode, Policy
+from pillarbox.wire.smtp.options import Extension
+
+ONE = {"servers": 1, "tls": True}
+
+
+def key_hash(pem: bytes) -> bytes:
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).digest()
+
+
+class Fixed:
+    """MTA-STS policies from a table."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    async def of(self, domain: str) -> Policy | None:
+        return self.policy if domain == "far.test" else None
+
+
+def results(world: Any) -> list[tuple[str, str]]:
+    return [(one.policy, one.result) for one in world.results]
+
+
+async def test_taken_when_offered(far: Any) -> None:
+    async with far(**ONE) as world:
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.ok
+        assert report.tls.endswith("opportunistic")
+        assert world.peers[0].snis == ["mx1.far.test"]
+        assert world.peers[0].taken[0].protocol.startswith("ESMTPS")
+        assert results(world) == [("no-policy-found", "")]
+
+
+async def test_broken_tls_is_no_reason_not_to_send(far: Any) -> None:
+    async with far(**ONE) as world:
+        world.peers[0].faults = deque(["break tls"])
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.ok
+        assert report.tls == ""
+        assert results(world) == [("no-policy-found", "validation-failure")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "mx", "names", "tls", "code", "found"),
+    [
+        (Mode.ENFORCE, "mx1.far.test", None, True, 250, ["sts:"]),
+        (Mode.ENFORCE, "*.far.test", None, True, 250, ["sts:"]),
+        (Mode.ENFORCE, "*.test", None, True, 451, ["sts:validation-failure"]),
+        (Mode.ENFORCE, "mx1.far.test", ["other.test"], True, 451,
+         ["sts:certificate-host-mismatch"]),
+        (Mode.ENFORCE, "mx1.far.test", None, False, 451, ["sts:starttls-not-supported"]),
+        (Mode.TESTING, "mx1.far.test", ["other.test"], True, 250,
+         ["sts:certificate-host-mismatch", "no-policy-found:"]),
+        (Mode.TESTING, "mx1.far.test", None, False, 250,
+         ["sts:starttls-not-supported", "no-policy-found:starttls-not-supported"]),
+        (Mode.NONE, "mx1.far.test", ["other.test"], True, 250, ["no-policy-found:"]),
+    ],
+)  # fmt: skip
+async def test_mta_sts(
+    far: Any,
+    mode: Mode,
+    mx: str,
+    names: list[str] | None,
+    tls: bool,
+    code: int,
+    found: list[str],
+) -> None:
+    async with far(servers=1, tls=tls, names=names) as world:
+        world.policies = Fixed(Policy(mode, 1000, (mx,)))
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.code == code
+        assert [":".join(one) for one in results(world)] == found
+
+
+@pytest.mark.parametrize(
+    ("record", "names", "tls", "code", "level"),
+    [
+        ("3 right", ["other.test"], True, 250, "dane"),  # names do not count for DANE-EE
+        ("3 wrong", None, True, 451, ""),
+        ("2 right", None, True, 250, "dane"),
+        ("2 right", ["far.test"], True, 250, "dane"),
+        ("2 right", ["other.test"], True, 451, ""),
+        ("2 wrong", None, True, 451, ""),
+        ("1 right", ["other.test"], True, 250, "encrypted"),  # unusable: TLS, whoever is there
+        ("1 right", None, False, 451, ""),
+        ("3 right", None, False, 451, ""),
+    ],
+)
+async def test_dane(
+    far: Any, record: str, names: list[str] | None, tls: bool, code: int, level: str
+) -> None:
+    async with far(servers=1, tls=tls, names=names, secure=["far.test"]) as world:
+        usage = int(record[0])
+        pems = world.chain if tls else []
+        data = b"\0" * 32
+        if record.endswith("right") and tls:
+            data = key_hash(pems[1] if usage == 2 else pems[0])
+        name = f"_{world.options.port}._tcp.mx1.far.test"
+        world.resolver.add(name, Tlsa(usage, 1, 1, data))
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.code == code, report
+        assert report.tls.endswith(level)
+        assert world.results[0].policy == "tlsa"
+
+
+async def test_tlsa_records_that_nobody_vouches_for_do_not_count(far: Any) -> None:
+    async with far(**ONE) as world:
+        world.resolver.add(f"_{world.options.port}._tcp.mx1.far.test", Tlsa(3, 1, 1, b"\0" * 32))
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.ok
+        assert report.tls.endswith("opportunistic")
+
+
+async def test_tlsa_that_cannot_be_asked_for_stops_the_host(far: Any) -> None:
+    async with far(**ONE, secure=["far.test"]) as world:
+        world.resolver.failing.add(f"_{world.options.port}._tcp.mx1.far.test")
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.code == 451
+        assert world.peers[0].connections == 0
+
+
+async def test_requiretls(far: Any) -> None:
+    sender = Sender(Address("ann", "example.test"), params={"REQUIRETLS": None})
+    async with far(**ONE) as world:
+        (report,) = await world.send("ann@far.test", sender=sender)
+        assert report.reply.enhanced == "5.7.10"
+    async with far(**ONE) as world:
+        world.policies = Fixed(Policy(Mode.ENFORCE, 1000, ("mx1.far.test",)))
+        (report,) = await world.send("ann@far.test", sender=sender)
+        assert report.reply.enhanced == "5.7.30"  # the server does not know it
+        extensions = world.peers[0].options.extensions | {Extension.REQUIRETLS}
+        world.peers[0].options = replace(world.peers[0].options, extensions=extensions)
+        world.close()
+        (report,) = await world.send("ann@far.test", sender=sender)
+        assert report.reply.ok
+        assert "REQUIRETLS" in world.peers[0].taken[0].sender.params
