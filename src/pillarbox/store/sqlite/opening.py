@@ -97,6 +97,9 @@ def _create(connection: apsw.Connection, options: Options, migrations: Sequence[
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     _migrate(connection, 0, migrations)
+    place = Path(connection.filename).parent
+    sync_directory(place)  # the names of a new store and of its directory are part of the promise
+    sync_directory(place.parent)
 
 
 def _migrate(connection: apsw.Connection, version: int, migrations: Sequence[Migration]) -> None:
