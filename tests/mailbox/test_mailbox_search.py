@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import random
+from array import array
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -273,22 +274,18 @@ async def test_dear_sources_are_asked_only_in_doubt() -> None:
 class Index:
     """An index that knows of the first ten messages and errs to the safe side."""
 
-    def __init__(self, uids: NumSet) -> None:
-        self.uids = uids
-        self.asked = 0
-
     async def candidates(
-        self, account: int, mailbox: int, text: q.Text
-    ) -> tuple[NumSet, int] | None:
-        self.asked += 1
-        return None if text.value == "unknown" else (self.uids, 10)
+        self, account: int, mailbox: int, leaf: q.Text | q.Header
+    ) -> array[int] | None:
+        return None if leaf.value == "unknown" else array("I", [3, 4, 11, 12])
 
 
-async def test_an_index_narrows_what_is_read() -> None:
+async def test_an_index_narrows_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", 0)
     house = await room()
     await house.fill(12)
     view = await house.view()
-    index = Index(NumSet([(3, 4)]))
+    index = Index()
     asked = Asked(house)
     assert await find(house, view, q.Text("body", "message 3"), asked, index) == "3"
     assert asked.rows_read[Column.BODY] == 4  # two candidates, two beyond the index
@@ -297,6 +294,19 @@ async def test_an_index_narrows_what_is_read() -> None:
     assert await find(house, view, inverse, asked, index) == "1:2,4:12"
     assert asked.rows_read[Column.BODY] == 4
     assert await find(house, view, q.Text("body", "unknown"), None, index) == ""
+    asked = Asked(house)
+    assert await find(house, view, q.Header("Subject", "message 12"), asked, index) == "12"
+    assert asked.rows_read[Column.COMMON] == 4 + 6  # what lies between two is read along
+    assert Column.BODY not in asked.rows_read
+
+
+async def test_few_messages_are_looked_at_without_asking_the_index() -> None:
+    house = await room()
+    await house.fill(12)
+    view = await house.view()
+    asked = Asked(house)
+    assert await find(house, view, q.Text("body", "message 3"), asked, Index()) == "3"
+    assert asked.rows_read[Column.BODY] == 12
 
 
 async def test_expunged_messages_match_nothing_not_even_not() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from pillarbox.mailbox import common, keys
+from pillarbox.mailbox import common, fuzzy, keys
 from pillarbox.mailbox.document import Document, Needle, field_value, field_values
 from pillarbox.mailbox.objectid import blob_of, thread_of
 from pillarbox.model import query as q
@@ -34,7 +34,8 @@ NO, YES, UNKNOWN = 0, 1, 2
 RowTest = Callable[..., int]
 """Given the values of the leaf's columns, in its order: NO, YES, or UNKNOWN, which means look at
 the next dearer source. A bool will do."""
-DocumentTest = Callable[[Document], bool]
+DocumentTest = Callable[[Document], float]
+"""0 is no; what is more is yes, for a fuzzy leaf its score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Criterion:
 
     rows: Rows | None = None
     document: DocumentTest | None = None
-    text: q.Text | None = None
-    """Set where more than the header is asked, and an index may name candidates."""
+    text: q.Text | q.Header | None = None
+    """Set where an index of texts may name candidates."""
 
 
 def criterion(leaf: q.Query, now: float) -> Criterion | None:
@@ -120,13 +121,16 @@ def _date_range(leaf: q.DateRange) -> Criterion:
 
 def _header(leaf: q.Header) -> Criterion:
     name = leaf.name.lower().encode("ascii", "replace")
+    if leaf.fuzzy and leaf.value:
+        return _fuzzy_header(leaf, name)
     needle = Needle(leaf.value)
+    asked = leaf if leaf.value else None
 
     def in_message(document: Document) -> bool:
         return any(needle.within(value) for value in field_values(document.header, name))
 
     if not common.covered((name,)):
-        return Criterion(document=in_message)
+        return Criterion(document=in_message, text=asked)
     plain = needle.octets
     skip = len(name)
 
@@ -143,10 +147,40 @@ def _header(leaf: q.Header) -> Criterion:
                 return YES
         return NO
 
-    return Criterion(Rows(Tier.FIELDS, (Column.COMMON,), in_fields), in_message)
+    return Criterion(Rows(Tier.FIELDS, (Column.COMMON,), in_fields), in_message, asked)
+
+
+def _fuzzy_header(leaf: q.Header, name: bytes) -> Criterion:
+    wanted = fuzzy.Fuzzy(leaf.value)
+    weight = fuzzy.SUBJECT if name == b"subject" else fuzzy.HEADER
+
+    def score(document: Document) -> float:
+        values = field_values(document.header, name)
+        return wanted.score((fuzzy.Words(value), weight) for value in values)
+
+    return Criterion(document=score, text=leaf)
+
+
+def _fuzzy_text(leaf: q.Text) -> Criterion:
+    wanted = fuzzy.Fuzzy(leaf.value)
+
+    def score(document: Document) -> float:
+        places = [(fuzzy.Words(found), fuzzy.BODY) for found in document.texts()]
+        if leaf.scope != "body":
+            subjects = field_values(document.header, b"subject")
+            places = [
+                *((fuzzy.Words(found), fuzzy.SUBJECT) for found in subjects),
+                *((fuzzy.Words(found), fuzzy.HEADER) for found in document.headers()),
+                *places,
+            ]
+        return wanted.score(places)
+
+    return Criterion(document=score, text=leaf)
 
 
 def _text(leaf: q.Text) -> Criterion:
+    if leaf.fuzzy:
+        return _fuzzy_text(leaf)
     needle = Needle(leaf.value)
 
     def in_body(document: Document) -> bool:

@@ -3,8 +3,8 @@
 For every node of the query two sets are kept: messages that surely match, and those that may.
 Cheap sources narrow the gap between them before dear ones are asked, and only what is still in
 the gap at the root is looked at again: first the arrays in memory, then narrow columns, then the
-kept header fields, and the message itself only for the few that are left. NOT, OR and AND need no
-special cases, and an index of words is just one more way to narrow what may match.
+index of texts, the kept header fields, and the message itself only for the few that are left. NOT,
+OR and AND need no special cases, and an index is just one more way to narrow what may match.
 
 A set is one big integer, an octet of 0 or 1 a message: AND and OR of a million messages take a
 tenth of a millisecond.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import itemgetter
@@ -23,12 +23,15 @@ from typing import Final, Protocol
 from pillarbox.mailbox import document
 from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_mask, spans
 from pillarbox.mailbox.criteria import NO, YES, Criterion, Tier, criterion
+from pillarbox.mailbox.fuzzy import spread
+from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
 from pillarbox.message.freeze import thaw
 from pillarbox.model import query as q
 from pillarbox.model.flags import keyword_bit, system_bit
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Blobs, Column, Mail
+from pillarbox.store.search import TextIndex
 
 BREATH: Final = 128 * 1024
 """Octets of text looked at before other sessions get their turn: about a millisecond."""
@@ -36,7 +39,11 @@ GAP: Final = 16
 """Rows not wanted that are read along rather than asking for one more range."""
 
 
-class Source(Mail, Blobs, Protocol):
+FEW: Final = 200
+"""Messages in doubt up to which looking at them is cheaper than asking an index."""
+
+
+class Source(Mail, Blobs, TextIndex, Protocol):
     """What is needed of the store."""
 
 
@@ -44,10 +51,10 @@ class Candidates(Protocol):
     """An index of texts: names messages that may match, never misses one that does."""
 
     async def candidates(
-        self, account: int, mailbox: int, text: q.Text
-    ) -> tuple[NumSet, int] | None:
-        """UIDs that may match among those up to the second value, beyond which nothing is
-        known; None when the index cannot help with this text."""
+        self, account: int, mailbox: int, leaf: q.Text | q.Header
+    ) -> array[int] | None:
+        """UIDs that may match, ascending; all others that were there do not. None when the index
+        cannot help with this text."""
         ...
 
 
@@ -58,6 +65,8 @@ class Found:
     mask: bytes
     uids: array[int]
     modseqs: array[int]
+    scores: Sequence[Mapping[int, float]] = ()
+    """For each fuzzy leaf the scores of messages by index (sequence number less one)."""
 
     def __len__(self) -> int:
         return self.mask.count(1)
@@ -75,6 +84,12 @@ class Found:
         modseqs = self.modseqs
         return max((max(modseqs[start:stop]) for start, stop in spans(self.mask)), default=0)
 
+    def relevancy(self) -> dict[int, int]:
+        """Sequence number to score, 1 to 100, of every message found (RFC 6203 §4)."""
+        found = [at for start, stop in spans(self.mask) for at in range(start, stop)]
+        scores = [sum([leaf.get(at, 0.0) for leaf in self.scores]) for at in found]
+        return {at + 1: score for at, score in zip(found, spread(scores), strict=True)}
+
 
 async def search(
     store: Source, view: View, query: q.Query, *, now: float, index: Candidates | None = None
@@ -87,10 +102,11 @@ async def search(
     """
     run = _Run(view, now)
     root = run.node(query)
-    await run.narrow(store, root, index)
+    await run.narrow(store, root, index or Index(store))
     yes, _ = root.bounds()
     columns = run.columns
-    return Found(_bytes(yes & run.alive, run.count), columns.uids, columns.modseqs)
+    mask = _bytes(yes & run.alive, run.count)
+    return Found(mask, columns.uids, columns.modseqs, [leaf.scores for leaf in run.scored])
 
 
 Bounds = tuple[int, int]
@@ -121,12 +137,13 @@ _IS_MAYBE: Final = bytes([NO, YES, YES]) + bytes(253)
 class _Leaf:
     """A leaf that costs something: what is known of it so far."""
 
-    __slots__ = ("criterion", "maybe", "yes")
+    __slots__ = ("criterion", "maybe", "scores", "yes")
 
     def __init__(self, found: Criterion, count: int) -> None:
         self.criterion = found
         self.yes = bytearray(count)
         self.maybe = bytearray(b"\x01") * count
+        self.scores: dict[int, float] = {}
 
     def learn(self, indexes: Sequence[int], answers: bytes) -> None:
         """Note NO, YES or UNKNOWN for messages at ascending ``indexes``."""
@@ -203,6 +220,9 @@ class _Run:
         self.alive = int.from_bytes(alive, "little")
         """Messages that are there; those found missing on the way are taken out."""
         self.leaves: list[_Leaf] = []
+        self.scored: list[_Leaf] = []
+        """The fuzzy ones that are not below a NOT."""
+        self._denied = 0
         self._flags = self.columns.flags.tobytes()
 
     # ------------------------------------------------------------------ from query to nodes
@@ -216,13 +236,18 @@ class _Run:
                 nodes = [self.node(part) for part in parts]
                 return _Any(nodes) if nodes else _Known(bytes(self.count))
             case q.Not(part=part):
-                return _Not(self.node(part), self.full)
+                self._denied += 1
+                node = self.node(part)
+                self._denied -= 1
+                return _Not(node, self.full)
         empty = isinstance(query, q.Text) and not query.value
         found = None if empty else criterion(query, self.now)
         if found is None:
             return _Known(self._mask(query))
         leaf = _Leaf(found, self.count)
         self.leaves.append(leaf)
+        if isinstance(query, q.Text | q.Header) and query.fuzzy and not self._denied:
+            self.scored.append(leaf)
         return leaf
 
     def _mask(self, leaf: q.Query) -> bytes:
@@ -255,19 +280,21 @@ class _Run:
 
     # ------------------------------------------------------------------ narrowing
 
-    async def narrow(self, store: Source, root: _Node, index: Candidates | None) -> None:
+    async def narrow(self, store: Source, root: _Node, index: Candidates) -> None:
         """Ask dearer and dearer sources until nothing is in doubt."""
-        for tier in (Tier.NUMBERS, Tier.FIELDS):
-            leaves = [leaf for leaf in self.leaves if (r := leaf.criterion.rows) and r.tier is tier]
-            if leaves and (doubt := self._doubt(root)):
-                await self._ask_rows(store, leaves, doubt)
-        leaves = [leaf for leaf in self.leaves if leaf.criterion.document is not None]
-        if not leaves or not self._doubt(root):
-            return
-        if index is not None:
+        await self._ask_tier(store, Tier.NUMBERS, root)
+        leaves = [leaf for leaf in self.leaves if leaf.criterion.text is not None]
+        if leaves and self._doubt(root).count(1) > FEW:
             await self._ask_index(index, leaves)
-        if doubt := self._doubt(root):
+        await self._ask_tier(store, Tier.FIELDS, root)
+        leaves = [leaf for leaf in self.leaves if leaf.criterion.document is not None]
+        if leaves and (doubt := self._doubt(root)):
             await self._ask_messages(store, leaves, doubt)
+
+    async def _ask_tier(self, store: Source, tier: Tier, root: _Node) -> None:
+        leaves = [leaf for leaf in self.leaves if (r := leaf.criterion.rows) and r.tier is tier]
+        if leaves and (doubt := self._doubt(root)):
+            await self._ask_rows(store, leaves, doubt)
 
     def _doubt(self, root: _Node) -> bytes:
         """Mask of the messages that only may match; empty when there are none."""
@@ -294,19 +321,15 @@ class _Run:
         box = self.view.box
         for leaf in leaves:
             text = leaf.criterion.text
-            answer = await index.candidates(box.account, box.id, text) if text else None
-            if answer is not None:
-                uids, upto = answer
-                may = mask_of_seqs(self.view.seqs_of_uids(uids.ranges), self.count)
-                known = mask_of_seqs(
-                    self.view.seqs_of_uids([(1, upto)] if upto else ()), self.count
-                )
-                bits = int.from_bytes(may, "little") | self.full ^ int.from_bytes(known, "little")
-                leaf.maybe = bytearray(_bytes(leaf.bounds()[1] & bits, self.count))
+            named = await index.candidates(box.account, box.id, text) if text else None
+            if named is not None:
+                may = bytes(map(set(named).__contains__, self.columns.uids))
+                both = int.from_bytes(may, "little") & int.from_bytes(leaf.maybe, "little")
+                leaf.maybe = bytearray(_bytes(both, self.count))
 
     async def _ask_messages(self, store: Source, leaves: Sequence[_Leaf], doubt: bytes) -> None:
         columns = [Column.UID, Column.BLOB, Column.SCAN, Column.BODY]
-        texts = [text for leaf in leaves if (text := leaf.criterion.text)]
+        texts = [text for leaf in leaves if isinstance(text := leaf.criterion.text, q.Text)]
         depth = document.depth_for(texts)
         looked = 0
         async for indexes, batch in self._rows(store, doubt, columns, 0):
@@ -319,7 +342,9 @@ class _Run:
                 for leaf in leaves:
                     test = leaf.criterion.document
                     if test is not None and leaf.maybe[at] and not leaf.yes[at]:
-                        leaf.learn((at,), bytes((test(found),)))
+                        score = test(found)
+                        leaf.learn((at,), bytes((score > 0,)))
+                        leaf.scores[at] = score
                 looked += found.octets
                 if looked >= BREATH:
                     looked = 0

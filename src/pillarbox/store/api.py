@@ -35,6 +35,7 @@ from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope
+from pillarbox.store.search import TextIndex
 from pillarbox.store.sharing import AccessLists, Annotations
 
 Publish = Callable[[Sequence[Change]], None]
@@ -533,7 +534,9 @@ class Spool(Protocol):
     async def drop(self, item: int) -> Refusal | None: ...
 
 
-class Store(Blobs, Directory, Mailboxes, Mail, Spool, Annotations, AccessLists, Protocol):
+class Store(
+    Blobs, Directory, Mailboxes, Mail, Spool, TextIndex, Annotations, AccessLists, Protocol
+):
     """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
 from pillarbox.store.api import Blobs, Directory, Mail, Mailboxes
+from pillarbox.store.search import TextIndex
 from pillarbox.wire.imap.limits import DEFAULT, Limits
 
 
@@ -31,7 +32,7 @@ class Options:
     version: str = ""
 
 
-class Store(Mail, Mailboxes, Blobs, Directory, Protocol):
+class Store(Mail, Mailboxes, Blobs, Directory, TextIndex, Protocol):
     """What of the store is needed."""
 
 

@@ -20,6 +20,7 @@ from pillarbox.store.memory.retention import MemoryRetention
 from pillarbox.store.memory.sharing import MemorySharing
 from pillarbox.store.memory.spool import MemorySpool
 from pillarbox.store.memory.state import State
+from pillarbox.store.memory.texts import MemoryTexts, Texts
 
 __all__ = ["MemoryStore"]
 
@@ -29,6 +30,7 @@ def _nobody(changes: Sequence[Change]) -> None:
 
 
 class MemoryStore(
+    MemoryTexts,
     MemorySpool,
     MemoryRetention,
     MemoryMail,
@@ -46,6 +48,7 @@ class MemoryStore(
         *,
         inline_limit: int = 128 * 1024,
     ) -> None:
+        self.texts = Texts()
         self.state = State(publish, clock or SystemClock(), inline_limit)
 
     async def close(self) -> None:

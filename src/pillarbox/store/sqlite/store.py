@@ -30,15 +30,18 @@ from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.retention import SqliteRetention, clear_account
 from pillarbox.store.sqlite.sharing import SqliteSharing
 from pillarbox.store.sqlite.spool import SqliteSpool
+from pillarbox.store.sqlite.texts import SqliteTexts, TextLane
 from pillarbox.store.sqlite.writer import Committed, WriteLane
 
 DATABASE = "mail.db"
+TEXTS = "text.db"
 _READ_THREADS = 2
 _FILE_THREADS = 2
 _LANE_BOUND = 10_000
 
 
 class SqliteStore(
+    SqliteTexts,
     SqliteSpool,
     SqliteRetention,
     SqliteMail,
@@ -70,6 +73,7 @@ class SqliteStore(
             self._checkpointer = Checkpointer(path, options, self._checkpoint_lane)
             connection.set_wal_hook(self._checkpointer.wrote)
             self.reader = Reader(path, options, clock, self._read_lane)
+            self.index = TextLane(path, directory / TEXTS, options, rng, connection)
             ids = Ids(connection)
             self.cache = Cache()
             self.writer = WriteLane(connection, ids, options, clock, self._committed)
@@ -115,6 +119,7 @@ class SqliteStore(
         if self._removals:
             await asyncio.wait(self._removals)
         self.cache.clear()
+        await self.index.close()
         self.reader.close()
         await self.writer.close()  # the last connection: SQLite folds the log in
         for lane in (self.lane, self._read_lane, self._checkpoint_lane):
