@@ -182,6 +182,7 @@ class Column(Enum):
 
 class FlagOp(Enum):
     REPLACE = "replace"
+    """Spares POP3_HIDDEN, which no client can see."""
     ADD = "add"
     REMOVE = "remove"
 
@@ -356,7 +357,9 @@ class Directory(Protocol):
 
     async def credentials(self, account: int) -> Credentials | None: ...
 
-    async def set_credentials(self, account: int, credentials: Credentials) -> None: ...
+    async def set_credentials(self, account: int, credentials: Credentials) -> None:
+        """Raises Permanent for an account that is not there."""
+        ...
 
     async def aliases(self) -> list[Alias]: ...
 
@@ -381,7 +384,8 @@ class Mailboxes(Protocol):
     async def create_mailbox(
         self, account: int, name: str, special_use: str = ""
     ) -> Mailbox | Refusal:
-        """Missing parents are created too (RFC 9051 §6.3.4)."""
+        """Missing parents are created too (RFC 9051 §6.3.4). A special use is for one mailbox of
+        an account: IN_USE."""
         ...
 
     async def delete_mailbox(self, account: int, mailbox: int) -> Refusal | None:
@@ -389,12 +393,13 @@ class Mailboxes(Protocol):
         ...
 
     async def rename_mailbox(self, account: int, mailbox: int, name: str) -> Refusal | None:
-        """With its children, in one transaction. INBOX: its messages move, it stays empty
-        (RFC 9051 §6.3.6)."""
+        """With its children and their subscriptions, in one transaction; missing parents are
+        created. INBOX: its messages move, it stays empty (RFC 9051 §6.3.6)."""
         ...
 
     async def subscribe(self, account: int, name: str, subscribed: bool) -> None:
-        """Any name can be subscribed, also one without mailbox (RFC 9051 §6.3.7)."""
+        """Any name can be subscribed, also one without mailbox (RFC 9051 §6.3.7). Raises
+        Permanent for an account that is not there."""
         ...
 
     async def subscriptions(self, account: int) -> list[str]: ...
@@ -402,7 +407,8 @@ class Mailboxes(Protocol):
     async def set_special_use(self, account: int, mailbox: int, use: str) -> Refusal | None: ...
 
     async def claim_recent(self, account: int, mailbox: int) -> int:
-        """First UID that is \\Recent for the caller; later callers get a higher one."""
+        """First UID that is \\Recent for the caller; later callers get a higher one. 0 without
+        such a mailbox."""
         ...
 
 
@@ -417,7 +423,8 @@ class Mail(Protocol):
         A target's refusal (OVER_QUOTA, NONEXISTENT) does not touch the others. Refused targets
         that name a ``pair`` have it added to ``queued`` (which may start with no pairs) in the
         same transaction; an item that ends with no pairs is not made. With every target refused
-        and nothing queued, nothing is kept.
+        and nothing queued, nothing is kept, and the content stays the caller's. Keywords that a
+        mailbox has no room for are left out, here and in copies: mail matters more.
         """
         ...
 
@@ -495,7 +502,8 @@ class Mail(Protocol):
     async def undelete(
         self, account: int, entries: Sequence[Retained], to_mailbox: int
     ) -> Copied | Refusal:
-        """Bring messages back under new UIDs, without \\Deleted."""
+        """Bring messages back under new UIDs, in the order given, without \\Deleted. Entries no
+        longer retained are passed over."""
         ...
 
     async def purge(self, before: float, tombstones_before: float) -> int:
@@ -507,7 +515,9 @@ class Spool(Protocol):
     """The queue's rows. Work is taken by lease, so there is no owner process."""
 
     async def lease(self, owner: str, now: float, until: float, limit: int) -> list[QueueItem]:
-        """Items with due recipients whose lease is free or over; oldest due first."""
+        """Items with due recipients whose lease is free or over; oldest due first. All their
+        recipients are listed, those not due too. The item's ``lease`` is new at each lease, also
+        for the same owner."""
         ...
 
     async def settle(
@@ -520,7 +530,9 @@ class Spool(Protocol):
         notice_targets: Sequence[Target] = (),
     ) -> Refusal | None:
         """Write the results and free the lease; an item without due or held recipients goes away.
-        A notice (DSN) is kept in the same transaction. STALE when the lease was lost."""
+        A result counts an attempt; without a reply the last one stays; a recipient put on hold
+        meanwhile stays so when it is due again. A notice (DSN) is kept in the same transaction,
+        less the targets that refuse it. STALE when another has leased the item since."""
         ...
 
     async def next_due(self) -> float | None:
@@ -529,7 +541,9 @@ class Spool(Protocol):
 
     async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]: ...
 
-    async def hold(self, item: int, held: bool) -> Refusal | None: ...
+    async def hold(self, item: int, held: bool) -> Refusal | None:
+        """Recipients that are due wait until they are let go, and go on where they were."""
+        ...
 
     async def drop(self, item: int) -> Refusal | None: ...
 
