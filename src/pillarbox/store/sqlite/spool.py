@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apsw
@@ -24,6 +24,8 @@ from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
 
+_SLICE = 50
+"""Items read in one turn of the loop."""
 _ITEM = "id, envelope, blob, size, created, lease"
 _RECIPIENTS = (
     "SELECT number, envelope_index, route_index, attempts, due, state, reply FROM recipient"
@@ -33,9 +35,9 @@ _READY = (
     "SELECT r.item FROM recipient r CROSS JOIN queue q ON q.id = r.item"
     " WHERE r.state = 'due' AND r.due <= ? AND q.lease_until <= ? ORDER BY r.due, r.item"
 )
-_NEXT = (
-    "SELECT min(max(r.due, q.lease_until)) FROM recipient r CROSS JOIN queue q ON q.id = r.item"
-    " WHERE r.state = 'due'"
+_BY_DUE = (
+    "SELECT r.due, q.lease_until FROM recipient r CROSS JOIN queue q ON q.id = r.item"
+    " WHERE r.state = 'due' ORDER BY r.due"
 )
 
 
@@ -74,8 +76,15 @@ class SqliteSpool:
         return await self.intake.run([notice], run)
 
     async def next_due(self) -> float | None:
-        row = self.reader.row(_NEXT)
-        return row[0] if row else None
+        next_: float | None = None
+        async with self.reader.snapshot() as db:
+            rows: Iterable[Any] = db.execute(_BY_DUE)
+            for due, until in rows:
+                if next_ is not None and due >= next_:
+                    break  # later ones cannot be earlier: a long queue is not read through
+                free = max(due, until)
+                next_ = free if next_ is None else min(next_, free)
+        return next_
 
     async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]:
         async with self.reader.snapshot() as db:
@@ -83,7 +92,11 @@ class SqliteSpool:
                 f"SELECT {_ITEM} FROM queue WHERE id > ? ORDER BY id LIMIT ?",
                 (after, max(limit, 0)),
             ).fetchall()
-            return [_item(db, row) for row in rows]
+            items: list[QueueItem] = []
+            for at in range(0, len(rows), _SLICE):
+                items += [_item(db, row) for row in rows[at : at + _SLICE]]
+                await self.reader.breathe()
+        return items
 
     async def hold(self, item: int, held: bool) -> Refusal | None:
         return await self.writer.do(lambda tx: _hold(tx, item, held))
