@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.bus.local import LocalBus
+from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.intake import whole
 from pillarbox.mailbox.ops import Draft, Ops
 from pillarbox.mailbox.view import View
@@ -16,6 +17,7 @@ from pillarbox.mailbox.views import Views
 from pillarbox.model.account import Account, Credentials, Domain
 from pillarbox.model.flags import DELETED, FLAGGED, NO_FLAGS, SEEN, FlagSet
 from pillarbox.model.numset import NumSet
+from pillarbox.model.rights import ALL
 from pillarbox.store.api import FlagOp, Store
 from pillarbox.store.memory import MemoryStore
 from pillarbox.store.sqlite import open_store
@@ -55,6 +57,9 @@ async def do_something(ops: Ops, store: Store, view: View, rnd: random.Random) -
     some = NumSet.of(rnd.sample(uids, rnd.randint(1, len(uids)))) if uids else NumSet()
     keywords = frozenset(rnd.sample(("$a", "$b", "$c"), rnd.randint(0, 2)))
     flags = FlagSet(rnd.choice((0, SEEN, FLAGGED, DELETED)), keywords)
+    box = await store.mailbox_by_name(account, rnd.choice(NAMES))
+    assert box is not None
+    to = Place(box, box.name, ALL)
     roll = rnd.random()
     if roll < 0.3:
         messages = [await whole(store, MESSAGE) for _ in range(rnd.randint(1, 4))]
@@ -62,9 +67,9 @@ async def do_something(ops: Ops, store: Store, view: View, rnd: random.Random) -
     elif roll < 0.6:
         await ops.store_flags(view, some, rnd.choice(list(FlagOp)), flags)
     elif roll < 0.7:
-        await ops.copy(view, some, rnd.choice(NAMES))
+        await ops.copy(view, some, to)
     elif roll < 0.8:
-        await ops.move(view, some, rnd.choice(NAMES))
+        await ops.move(view, some, to)
     elif roll < 0.9:
         await ops.expunge(view)
     elif roll < 0.95:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.intake import whole
 from pillarbox.mailbox.ops import Draft
 from pillarbox.model.flags import DELETED, FLAGGED, NO_FLAGS, SEEN, FlagSet
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.model.rights import ALL
 from pillarbox.store.api import Copied, FlagOp, Removed, Stored
 from pillarbox.store.blobs.inline import BytesContent
 from support.mailroom import MIDSUMMER, Room, room, simple
@@ -18,6 +22,10 @@ from support.mailroom import MIDSUMMER, Room, room, simple
 def kind(result: object) -> Kind:
     assert isinstance(result, Refusal), result
     return result.kind
+
+
+async def place(house: Room, name: str) -> Place:
+    return Place(await house.box(name), name, ALL)
 
 
 async def drafts(house: Room, n: int) -> list[Draft]:
@@ -70,29 +78,31 @@ async def test_read_only_views_change_nothing() -> None:
     await house.fill(2)
     view = await house.view(read_only=True)
     one = NumSet([(1, 1)])
-    ops = house.ops
+    ops, trash = house.ops, await place(house, "Trash")
     assert kind(await ops.store_flags(view, one, FlagOp.ADD, FlagSet(SEEN))) is Kind.NO_PERMISSION
-    assert kind(await ops.move(view, one, "Trash")) is Kind.NO_PERMISSION
+    assert kind(await ops.move(view, one, trash)) is Kind.NO_PERMISSION
     assert kind(await ops.expunge(view)) is Kind.NO_PERMISSION
     assert not await ops.mark_seen(view, one)
-    assert isinstance(await ops.copy(view, one, "Trash"), Copied)
+    assert isinstance(await ops.copy(view, one, trash), Copied)
 
 
 async def test_copy_and_move() -> None:
     house = await room()
     await house.fill(3, flags=FlagSet(SEEN, frozenset({"$Work"})))
     view = await house.view()
-    copied = await house.ops.copy(view, NumSet([(1, 2)]), "Archive")
+    archive = await place(house, "Archive")
+    copied = await house.ops.copy(view, NumSet([(1, 2)]), archive)
     assert isinstance(copied, Copied)
     assert list(copied.source) == [1, 2]
     assert not view.sync(allow_expunge=True)
-    moved = await house.ops.move(view, NumSet([(2, 9)]), "Archive")
+    moved = await house.ops.move(view, NumSet([(2, 9)]), archive)
     assert isinstance(moved, Copied)
     assert list(moved.target) == [3, 4]
     assert list(view.sync(allow_expunge=True).expunged) == [3, 2]
     assert (await house.box("Archive")).keywords == ("$Work",)
     for operation in (house.ops.copy, house.ops.move):
-        assert kind(await operation(view, NumSet([(1, 1)]), "Nowhere")) is Kind.NONEXISTENT
+        refused = await operation(view, NumSet([(1, 1)]), replace(archive, rights=frozenset("lr")))
+        assert kind(refused) is Kind.NO_PERMISSION
 
 
 async def test_expunge_takes_only_what_is_deleted_and_asked_for() -> None:

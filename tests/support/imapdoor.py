@@ -259,6 +259,7 @@ class ImapDoor:
                 render.ok("*", "Valid", code.uidvalidity(17)),
                 render.ok("*", "Next", code.uidnext(box.uidnext)),
                 render.ok("*", "Highest", code.highestmodseq(42)),
+                render.ok("*", "Id", code.mailboxid("M1")),
                 render.ok(tag, "Done", code.READ_ONLY if read_only else code.READ_WRITE),
             )
         )

@@ -11,16 +11,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pillarbox.mailbox.access import NO_MAILBOX, NOT_ALLOWED, Access, Place
 from pillarbox.mailbox.arrays import bit_mask, seqs_of_mask
 from pillarbox.mailbox.view import View
 from pillarbox.model.flags import DELETED, SEEN, FlagSet
 from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.model.rights import scope as flag_scope
 from pillarbox.store.api import (
     Appended,
     Column,
     Copied,
+    Directory,
     FlagOp,
     Mail,
     Mailboxes,
@@ -30,12 +33,12 @@ from pillarbox.store.api import (
     Stored,
     Target,
 )
+from pillarbox.store.sharing import AccessLists
 
-NO_MAILBOX = Refusal(Kind.NONEXISTENT, "there is no such mailbox")
 READ_ONLY = Refusal(Kind.NO_PERMISSION, "the mailbox was opened read-only")
 
 
-class Keeper(Mail, Mailboxes, Protocol):
+class Keeper(Mail, Mailboxes, AccessLists, Directory, Protocol):
     """What is needed of the store."""
 
 
@@ -55,6 +58,8 @@ class Ops:
 
     def __init__(self, store: Keeper) -> None:
         self._store = store
+        self.access = Access(store)
+        """Whose mailbox a name means, and what may be done to it."""
 
     # ------------------------------------------------------------------ messages
 
@@ -96,6 +101,10 @@ class Ops:
         """STORE. The view hears of it as of its own doing; call ``view.sync`` afterwards."""
         if view.read_only:
             return READ_ONLY
+        scope = flag_scope(view.rights)
+        # RFC 4314 §4: no failure while some of the flags may be changed
+        if not (scope if op is FlagOp.REPLACE else scope.cut(flags) or not flags):
+            return NOT_ALLOWED
         box = view.box
         return await self._store.set_flags(
             box.account,
@@ -105,42 +114,48 @@ class Ops:
             flags,
             unchanged_since=unchanged_since,
             origin=view.id,
+            scope=scope,
         )
 
     async def mark_seen(self, view: View, seqs: NumSet) -> NumSet:
         """Set \\Seen as a FETCH of a body does; the sequence numbers that did not have it.
 
-        Nothing is written when all have it, or when the view is read-only (RFC 9051 §6.4.5).
+        Nothing is written when all have it, when the view is read-only (RFC 9051 §6.4.5), or
+        without the right to (RFC 4314 §4).
         """
-        if view.read_only:
+        if view.read_only or "s" not in view.rights:
             return NumSet()
         unseen = seqs & seqs_of_mask(bit_mask(view.flag_octets(), SEEN, unset=True))
         if unseen:
             await self.store_flags(view, view.uids_of(unseen), FlagOp.ADD, FlagSet(SEEN))
         return unseen
 
-    async def copy(self, view: View, uids: NumSet, name: str) -> Copied | Refusal:
-        """COPY, all or none. NONEXISTENT means TRYCREATE."""
-        box = view.box
-        target = await self._store.mailbox_by_name(box.account, name)
-        if target is None:
-            return NO_MAILBOX
-        return await self._store.copy(box.account, box.id, uids, box.account, target.id)
+    async def copy(self, view: View, uids: NumSet, to: Place) -> Copied | Refusal:
+        """COPY, all or none; flags go along as far as they may be set there (RFC 4314 §4)."""
+        box, target = view.box, to.box
+        if "i" not in to.rights:
+            return NOT_ALLOWED
+        return await self._store.copy(
+            box.account, box.id, uids, target.account, target.id, scope=flag_scope(to.rights)
+        )
 
-    async def move(self, view: View, uids: NumSet, name: str) -> Copied | Refusal:
+    async def move(self, view: View, uids: NumSet, to: Place) -> Copied | Refusal:
         """MOVE (RFC 6851), all or none; call ``view.sync(allow_expunge=True)`` afterwards."""
         if view.read_only:
             return READ_ONLY
-        box = view.box
-        target = await self._store.mailbox_by_name(box.account, name)
-        if target is None:
-            return NO_MAILBOX
-        return await self._store.move(box.account, box.id, uids, box.account, target.id)
+        if "i" not in to.rights or not view.rights >= {"t", "e"}:  # RFC 6851 §4.2
+            return NOT_ALLOWED
+        box, target = view.box, to.box
+        return await self._store.move(
+            box.account, box.id, uids, target.account, target.id, scope=flag_scope(to.rights)
+        )
 
     async def expunge(self, view: View, uids: NumSet | None = None) -> Removed | Refusal:
         """EXPUNGE what has \\Deleted; with ``uids`` only among these (RFC 4315 §2.1)."""
         if view.read_only:
             return READ_ONLY
+        if "e" not in view.rights:
+            return NOT_ALLOWED
         box = view.box
         return await self._store.expunge(
             box.account, box.id, uids, only_deleted=True, by=f"imap {view.id}"

@@ -77,6 +77,7 @@ class MailboxState:
     __slots__ = (
         "_entries",
         "_weight",
+        "access",
         "announced",
         "box",
         "claimed",
@@ -100,6 +101,8 @@ class MailboxState:
         """Largest UID that a read-write session was told of: not \\Recent for later ones."""
         self.claimed = snapshot.box.recent_uid
         """UIDs below it are no longer \\Recent as far as the store knows."""
+        self.access = 0
+        """Counts changes of the access list."""
         self.generation = 0
         """Counts loads: positions of an older one mean nothing."""
         self.ended = ""
@@ -177,6 +180,7 @@ class MailboxState:
             case Annotated():
                 return True
             case AccessChanged():
+                self.access += 1
                 self.wake()  # its sessions look whether they may go on
                 return True
             case _ if change.modseq <= self.loaded_modseq:

@@ -24,6 +24,7 @@ from pillarbox.model.change import Expunged, Flagged
 from pillarbox.model.flags import MAX_KEYWORDS, SEEN, SYSTEM_FLAGS
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import EMPTY, NumSet, resolve
+from pillarbox.model.rights import ALL, Rights, scope
 
 Ranges = Iterable[tuple[int, int]]
 """Unresolved ranges as ``numset.parse_ranges`` gives them."""
@@ -48,23 +49,35 @@ class View:
         "_keywords",
         "_modseq",
         "_uidnext",
+        "access",
         "changed",
         "count",
         "id",
         "position",
         "read_only",
         "recent_from",
+        "rights",
         "state",
         "uids",
     )
 
     def __init__(
-        self, state: MailboxState, session: str, *, read_only: bool = False, recent_from: int = 0
+        self,
+        state: MailboxState,
+        session: str,
+        *,
+        read_only: bool = False,
+        recent_from: int = 0,
+        rights: Rights = ALL,
     ) -> None:
         self.state = state
         self.id = session
         """Names the session in ``Flagged.origin``."""
         self.read_only = read_only
+        self.rights = rights
+        """What the session may do here (RFC 4314)."""
+        self.access = state.access
+        """How often the mailbox's access list had changed when they were looked up."""
         self.recent_from = recent_from
         """Messages from this UID on are \\Recent here."""
         self.changed = Signal()
@@ -146,8 +159,12 @@ class View:
         """For PERMANENTFLAGS: what the client can change (RFC 9051 §7.1)."""
         if self.read_only:
             return []
+        allowed = scope(self.rights)  # RFC 4314 §5.1.1
+        system = [name for name, bit in SYSTEM_FLAGS.items() if bit & allowed.system]
+        if not allowed.keywords:
+            return system
         room = ["\\*"] if len(self.state.keywords) < MAX_KEYWORDS else []
-        return [*self.flag_names(), *room]
+        return [*system, *self.state.keywords, *room]
 
     def new_keywords(self) -> tuple[str, ...] | None:
         """Keywords the client must hear of before it sees flags; None when it knows them all."""

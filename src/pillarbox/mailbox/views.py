@@ -16,6 +16,7 @@ from pillarbox.bus.api import Bus, Subscription
 from pillarbox.mailbox.state import LOST, MailboxState
 from pillarbox.mailbox.view import View
 from pillarbox.model.change import Change
+from pillarbox.model.rights import ALL, Rights
 from pillarbox.store.api import Snapshot
 
 log = Logger("mailbox")
@@ -68,9 +69,16 @@ class Views:
         self._idle: OrderedDict[tuple[int, int], _Room] = OrderedDict()
 
     async def open(
-        self, account: int, mailbox: int, *, session: str, read_only: bool = False
+        self,
+        account: int,
+        mailbox: int,
+        *,
+        session: str,
+        read_only: bool = False,
+        rights: Rights = ALL,
     ) -> View | None:
-        """A view of a mailbox for ``session`` (unique in the house); None when there is none.
+        """A view of a mailbox for ``session`` (unique in the house), which has these rights to
+        it; None when there is none.
 
         ``close`` it. Raises what the store raises.
         """
@@ -84,7 +92,7 @@ class Views:
         if state is None or state.ended:
             self._leave(room)
             return None
-        view = View(state, session, read_only=read_only, recent_from=recent_from)
+        view = View(state, session, read_only=read_only, recent_from=recent_from, rights=rights)
         state.watchers[view] = None
         return view
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pillarbox.base.errors import PillarboxError
+from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Draft
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.rights import scope
 from pillarbox.serve.imap.refusals import into
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import commands, events
@@ -19,7 +21,7 @@ from pillarbox.wire.imap.render import codes
 class Upload:
     """An APPEND on its way."""
 
-    mailbox: str
+    to: Place
     drafts: list[Draft] = field(default_factory=list)
     start: commands.AppendStart | None = None
     intake: Intake | None = None
@@ -40,12 +42,12 @@ async def on_start(session: Session, event: commands.AppendStart) -> None:
     """A message is announced. What can be refused is refused before it is sent."""
     upload: Upload | None = session.scratch.get("append")
     if upload is None or event.index == 0:
-        box = await session.needs.ops.find(session.user.id, event.mailbox)
-        if isinstance(box, Refusal):
+        place = await session.needs.ops.access.find(session.user, event.mailbox, "i")
+        if isinstance(place, Refusal):
             session.engine.refuse()
-            session.refuse(event.tag, box.text, into(box.kind))
+            session.refuse(event.tag, place.text, into(place.kind))
             return
-        upload = session.scratch["append"] = Upload(event.mailbox)
+        upload = session.scratch["append"] = Upload(place)
     await _complete(session, upload)
     upload.start = event
     upload.intake = session.needs.intake(event.size, event.binary)
@@ -81,7 +83,8 @@ async def _complete(session: Session, upload: Upload) -> None:
         seconds = int(start.date.timestamp())
         offset = start.date.utcoffset()
         zone = int(offset.total_seconds() // 60) if offset else 0
-    upload.drafts.append(Draft(message, start.flags, seconds, zone))
+    flags = scope(upload.to.rights).cut(start.flags)  # RFC 4314 §4: others are left out
+    upload.drafts.append(Draft(message, flags, seconds, zone))
 
 
 async def on_end(session: Session, event: commands.AppendEnd) -> None:
@@ -95,7 +98,8 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
             session.refuse(event.tag, *upload.refusal)
             return
         drafts, upload.drafts = upload.drafts, []
-        result = await session.needs.ops.append(session.user.id, upload.mailbox, drafts)
+        box = upload.to.box
+        result = await session.needs.ops.append(box.account, box.name, drafts)
     finally:
         upload.discard()
     if isinstance(result, Refusal):

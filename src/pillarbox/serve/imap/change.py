@@ -53,8 +53,9 @@ async def on_copy(session: Session, command: commands.Copy) -> None:
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
-    view = session.selected
-    result = await session.needs.ops.copy(view, view.uids_of(seqs), command.mailbox)
+    view, ops = session.selected, session.needs.ops
+    to = await ops.access.find(session.user, command.mailbox, "i")
+    result = to if isinstance(to, Refusal) else await ops.copy(view, view.uids_of(seqs), to)
     if isinstance(result, Refusal):
         session.refuse(command.tag, result.text, into(result.kind))
         return
@@ -67,8 +68,9 @@ async def on_move(session: Session, command: commands.Move) -> None:
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
-    view = session.selected
-    result = await session.needs.ops.move(view, view.uids_of(seqs), command.mailbox)
+    view, ops = session.selected, session.needs.ops
+    to = await ops.access.find(session.user, command.mailbox, "i")
+    result = to if isinstance(to, Refusal) else await ops.move(view, view.uids_of(seqs), to)
     if isinstance(result, Refusal):
         session.refuse(command.tag, result.text, into(result.kind))
         return

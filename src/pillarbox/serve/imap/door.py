@@ -14,6 +14,7 @@ from pillarbox.serve.imap import (
     login,
     mailboxes,
     multisearch,
+    rights,
     search,
     select,
     sorting,
@@ -33,6 +34,7 @@ FAMILIES = (
     search,
     sorting,
     multisearch,
+    rights,
 )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from pillarbox.mailbox.access import NOT_ACROSS, PREFIX, Ground, Place
 from pillarbox.mailbox.ops import Ops
 from pillarbox.model.mailbox import Mailbox, name_defect
-from pillarbox.model.refusal import Refusal
-from pillarbox.serve.imap import tree
+from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.serve.imap import rights, tree
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import commands, render
-from pillarbox.wire.imap.commands import StatusAtt
+from pillarbox.wire.imap.commands import ListReturn, StatusAtt
 from pillarbox.wire.imap.render import codes
 
 
@@ -21,42 +22,80 @@ async def on_list(session: Session, command: commands.List) -> None:
         session.write(render.list_(["\\Noselect"], ""))
         session.finish(command.tag)
         return
-    store, utf8 = session.needs.store, session.engine.utf8
-    boxes = await store.mailboxes(session.user.id)
-    subscribed = await store.subscriptions(session.user.id)
+    utf8 = session.engine.utf8
+    places = {place.name: place for place in await session.needs.ops.access.visible(session.user)}
+    subscribed = await session.needs.store.subscriptions(session.user.id)
+    boxes = [place.shown for place in places.values()]
     for entry in tree.listing(boxes, subscribed, command):
         session.write(
             render.list_(entry.attributes, entry.name, utf8=utf8, childinfo=entry.child_info)
         )
-        if command.returns.status and entry.box is not None:
-            await _say_status(session, entry.box, command.returns.status)
+        if entry.box is not None and entry.chosen:
+            await _say_more(session, places[entry.name], command.returns)
     session.finish(command.tag)
+
+
+async def _say_more(session: Session, place: Place, returns: ListReturn) -> None:
+    """What LIST tells of a mailbox besides: RFC 5819, RFC 8440."""
+    if returns.status and "r" in place.rights:
+        await _say_status(session, place.shown, returns.status)
+    if returns.myrights:
+        session.write(rights.said(session, place))
 
 
 async def on_lsub(session: Session, command: commands.Lsub) -> None:
     """RFC 3501 §6.3.9."""
-    store = session.needs.store
-    boxes = await store.mailboxes(session.user.id)
-    subscribed = await store.subscriptions(session.user.id)
+    boxes = [place.shown for place in await session.needs.ops.access.visible(session.user)]
+    subscribed = await session.needs.store.subscriptions(session.user.id)
     for entry in tree.subscriptions(boxes, subscribed, command.reference, command.pattern):
         session.write(render.lsub(entry.attributes, entry.name, utf8=session.engine.utf8))
     session.finish(command.tag)
 
 
 async def on_create(session: Session, command: commands.Create) -> None:
-    """RFC 9051 §6.3.4."""
+    """RFC 9051 §6.3.4, RFC 6154 §3."""
     defect = name_defect(command.mailbox.rstrip("/") or command.mailbox)
     if defect is not None:
         session.refuse(command.tag, f"That cannot be a mailbox name: {defect}", codes.CANNOT)
         return
-    use = command.special_use[0] if command.special_use else ""
-    result = await session.needs.ops.create(session.user.id, command.mailbox, use)
-    _done(session, command.tag, result if isinstance(result, Refusal) else None)
+    ops, uses = session.needs.ops, command.special_use
+    ground = await ops.access.ground(session.user, command.mailbox.rstrip("/"))
+    if isinstance(ground, Refusal):
+        _done(session, command.tag, ground)
+        return
+    unfit = _unfit(uses, own=ground.account == session.user.id)
+    if unfit:
+        session.refuse(command.tag, unfit, codes.USEATTR)
+        return
+    box = await ops.create(ground.account, ground.name, uses[0] if uses else "")
+    if isinstance(box, Refusal):
+        of_use = uses and box.kind in (Kind.IN_USE, Kind.CANNOT)  # the name was looked at above
+        code = codes.USEATTR if of_use else CODES[box.kind]
+        session.refuse(command.tag, box.text, code)
+        return
+    session.finish(command.tag, "Made", codes.mailboxid(box.object_id))  # RFC 8474 §4.1
+
+
+def _unfit(uses: tuple[str, ...], *, own: bool) -> str:
+    """Why a mailbox cannot be made with these special uses; '' when it can, as far as it can be
+    told here."""
+    if len(uses) > 1:
+        return "A mailbox has one special use"
+    if uses and not own:
+        return "Special uses are for one's own mailboxes"
+    if uses and uses[0].lower() in ("\\all", "\\flagged"):
+        return "No mailbox shows messages of others"  # RFC 6154 §5.3
+    return ""
 
 
 async def on_delete(session: Session, command: commands.Delete) -> None:
     """RFC 9051 §6.3.5."""
-    _done(session, command.tag, await session.needs.ops.delete(session.user.id, command.mailbox))
+    ops = session.needs.ops
+    place = await ops.access.find(session.user, command.mailbox, "x")
+    if isinstance(place, Refusal):
+        _done(session, command.tag, place)
+        return
+    _done(session, command.tag, await ops.delete(place.box.account, place.box.name))
 
 
 async def on_rename(session: Session, command: commands.Rename) -> None:
@@ -66,8 +105,17 @@ async def on_rename(session: Session, command: commands.Rename) -> None:
         session.refuse(command.tag, f"That cannot be a mailbox name: {defect}", codes.CANNOT)
         return
     ops = session.needs.ops
-    result = await ops.rename(session.user.id, command.mailbox, command.new_name)
-    _done(session, command.tag, result)
+    place = await ops.access.find(session.user, command.mailbox, "x")
+    ground = await ops.access.ground(session.user, command.new_name.rstrip("/"))
+    for refused in (place, ground):
+        if isinstance(refused, Refusal):
+            _done(session, command.tag, refused)
+            return
+    assert isinstance(place, Place) and isinstance(ground, Ground)  # noqa: PT018, S101
+    if place.box.account != ground.account:
+        _done(session, command.tag, NOT_ACROSS)
+        return
+    _done(session, command.tag, await ops.rename(ground.account, place.box.name, ground.name))
 
 
 async def on_subscribe(session: Session, command: commands.Subscribe) -> None:
@@ -87,19 +135,19 @@ async def on_unsubscribe(session: Session, command: commands.Unsubscribe) -> Non
 
 async def on_namespace(session: Session, command: commands.Namespace) -> None:
     """RFC 2342 §5: what is one's own has no prefix."""
-    session.write(render.namespace([""]))
+    session.write(render.namespace([""], [PREFIX], utf8=session.engine.utf8))
     session.finish(command.tag)
 
 
 async def on_status(session: Session, command: commands.Status) -> None:
     """RFC 9051 §6.3.11. Counters come from the mailbox's row: nothing is counted."""
-    box = await session.needs.ops.find(session.user.id, command.mailbox)
-    if isinstance(box, Refusal):
-        session.refuse(command.tag, box.text, CODES[box.kind])
+    place = await session.needs.ops.access.find(session.user, command.mailbox, "r")
+    if isinstance(place, Refusal):
+        session.refuse(command.tag, place.text, CODES[place.kind])
         return
     if StatusAtt.HIGHESTMODSEQ in command.items:
         session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.7
-    await _say_status(session, box, command.items)
+    await _say_status(session, place.shown, command.items)
     session.finish(command.tag)
 
 

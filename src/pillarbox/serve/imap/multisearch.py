@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.search import Found, search
 from pillarbox.mailbox.view import View
 from pillarbox.model import query as q
@@ -24,8 +25,9 @@ async def on_multi_search(session: Session, command: extensions.MultiSearch) -> 
     if defect:
         session.write(render.bad(command.tag, defect))
         return
-    for box in await mailboxes_of(session, sources):
-        await _search_one(session, command, box)
+    for place in await places_of(session, sources):
+        if "r" in place.rights:
+            await _search_one(session, command, place)
     session.finish(command.tag, "Searched")
 
 
@@ -56,33 +58,40 @@ def _names_numbers(query: q.Query) -> bool:
 
 
 async def mailboxes_of(session: Session, sources: Sequence[MailboxFilter]) -> list[Mailbox]:
-    """The mailboxes that filters mean, each once, in the order of the account's list (RFC 5465
-    §6, RFC 7377 §2.2)."""
-    store, user = session.needs.store, session.user.id
-    boxes = await store.mailboxes(user)
+    """The same as the user names them."""
+    return [place.shown for place in await places_of(session, sources)]
+
+
+async def places_of(session: Session, sources: Sequence[MailboxFilter]) -> list[Place]:
+    """The mailboxes that filters mean, each once, in the order of the account's list, what others
+    share behind it (RFC 5465 §6, RFC 7377 §2.2)."""
+    user = session.user
+    places = await session.needs.ops.access.visible(user)
     subscribed: set[str] = set()
     if any(source.kind == "subscribed" for source in sources):
-        subscribed = set(await store.subscriptions(user))
+        subscribed = set(await session.needs.store.subscriptions(user.id))
     selected = session.view.box.id if session.view else 0
     return [
-        box for box in boxes if any(_means(source, box, subscribed, selected) for source in sources)
+        place
+        for place in places
+        if any(_means(source, place, subscribed, selected) for source in sources)
     ]
 
 
-def _means(source: MailboxFilter, box: Mailbox, subscribed: set[str], selected: int) -> bool:
+def _means(source: MailboxFilter, place: Place, subscribed: set[str], selected: int) -> bool:
     match source.kind:
         case "selected" | "selected-delayed":
-            return box.id == selected
+            return place.box.id == selected
         case "personal":
-            return True
+            return place.own
         case "inboxes":  # where mail is delivered without being sorted by the user
-            return box.name == INBOX
+            return place.own and place.name == INBOX
         case "subscribed":
-            return box.name in subscribed
+            return place.name in subscribed
         case "mailboxes":
-            return box.name in source.names
+            return place.name in source.names
         case _:
-            return any(_is_below(box.name, name, source.kind) for name in source.names)
+            return any(_is_below(place.name, name, source.kind) for name in source.names)
 
 
 def _is_below(name: str, top: str, kind: str) -> bool:
@@ -93,8 +102,8 @@ def _is_below(name: str, top: str, kind: str) -> bool:
     return kind == "subtree" or SEPARATOR not in name[len(top) + 1 :]
 
 
-async def _search_one(session: Session, command: extensions.MultiSearch, box: Mailbox) -> None:
-    views, store = session.needs.views, session.needs.store
+async def _search_one(session: Session, command: extensions.MultiSearch, place: Place) -> None:
+    views, store, box = session.needs.views, session.needs.store, place.box
     if session.view is not None and session.view.box.id == box.id:
         view: View | None = session.view
     else:
@@ -107,7 +116,7 @@ async def _search_one(session: Session, command: extensions.MultiSearch, box: Ma
         query = with_saved(command.query, session.saved)
         found = await search(store, view, query, now=session.needs.clock.now())
         if len(found):
-            session.write(_response(session, command, box, found))
+            session.write(_response(session, command, place.shown, found))
         if command.returns.save:
             session.saved = found.uid_set()
     finally:

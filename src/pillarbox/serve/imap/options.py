@@ -13,6 +13,7 @@ from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
 from pillarbox.store.api import Blobs, Directory, Mail, Mailboxes
 from pillarbox.store.search import TextIndex
+from pillarbox.store.sharing import AccessLists, Annotations
 from pillarbox.wire.imap.limits import DEFAULT, Limits
 
 
@@ -32,7 +33,7 @@ class Options:
     version: str = ""
 
 
-class Store(Mail, Mailboxes, Blobs, Directory, TextIndex, Protocol):
+class Store(Mail, Mailboxes, Blobs, Directory, TextIndex, Annotations, AccessLists, Protocol):
     """What of the store is needed."""
 
 

@@ -13,6 +13,9 @@ from pillarbox.wire.imap.commands import Resync
 from pillarbox.wire.imap.render import codes
 from pillarbox.wire.imap.state import State
 
+WRITING = frozenset("iestw")
+"""Rights of which one makes a mailbox READ-WRITE (RFC 4314 §5.2). All flags are shared."""
+
 
 async def on_select(session: Session, command: commands.Select) -> None:
     """RFC 9051 §6.3.2. A failed SELECT leaves nothing selected."""
@@ -23,12 +26,14 @@ async def on_select(session: Session, command: commands.Select) -> None:
         await session.unselect()
         if session.condstore:
             session.write(render.ok("*", "Closed", codes.CLOSED))  # RFC 7162 §3.2.11
-    box = await session.needs.ops.find(session.user.id, command.mailbox)
-    if isinstance(box, Refusal):
-        session.refuse(command.tag, box.text, CODES[box.kind])
+    place = await session.needs.ops.access.find(session.user, command.mailbox, "r")
+    if isinstance(place, Refusal):
+        session.refuse(command.tag, place.text, CODES[place.kind])
         return
+    box, rights = place.box, place.rights
+    read_only = command.examine or not rights & WRITING
     view = await session.needs.views.open(
-        session.user.id, box.id, session=session.conn.id, read_only=command.examine
+        box.account, box.id, session=session.conn.id, read_only=read_only, rights=rights
     )
     if view is None:
         session.refuse(command.tag, "The mailbox has just gone", codes.NONEXISTENT)
@@ -40,12 +45,13 @@ async def on_select(session: Session, command: commands.Select) -> None:
     session.write(_describe(view))
     if command.resync is not None:
         await _catch_up(session, view, command.resync)
-    code = codes.READ_ONLY if command.examine else codes.READ_WRITE
+    code = codes.READ_ONLY if read_only else codes.READ_WRITE
     session.write(render.ok(command.tag, "Selected", code))
 
 
 def _describe(view: View) -> bytes:
-    """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.2)."""
+    """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.2, RFC 8474
+    §4.2)."""
     out = [
         telling.flags_and_permanent(view),
         render.exists(view.exists),
@@ -58,6 +64,7 @@ def _describe(view: View) -> bytes:
         render.ok("*", "UIDs valid", codes.uidvalidity(view.box.uidvalidity)),
         render.ok("*", "Predicted next UID", codes.uidnext(view.uidnext)),
         render.ok("*", "Highest", codes.highestmodseq(view.told_modseq)),
+        render.ok("*", "The same under any name", codes.mailboxid(view.box.object_id)),
     ]
     return b"".join(out)
 
@@ -81,7 +88,7 @@ async def _catch_up(session: Session, view: View, known: Resync) -> None:
 async def on_close(session: Session, command: commands.Close) -> None:
     """RFC 9051 §6.4.1: expunges without telling of it."""
     view = session.selected
-    if not view.read_only:
+    if not view.read_only and "e" in view.rights:  # RFC 4314 §4: else just close
         await session.needs.ops.expunge(view)
     await session.unselect()
     session.write(render.ok(command.tag, "Closed"))

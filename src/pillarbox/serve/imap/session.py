@@ -116,6 +116,7 @@ class Session:
         if conn.draining.is_set():
             self.bye("The server is going down")
         elif self.idling:
+            await self.recheck()
             self.sync(allow_expunge=True)  # RFC 2177 §3: at once
         return None
 
@@ -140,6 +141,9 @@ class Session:
                 return
         handler = self._handlers.get(type(event))
         try:
+            await self.recheck()
+            if self.over:
+                return
             if handler is not None:
                 await handler(self, event)
             elif isinstance(event, BadCommand):
@@ -204,7 +208,7 @@ class Session:
         modseqs. ``told``: not even these, they stand in the answer already.
         """
         view = self.view
-        if view is None:
+        if view is None or self.over:
             return
         if view.ended:
             self.bye("The mailbox is gone" if view.ended == "deleted" else "The mailbox is lost")
@@ -217,6 +221,22 @@ class Session:
             self.write(telling.say(updates, view, manner))
 
     # -- what the session is ------------------------------------------------------------------
+
+    async def recheck(self) -> None:
+        """When the access list of the selected mailbox has changed: go on with the rights there
+        are now, or end (RFC 4314 §5.1.1)."""
+        view = self.view
+        if view is None or view.access == view.state.access:
+            return
+        view.access = view.state.access
+        rights = await self.needs.ops.access.rights(self.user, view.box)
+        if rights == view.rights:
+            return
+        view.rights = rights
+        if "r" not in rights:
+            self.bye("You may not read this mailbox any more", codes.NOPERM)
+            return
+        self.write(telling.flags_and_permanent(view))
 
     def capabilities(self) -> list[str]:
         """What CAPABILITY lists now."""

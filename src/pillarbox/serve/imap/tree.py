@@ -25,6 +25,8 @@ class Entry:
     box: Mailbox | None = None
     child_info: tuple[str, ...] = ()
     """Selection options that a child meets which is not listed itself (RFC 5258 §3.5)."""
+    chosen: bool = True
+    """The name itself meets the selection options, not only a child of it."""
 
 
 def matcher(reference: str, patterns: Iterable[str]) -> Matches:
@@ -86,7 +88,8 @@ def listing(boxes: Sequence[Mailbox], subscribed: Collection[str], command: List
             attributes = tree.attributes(name, extended=command.extended)
             if show_subscribed and name in tree.subscribed:
                 attributes += ("\\Subscribed",)
-            entries.append(Entry(name, attributes, tree.boxes.get(name), child_info))
+            box = tree.boxes.get(name)
+            entries.append(Entry(name, attributes, box, child_info, name in chosen))
     return entries
 
 
