@@ -11,6 +11,7 @@ from pillarbox.auth.passwords import CHEAP, Passwords
 from pillarbox.base.clock import SystemClock
 from pillarbox.base.ids import SeededRng
 from pillarbox.base.lanes import Lane
+from pillarbox.mailbox.indexer import Indexer
 from pillarbox.store.api import Store
 from pillarbox.store.memory import MemoryStore
 
@@ -28,7 +29,9 @@ async def caller(store: Store | None = None) -> AsyncIterator[LocalCaller]:
 def rooms(store: Store, lane: Lane) -> Rooms:
     """The rooms behind the operations, with passwords that cost nothing."""
     passwords = Passwords(lane, SeededRng(1), CHEAP)
-    return Rooms(store, passwords, lane, SystemClock(), lambda: {"running": False}, lambda: None)
+    clock = SystemClock()
+    indexer = Indexer(store, lane, clock)
+    return Rooms(store, passwords, lane, indexer, clock, lambda: {"running": False}, lambda: None)
 
 
 async def with_ann(caller: LocalCaller) -> None:

@@ -18,6 +18,7 @@ from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.ids import Rng, SystemRng
 from pillarbox.base.lanes import Lane
 from pillarbox.config.schema import Config
+from pillarbox.mailbox.indexer import Indexer
 from pillarbox.model.change import Change
 from pillarbox.store.api import Publish, Store
 from pillarbox.store.sqlite import open_store
@@ -27,6 +28,7 @@ STORE = "store"
 
 CRYPTO_THREADS = 2
 SCAN_THREADS = 1
+TEXT_THREADS = 1
 
 OpenStore = Callable[[Path, Publish, Clock], Awaitable[Store]]
 """Opens the store in a directory."""
@@ -47,6 +49,8 @@ class Core:
     """Passwords: few at a time, so that a storm of logins takes no other work's time."""
     scan: Lane
     """Large messages and long answers."""
+    indexer: Indexer
+    """Fills the index of texts while somebody runs it."""
     clock: Clock
     rng: Rng
 
@@ -58,16 +62,19 @@ async def open_core(
     """Open the store. The caller has the data directory's lock."""
     crypto = Lane("crypto", threads=CRYPTO_THREADS)
     scan = Lane("scan", threads=SCAN_THREADS)
+    text = Lane("text", threads=TEXT_THREADS)
     try:
         store = await opener(config.server.data / STORE, publish, clock)
         try:
             passwords = Passwords(crypto, rng, password_options(config))
-            yield Core(store, passwords, crypto, scan, clock, rng)
+            indexer = Indexer(store, text, clock)
+            yield Core(store, passwords, crypto, scan, indexer, clock, rng)
         finally:
             await store.close()
     finally:
         await crypto.close()
         await scan.close()
+        await text.close()
 
 
 def _to_nobody(changes: Sequence[Change]) -> None:
@@ -89,6 +96,8 @@ def reach_house(config: Config) -> AbstractAsyncContextManager[Caller]:
     @asynccontextmanager
     async def open_rooms() -> AsyncIterator[Rooms]:
         async with open_core(config, _to_nobody, clock, SystemRng()) as core:
-            yield Rooms(core.store, core.passwords, core.scan, clock, _nothing, _asleep)
+            yield Rooms(
+                core.store, core.passwords, core.scan, core.indexer, clock, _nothing, _asleep
+            )
 
     return reach(DataDir(config.server.data), open_rooms, clock)

@@ -36,6 +36,7 @@ from pillarbox.base.limits import ConnectionLimits
 from pillarbox.base.log import Logger
 from pillarbox.bus.local import LocalBus
 from pillarbox.config.schema import Config
+from pillarbox.model.change import Added, Change
 from pillarbox.net.listen import Door, Listener
 
 log = Logger("house")
@@ -129,9 +130,17 @@ class House:
         self._stack.callback(handlers.views.shut)
         self._stack.push_async_callback(self._supervisor.close)
         self._supervisor.start("queue", handlers.runner.run)
+        self._supervisor.start("index", core.indexer.run)
+        bus.subscribe(self._heard)
         self._supervisor.start("purge", lambda: every(self._clock, PURGE_EVERY, self._purge(core)))
         rooms = Rooms(
-            core.store, core.passwords, core.scan, self._clock, self._about, handlers.runner.wake
+            core.store,
+            core.passwords,
+            core.scan,
+            core.indexer,
+            self._clock,
+            self._about,
+            handlers.runner.wake,
         )
         self._admin = LocalCaller(rooms)
         self._since = self._clock.now()
@@ -209,6 +218,10 @@ class House:
     def _set_limits(self, config: Config) -> None:
         self._limits.total = config.limits.connections
         self._limits.per_address = config.limits.connections_per_address
+
+    def _heard(self, change: Change) -> None:
+        if isinstance(change, Added) and self._core is not None:
+            self._core.indexer.wake()
 
     def _purge(self, core: Core) -> Any:
         async def purge() -> None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "pillarbox.cli.export",
     "undelete": "pillarbox.cli.undelete",
     "queue": "pillarbox.cli.queue",
+    "reindex": "pillarbox.cli.reindex",
     "version": "pillarbox.cli.version",
 }
 """Command to its module, each with the click command ``command``."""

@@ -29,6 +29,7 @@ def command(config: Path, as_json: bool) -> int:
             f"domains   {value['domains']}",
             f"accounts  {value['accounts']}, {octets(value['used'])} of mail",
             f"queue     {value['queue']}",
+            f"index     {_index(value['index'])}",
         ]
         doors = value.get("doors", [])
         rows = [(d["name"], " ".join(d["addresses"]), d["connections"]) for d in doors]
@@ -36,3 +37,9 @@ def command(config: Path, as_json: bool) -> int:
 
     show(value, as_json, people)
     return 0 if value["running"] else 1
+
+
+def _index(value: dict[str, int]) -> str:
+    """How far the index of texts is."""
+    waiting = value["waiting"]
+    return f"{value['indexed']} messages" + (f", {waiting} waiting" if waiting else "")

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.app.admin import directory, mail, state, undelete
+from pillarbox.app.admin import directory, index, mail, state, undelete
 from pillarbox.app.admin.rooms import Call, Value
 from pillarbox.base.errors import Misuse
 
@@ -39,6 +39,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "queue.hold": state.queue_hold,
     "queue.release": state.queue_release,
     "queue.drop": state.queue_drop,
+    "index.again": index.index_again,
+    "index.fill": index.index_fill,
     "status": state.status,
 }
 

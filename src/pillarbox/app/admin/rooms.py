@@ -11,6 +11,7 @@ from pillarbox.auth.passwords import Defect, Passwords
 from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.lanes import Lane
+from pillarbox.mailbox.indexer import Indexer
 from pillarbox.model.account import Account, Credentials
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.mailbox import Mailbox, canonical_name, name_defect
@@ -34,6 +35,7 @@ class Rooms:
     passwords: Passwords
     lane: Lane
     """For what would block the loop: scanning, hashing."""
+    indexer: Indexer
     clock: Clock
     about: Callable[[], Value]
     """What the process knows about itself; nothing where no server runs."""
