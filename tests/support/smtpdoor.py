@@ -4,7 +4,8 @@ It answers the way the real doors must: the dialogues of `tests/transcripts/smtp
 both. Almost everything is accepted; names ask for the rest:
 
 * senders: `banned@` is refused with 550, `nodata@` is refused at DATA with 451
-* recipients: `no@` is 550, `later@` is 451, `full@` is accepted and then 452 after the content
+* recipients: `no@` is 550, `later@` is 451, and so is whom the directory cannot be asked for
+  (`down@`) or fails over (`bug@`); `full@` is accepted and then 452 after the content
 * AUTH: user `ann`, password `pencil`, by PLAIN and LOGIN
 """
 
@@ -22,7 +23,12 @@ from pillarbox.wire.smtp.server import Engine
 
 HOST = "mx.example.org"
 HELLO = Reply(250, "", "")
-ADDRESS = {"no": Reply(550, "5.1.1", "No such user"), "later": Reply(451, "4.3.0", "Later")}
+ADDRESS = {
+    "no": Reply(550, "5.1.1", "No such user"),
+    "later": Reply(451, "4.3.0", "Later"),
+    "down": Reply(451, "4.3.0", "The directory cannot be asked"),
+    "bug": Reply(451, "4.3.0", "Something is wrong"),
+}
 FULL = Reply(452, "4.2.2", "Mailbox full")
 CREDENTIALS = b"\0ann\0pencil"
 

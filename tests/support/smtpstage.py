@@ -15,6 +15,7 @@ from pathlib import Path
 from pillarbox.auth.login import Options as LoginOptions
 from pillarbox.auth.sendas import SendAs
 from pillarbox.base.clock import Clock
+from pillarbox.base.errors import Temporary
 from pillarbox.delivery.accept import Acceptor, Result
 from pillarbox.delivery.route import Router
 from pillarbox.mailbox.intake import Intake
@@ -39,6 +40,8 @@ TRACE = re.compile(rb"Return-Path: [^\n]*\r\nReceived: [^\n]*\r\n(?:\t[^\n]*\r\n
 
 OWN_WORDS = {"214", "221", "235", "250", "252", "452", "535"}
 """Codes whose text is the host's own."""
+BROKEN = {"down": Temporary("the directory is down"), "bug": ValueError("a bug")}
+"""What becomes of asking for somebody."""
 
 
 @dataclass
@@ -80,6 +83,8 @@ class Everywhere(Router):
         *,
         size: int | None = None,
     ) -> tuple[Route, ...] | Reply:
+        if address.local in BROKEN:
+            raise BROKEN[address.local]
         if address.local in ADDRESS:
             return ADDRESS[address.local]
         to = self._full if address.local == "full" else self._ann

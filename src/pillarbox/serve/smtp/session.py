@@ -10,14 +10,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from pillarbox.base.errors import Temporary
 from pillarbox.base.log import Logger
 from pillarbox.model.reply import OK, Reply
 from pillarbox.model.transaction import Peer, Role
 from pillarbox.net.driver import Connection
-from pillarbox.net.faults import IdleTimeout
+from pillarbox.net.faults import IdleTimeout, NetFault
 from pillarbox.serve.smtp.login import Login, with_mechanisms
 from pillarbox.serve.smtp.options import Needs, Options
-from pillarbox.serve.smtp.transaction import SENDER_OK, Transaction
+from pillarbox.serve.smtp.transaction import SENDER_OK, TROUBLE, Transaction
 from pillarbox.wire.smtp import events
 from pillarbox.wire.smtp.options import Extension
 from pillarbox.wire.smtp.replies import render
@@ -108,10 +109,22 @@ class Session:
     async def _handle(self, happened: list[events.Event]) -> None:
         while happened:
             for event in happened:
-                out = await self._handlers[type(event)](event)
+                out = await self._answer(event)
                 if out:
                     self._conn.write(out)
             happened = self._engine.resume()
+
+    async def _answer(self, event: events.Event) -> bytes:
+        """What to say to an event. What fails costs one command, or one message (451)."""
+        try:
+            return await self._handlers[type(event)](event)
+        except NetFault:
+            raise
+        except Temporary as error:
+            self._log.warning("smtp.unavailable", command=type(event).__name__, error=str(error))
+        except Exception as error:
+            self._log.error("smtp.bug", exc=error, command=type(event).__name__)
+        return self._engine.reply_each(TROUBLE)
 
     # -- around the mail ----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pillarbox.base.errors import PillarboxError, is_permanent
+from pillarbox.base.errors import is_permanent
 from pillarbox.base.log import Logger
 from pillarbox.delivery.accept import Result
 from pillarbox.mailbox.intake import Intake
@@ -94,8 +94,8 @@ class Transaction:
         if incoming is not None and incoming.fault is None:
             try:
                 incoming.intake.write(incoming.gate.feed(event.data))
-            except PillarboxError as error:
-                self._log.error("smtp.content", id=incoming.id, error=str(error))
+            except Exception as error:  # a message with a hole must never be kept
+                self._log.error("smtp.content", id=incoming.id, error=repr(error))
                 incoming.fault = TROUBLE
                 incoming.intake.discard()
         return b""
