@@ -14,6 +14,7 @@ from pillarbox.serve.imap import (
     login,
     mailboxes,
     multisearch,
+    quota,
     rights,
     search,
     select,
@@ -35,6 +36,7 @@ FAMILIES = (
     sorting,
     multisearch,
     rights,
+    quota,
 )
 
 
