@@ -199,3 +199,96 @@ async def test_one_blob_for_mailbox_and_queue(kit: Kit) -> None:
     assert done.blob == queued.blob  # type: ignore[union-attr]
     assert await kit.store.drop(queued.id) is None
     assert await kit.store.read(queued.blob) == b"Subject: hi\r\n\r\nhello\r\n"
+
+
+async def leased(kit: Kit, limit: int = 100, busy: tuple[str, ...] = ()) -> list[int]:
+    now = kit.clock.time
+    found = await kit.store.lease("w", now, now + 60, limit, busy=busy)
+    return [item.id for item in found]
+
+
+async def test_senders_take_turns(kit: Kit) -> None:
+    bulk = [await kit.queue(f"r{n}@x.example", due=5, sender="bulk") for n in range(30)]
+    few = [await kit.queue("y@x.example", due=9, sender=name) for name in ("zoe", "abe")]
+    first = await leased(kit, 6)
+    assert set(few) < set(first)
+    assert [item for item in first if item in bulk] == bulk[:4]
+    assert await leased(kit, 100) == bulk[4:]
+
+
+async def test_one_of_each_when_there_is_no_room_for_more(kit: Kit) -> None:
+    owners: dict[int, str] = {}
+    for name in ("a", "b", "c", "d", "e"):
+        for _ in range(3):
+            owners[await kit.queue("y@x.example", sender=name)] = name
+    seen: list[str] = []
+    while some := await leased(kit, 2):
+        seen += [owners[item] for item in some]
+    assert sorted(seen) == sorted(owners.values())
+
+
+async def test_priority_goes_before_age_and_turns(kit: Kit) -> None:
+    plain = await kit.queue("a@x.example", due=1, sender="x")
+    low = await kit.queue("a@x.example", due=0, priority=-3)
+    high = [await kit.queue("a@x.example", due=9, priority=4) for _ in range(2)]
+    assert await leased(kit, 3) == [*high, plain]
+    assert await leased(kit) == [low]
+    assert (await one(kit, low)).priority == -3
+
+
+async def test_busy_domains_are_passed_over(kit: Kit) -> None:
+    only = await kit.queue("a@Busy.example")
+    both = await kit.queue("a@busy.example", "b@free.example")
+    assert (await one(kit, only)).recipients[0].domain == "busy.example"
+    assert await leased(kit, busy=("busy.example",)) == [both]
+    assert await leased(kit) == [only]
+
+
+async def test_results_are_kept_while_the_lease_goes_on(kit: Kit) -> None:
+    number = await kit.queue("a@x.example", "b@y.example")
+    (item,) = await take(kit, seconds=60)
+    first = [Settled(0, "failed", 0, GONE, owed="failed")]
+    assert (
+        await kit.store.settle(number, item.lease, first, keep_until=kit.clock.time + 600) is None
+    )
+    kit.clock.time += 100
+    assert await take(kit) == []
+    kept = await one(kit, number)
+    assert kept.lease == item.lease
+    assert [(r.state, r.owed) for r in kept.recipients] == [("failed", "failed"), ("due", "")]
+    rest = [Settled(1, "done", 0, None)]
+    assert await kit.store.settle(number, item.lease, rest) is None
+    assert await kit.store.queue_items() == []
+
+
+async def test_debts_outlive_whoever_was_to_pay_them(kit: Kit) -> None:
+    number = await kit.queue("a@x.example", "b@x.example")
+    (item,) = await take(kit, seconds=60)
+    all_ = [Settled(n, "failed", 0, GONE, owed="failed") for n in range(2)]
+    assert await kit.store.settle(number, item.lease, all_, keep_until=kit.clock.time + 60) is None
+    kit.clock.time += 61
+    (again,) = await take(kit)
+    assert [r.owed for r in again.recipients] == ["failed", "failed"]
+    assert await kit.store.settle(number, again.lease, [], owing=True) is None
+    (again,) = await take(kit)
+    assert await kit.store.settle(number, again.lease, []) is None
+    assert await kit.store.queue_items() == []
+
+
+async def test_debts_wait_for_those_who_are_due(kit: Kit) -> None:
+    number = await kit.queue("a@busy.example", "b@x.example")
+    (item,) = await take(kit)
+    told = [Settled(1, "due", kit.clock.time + 90, LATER, owed="delayed", warned=True)]
+    assert await kit.store.settle(number, item.lease, told, owing=True) is None
+    assert await leased(kit, busy=("busy.example",)) == []
+    (item,) = await take(kit)
+    assert await kit.store.settle(number, item.lease, [Settled(0, "done", 0, None)]) is None
+    row = (await one(kit, number)).recipients[1]
+    assert (row.owed, row.warned, row.state) == ("", True, "due")
+
+
+async def test_retry_sets_the_time_of_those_who_are_due(kit: Kit) -> None:
+    number = await kit.queue("a@x.example", due=kit.clock.time + 500)
+    assert await kit.store.retry(number, kit.clock.time) is None
+    assert await leased(kit) == [number]
+    assert refused(await kit.store.retry(999, 0.0), Kind.NONEXISTENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pillarbox.base.ids import SystemRng
@@ -120,10 +120,15 @@ class Kit:
             out += [row[0] for row in batch]
         return out
 
-    async def queue(self, *recipients: str, due: float | None = None) -> int:
+    async def queue(
+        self, *recipients: str, due: float | None = None, sender: str = "ann", priority: int = 0
+    ) -> int:
         """One message in the queue; its item's number."""
         due = self.clock.time if due is None else due
-        item = NewItem(envelope(*recipients), [(n, 0) for n in range(len(recipients))], due)
+        whole = replace(envelope(*recipients), peer=Peer("192.0.2.1", 2525, "helo", "", sender))
+        whole = envelope(*recipients) if sender == "ann" else whole
+        pairs = [(n, 0) for n in range(len(recipients))]
+        item = NewItem(whole, pairs, due, priority)
         await self.store.accept(await self.message(), [], item)
         return (await self.store.queue_items(10_000))[-1].id
 

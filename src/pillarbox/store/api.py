@@ -22,7 +22,7 @@ anything but the store while a transaction is open.
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -252,6 +252,12 @@ class QueueRecipient:
     state: str
     """'due', 'held', 'done' or 'failed'."""
     last: Reply | None = None
+    domain: str = ""
+    """Of a remote route, in normal form; '' for a local one. The store fills it in."""
+    owed: str = ""
+    """What the sender is still to be told: '', 'failed', 'delayed', 'relayed' or 'delivered'."""
+    warned: bool = False
+    """The sender was told of a delay, or soon will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +271,7 @@ class QueueItem:
     created: float
     recipients: tuple[QueueRecipient, ...]
     lease: str = ""
+    priority: int = 0
 
 
 @dataclass(slots=True)
@@ -274,6 +281,8 @@ class NewItem:
     envelope: Envelope
     pairs: Sequence[tuple[int, int]]
     due: float
+    priority: int = 0
+    """-9 to 9, higher first (RFC 6710 §3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +293,9 @@ class Settled:
     state: str
     due: float
     reply: Reply | None
+    owed: str = ""
+    warned: bool = False
+    """Both as in QueueRecipient; '' and False change nothing."""
 
 
 # ---------------------------------------------------------------------------- protocols
@@ -514,10 +526,15 @@ class Mail(Protocol):
 class Spool(Protocol):
     """The queue's rows. Work is taken by lease, so there is no owner process."""
 
-    async def lease(self, owner: str, now: float, until: float, limit: int) -> list[QueueItem]:
-        """Items with due recipients whose lease is free or over; oldest due first. All their
-        recipients are listed, those not due too. The item's ``lease`` is new at each lease, also
-        for the same owner."""
+    async def lease(
+        self, owner: str, now: float, until: float, limit: int, *, busy: Collection[str] = ()
+    ) -> list[QueueItem]:
+        """Items with due recipients whose lease is free or over.
+
+        Higher priority first; then senders take turns, so that nobody's thousand messages stand
+        before somebody's one; then oldest due first. Recipients at ``busy`` domains do not count.
+        An item that has nobody due but still owes its sender a notice is due too.
+        """
         ...
 
     async def settle(
@@ -528,11 +545,17 @@ class Spool(Protocol):
         notice: NewMessage | None = None,
         notice_item: NewItem | None = None,
         notice_targets: Sequence[Target] = (),
+        *,
+        keep_until: float | None = None,
+        owing: bool = False,
     ) -> Refusal | None:
         """Write the results and free the lease; an item without due or held recipients goes away.
-        A result counts an attempt; without a reply the last one stays; a recipient put on hold
-        meanwhile stays so when it is due again. A notice (DSN) is kept in the same transaction,
-        less the targets that refuse it. STALE when another has leased the item since."""
+
+        With ``keep_until`` the lease goes on until then instead: results are safe while others
+        are still awaited. When the lease is freed, what was owed counts as paid, by the notice
+        (DSN) that is kept in the same transaction, unless ``owing``: then the debts stay, and an
+        item with debts does not go away. STALE when the lease was lost.
+        """
         ...
 
     async def next_due(self) -> float | None:

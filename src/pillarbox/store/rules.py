@@ -6,9 +6,11 @@ refusals come from here, so that the contract is about effects only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
+from pillarbox.model.address import normal_domain
 from pillarbox.model.flags import FLAGGED, SYSTEM_MASK, FlagSet, intern_keywords, keyword_bit
 from pillarbox.model.mailbox import (
     INBOX,
@@ -20,7 +22,8 @@ from pillarbox.model.mailbox import (
 )
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.rights import Rights
-from pillarbox.store.api import FlagOp, QueueRecipient, Settled
+from pillarbox.model.transaction import Envelope, Remote
+from pillarbox.store.api import FlagOp, NewItem, QueueRecipient, Settled
 from pillarbox.store.sharing import AccessOp
 
 MAX_MAILBOXES = 10_000
@@ -221,7 +224,36 @@ def settled(recipient: QueueRecipient, result: Settled) -> QueueRecipient:
         due=result.due,
         state=state,
         last=result.reply if result.reply is not None else recipient.last,
+        owed=result.owed or recipient.owed,
+        warned=result.warned or recipient.warned,
     )
+
+
+def queue_rows(queued: NewItem, pairs: Sequence[tuple[int, int]]) -> tuple[QueueRecipient, ...]:
+    """The recipients of a new item."""
+    rows = []
+    for number, (recipient, route) in enumerate(pairs):
+        to = queued.envelope.recipients[recipient].routes[route]
+        domain = normal_domain(to.domain) if isinstance(to, Remote) else ""
+        rows.append(QueueRecipient(number, recipient, route, 0, queued.due, "due", domain=domain))
+    return tuple(rows)
+
+
+def queue_sender(envelope: Envelope) -> str:
+    """Who takes turns with others: the account that submitted it, else the sender address."""
+    address = envelope.sender.address
+    return envelope.peer.user or (address.normal() if address else "")
+
+
+def finished(recipients: Iterable[QueueRecipient]) -> bool:
+    """Nothing is left to do for the item."""
+    return not any(r.state in {"due", "held"} or r.owed for r in recipients)
+
+
+def in_turns(waiting: Mapping[str, Sequence[int]], limit: int) -> list[int]:
+    """``limit`` items, one of each sender in turn; each sender's in their order."""
+    lines = zip_longest(*waiting.values())
+    return [item for line in lines for item in line if item is not None][:limit]
 
 
 def lease_name(owner: str, count: int) -> str:

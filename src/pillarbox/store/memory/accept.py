@@ -13,7 +13,6 @@ from pillarbox.store.api import (
     NewItem,
     NewMessage,
     QueueItem,
-    QueueRecipient,
     Target,
 )
 from pillarbox.store.memory.state import Box, Home, Message, Queued, State
@@ -91,11 +90,16 @@ def _enqueue(
     state: State, queued: NewItem, pairs: Sequence[tuple[int, int]], blob: int, size: int
 ) -> None:
     state.last_item += 1
-    recipients = tuple(
-        QueueRecipient(number, recipient, route, 0, queued.due, "due")
-        for number, (recipient, route) in enumerate(pairs)
-    )
+    recipients = rules.queue_rows(queued, pairs)
     created = state.clock.now()
-    item = QueueItem(state.last_item, queued.envelope, blob, size, created, recipients)
+    item = QueueItem(
+        state.last_item,
+        queued.envelope,
+        blob,
+        size,
+        created,
+        recipients,
+        priority=queued.priority,
+    )
     state.queue[item.id] = Queued(item)
     state.blobs[blob].refs += 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
@@ -17,20 +18,32 @@ class MemorySpool:
 
     state: State
 
-    async def lease(self, owner: str, now: float, until: float, limit: int) -> list[QueueItem]:
-        ready = []
+    async def lease(
+        self, owner: str, now: float, until: float, limit: int, *, busy: Collection[str] = ()
+    ) -> list[QueueItem]:
+        ready: list[tuple[int, float, int, str]] = []
         for row in self.state.queue.values():
-            dues = [r.due for r in row.item.recipients if r.state == "due" and r.due <= now]
-            if dues and row.until <= now:
-                ready.append((min(dues), row.item.id))
-        taken = []
-        for _, number in sorted(ready)[: max(limit, 0)]:
-            row = self.state.queue[number]
-            row.leases += 1
-            row.until = until
-            row.item = replace(row.item, lease=rules.lease_name(owner, row.leases))
-            taken.append(row.item)
-        return taken
+            item = row.item
+            if row.until > now:
+                continue
+            dues = [r for r in item.recipients if r.state == "due" and r.due <= now]
+            free = [r.due for r in dues if r.domain not in busy]
+            if free or (not dues and any(r.owed for r in item.recipients)):
+                sender = rules.queue_sender(item.envelope)
+                ready.append((-item.priority, min(free, default=0.0), item.id, sender))
+        taken: list[int] = []
+        for _, group in groupby(sorted(ready), key=lambda one: one[0]):
+            waiting: dict[str, list[int]] = {}
+            for _, _, number, sender in group:
+                waiting.setdefault(sender, []).append(number)
+            taken += rules.in_turns(waiting, max(limit, 0) - len(taken))
+        return [self._lease(self.state.queue[number], owner, until) for number in taken]
+
+    def _lease(self, row: Queued, owner: str, until: float) -> QueueItem:
+        row.leases += 1
+        row.until = until
+        row.item = replace(row.item, lease=rules.lease_name(owner, row.leases))
+        return row.item
 
     async def settle(
         self,
@@ -40,6 +53,9 @@ class MemorySpool:
         notice: NewMessage | None = None,
         notice_item: NewItem | None = None,
         notice_targets: Sequence[Target] = (),
+        *,
+        keep_until: float | None = None,
+        owing: bool = False,
     ) -> Refusal | None:
         row = self.state.queue.get(item)
         if row is None or not lease or row.item.lease != lease:
@@ -49,10 +65,16 @@ class MemorySpool:
             rules.settled(r, by_number[r.number]) if r.number in by_number else r
             for r in row.item.recipients
         )
-        row.item = replace(row.item, recipients=recipients, lease="")
-        row.until = 0.0
-        if not any(r.state in {"due", "held"} for r in recipients):
-            self._remove(row)
+        if keep_until is not None:
+            row.item = replace(row.item, recipients=recipients)
+            row.until = keep_until
+        else:
+            if not owing:
+                recipients = tuple(replace(r, owed="") if r.owed else r for r in recipients)
+            row.item = replace(row.item, recipients=recipients, lease="")
+            row.until = 0.0
+            if rules.finished(recipients):
+                self._remove(row)
         if notice is not None:
             _, changes = accept(self.state, notice, notice_targets, notice_item)
             self.state.commit(changes)
@@ -80,6 +102,16 @@ class MemorySpool:
         before, after = ("due", "held") if held else ("held", "due")
         recipients = tuple(
             replace(r, state=after) if r.state == before else r for r in row.item.recipients
+        )
+        row.item = replace(row.item, recipients=recipients)
+        return None
+
+    async def retry(self, item: int, due: float) -> Refusal | None:
+        row = self.state.queue.get(item)
+        if row is None:
+            return rules.NO_ITEM
+        recipients = tuple(
+            replace(r, due=due) if r.state == "due" else r for r in row.item.recipients
         )
         row.item = replace(row.item, recipients=recipients)
         return None

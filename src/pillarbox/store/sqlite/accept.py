@@ -224,13 +224,17 @@ def _enqueue(
 ) -> None:
     item = tx.ids.take(tx.db, "item")
     tx.db.execute(
-        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, '', 0, 0)",
-        (item, blob, size, tx.now, freeze(queued.envelope)),
+        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, '', 0, 0, ?)",
+        (item, blob, size, tx.now, freeze(queued.envelope), queued.priority),
     )
+    sender = rules.queue_sender(queued.envelope)
     tx.db.executemany(
-        "INSERT INTO recipient VALUES (?, ?, ?, ?, 0, ?, 'due', '')",
+        "INSERT INTO recipient VALUES (?, ?, ?, ?, 0, ?, 'due', '', ?, '', 0, ?, ?)",
         [
-            (item, number, recipient, route, queued.due)
-            for number, (recipient, route) in enumerate(pairs)
+            (
+                *(item, row.number, row.envelope_index, row.route_index),
+                *(row.due, row.domain, sender, queued.priority),
+            )
+            for row in rules.queue_rows(queued, pairs)
         ],
     )

@@ -204,6 +204,21 @@ CREATE TABLE access (
 CREATE INDEX access_identifier ON access (identifier, account);
 """
 
+_QUEUE = """
+ALTER TABLE queue ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+
+-- sender and priority are the item's, here again so that one index knows whose turn it is.
+ALTER TABLE recipient ADD COLUMN domain TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipient ADD COLUMN owed TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipient ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE recipient ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipient ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX recipient_turn ON recipient (priority, sender, due, item, domain)
+    WHERE state = 'due';
+CREATE INDEX recipient_owed ON recipient (item) WHERE owed <> '';
+CREATE INDEX queue_leased ON queue (lease_until) WHERE lease_until > 0;
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -214,5 +229,5 @@ def _script(sql: str) -> Migration:
     return run
 
 
-MIGRATIONS: Sequence[Migration] = (_script(_FIRST), _script(_SHARING))
+MIGRATIONS: Sequence[Migration] = (_script(_FIRST), _script(_SHARING), _script(_QUEUE))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

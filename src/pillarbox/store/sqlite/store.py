@@ -31,6 +31,7 @@ from pillarbox.store.sqlite.retention import SqliteRetention, clear_account
 from pillarbox.store.sqlite.sharing import SqliteSharing
 from pillarbox.store.sqlite.spool import SqliteSpool
 from pillarbox.store.sqlite.texts import SqliteTexts, TextLane
+from pillarbox.store.sqlite.turns import Turns
 from pillarbox.store.sqlite.writer import Committed, WriteLane
 
 DATABASE = "mail.db"
@@ -78,6 +79,7 @@ class SqliteStore(
             self.cache = Cache()
             self.writer = WriteLane(connection, ids, options, clock, self._committed)
             self.intake = Intake(self.writer, self.files, self.lane, options)
+            self.turns = Turns()
         except BaseException:
             self._lock.release()
             raise
