@@ -91,7 +91,8 @@ def check(example: tuple[bytes, bytes, Options, list[int]]) -> None:
     """The same events and replies in any packets, and every reply a reply."""
     opening, data, options, sizes = example
     data = opening + data
-    pieces, pos = [], 0
+    pieces: list[bytes] = []
+    pos = 0
     while pos < len(data):
         pieces.append(data[pos : pos + sizes[len(pieces) % len(sizes)]])
         pos += len(pieces[-1])
