@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import tempfile
 from array import array
 from collections.abc import Callable, Coroutine
@@ -245,7 +246,7 @@ class Twins(RuleBasedStateMachine):
 
 TestTwins = Twins.TestCase
 TestTwins.settings = settings(
-    max_examples=25,
+    max_examples=int(os.environ.get("PILLARBOX_TWINS", "10")),  # hundreds, when in doubt
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
