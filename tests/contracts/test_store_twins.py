@@ -93,7 +93,7 @@ class Twins(RuleBasedStateMachine):
             Target(*place, flags, 5, 60, enforce, (number, 0) if paired else None)
             for number, (place, flags, enforce, paired) in enumerate(aims)
         ]
-        item = NewItem(envelope("a@x.example", "b@x.example"), [], 0.0) if queue else None
+        item = NewItem(envelope(*(f"{c}@x.example" for c in "abcd")), [], 0.0) if queue else None
 
         async def call(kit: Kit) -> Any:
             message = await kit.message(body)
