@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.mailbox.threads import Message, Node, ordered_subject, references
+from pillarbox.mailbox.threads import Message, Node, ordered_subject, references, refs
 
 
 def shown(nodes: list[Node]) -> str:
@@ -72,6 +72,24 @@ def test_siblings_are_sorted_by_date_and_threads_by_their_first() -> None:
     assert shown(references([late, early, other])) == "(. (2) (1))(3)"
 
 
+def test_refs_ignores_subjects() -> None:
+    messages = [mail(1, "S"), mail(2, "S", reply=True), mail(3, "T", "x"), mail(4, "T", "x")]
+    assert shown(refs(messages)) == "(1)(2)(. (3) (4))"
+
+
+def test_refs_puts_the_thread_last_that_mail_came_to_last() -> None:
+    old, other, reply, early = mail(1), mail(2), mail(3, "", "m1"), mail(4, "", "m1")
+    for arrived, message in enumerate((old, other, reply, early), 100):
+        message.arrived = arrived
+    early.sent = 0
+    assert shown(refs([old, other])) == "(1)(2)"
+    assert shown(refs([old, other, reply, early])) == "(2)(1 (4) (3))"  # siblings by sent date
+    other.arrived = 103
+    assert shown(refs([old, other, reply, early])) == "(2)(1 (4) (3))"  # at once: by number
+    other.arrived = 104
+    assert shown(refs([old, other, reply, early])) == "(1 (4) (3))(2)"
+
+
 def test_ordered_subject_has_no_grandchildren() -> None:
     messages = [mail(1, "A"), mail(2, "B"), mail(3, "A"), mail(4, "A")]
     assert shown(ordered_subject(messages)) == "(1 (3) (4))(2)"
@@ -93,7 +111,7 @@ def test_every_message_appears_once(
         mail(n, subject, *refs, own=own, reply=reply)
         for n, (own, refs, subject, reply) in enumerate(drawn, 1)
     ]
-    for algorithm in (references, ordered_subject):
+    for algorithm in (references, refs, ordered_subject):
         seen: list[int] = []
         pending = list(algorithm(messages))
         while pending:

@@ -3,8 +3,8 @@
 A text is a set of words. It matches when each of them does, in any order and anywhere in what the
 key looks into. A word matches, from best to worst: a word of the message that is the same; one
 that begins with it; one that holds it; one that becomes it by few edits (a character inserted,
-removed or replaced, or two neighbours exchanged): none up to three characters, one up to seven, two beyond, and at least three
-characters in a row must be right, because the index knows no less.
+removed or replaced, or two neighbours exchanged): none up to three characters, one up to seven,
+two beyond. At least three characters in a row must be right, because the index knows no less.
 
 The score of a message is the mean over its fuzzy keys of how well their words match, weighed by
 where they were found: the subject counts most, the body least and more for a word it repeats.

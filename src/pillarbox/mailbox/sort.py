@@ -1,4 +1,4 @@
-"""SORT (RFC 5256 §3, RFC 5957): order messages by keys that were worked out when they came.
+"""SORT (RFC 5256 §3, RFC 5957, RFC 6203 §6): order by keys worked out when the messages came.
 
 Each criterion is one stable pass, the last one first, so that several criteria need no combined
 key and REVERSE is a flag of the sort. What is compared is a number or folded text as bytes:
@@ -7,7 +7,7 @@ UTF-8 sorts as its code points do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,8 +20,8 @@ from pillarbox.store.api import Column
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One criterion; ``name`` is ARRIVAL, CC, DATE, FROM, SIZE, SUBJECT, TO, DISPLAYFROM or
-    DISPLAYTO."""
+    """One criterion; ``name`` is ARRIVAL, CC, DATE, FROM, SIZE, SUBJECT, TO, DISPLAYFROM,
+    DISPLAYTO or RELEVANCY, the most relevant first."""
 
     name: str
     reverse: bool = False
@@ -48,14 +48,26 @@ _BY: Final[dict[str, Callable[[_Row], Any]]] = {
     "DISPLAYFROM": _text(keys.DISPLAY_FROM),
     "DISPLAYTO": _text(keys.DISPLAY_TO),
 }
-CRITERIA: Final = frozenset(_BY)
+RELEVANCY: Final = "RELEVANCY"
+CRITERIA: Final = frozenset((*_BY, RELEVANCY))
+_NOTHING: Final[Mapping[int, int]] = {}
 
 
-async def sort(store: Source, view: View, seqs: NumSet, criteria: Sequence[Criterion]) -> list[int]:
-    """Sequence numbers in order; equal messages stay in the order of their numbers."""
+async def sort(
+    store: Source,
+    view: View,
+    seqs: NumSet,
+    criteria: Sequence[Criterion],
+    relevancy: Mapping[int, int] = _NOTHING,
+) -> list[int]:
+    """Sequence numbers in order; equal messages stay in the order of their numbers.
+
+    ``relevancy``: scores by sequence number.
+    """
     rows = await _rows(store, view, seqs, criteria)
+    by = {**_BY, RELEVANCY: lambda row: -relevancy.get(row[_SEQ], 0)}
     for criterion in reversed(criteria):
-        rows.sort(key=_BY[criterion.name], reverse=criterion.reverse)
+        rows.sort(key=by[criterion.name], reverse=criterion.reverse)
     return [row[_SEQ] for row in rows]
 
 
@@ -67,7 +79,7 @@ async def _rows(
     store: Source, view: View, seqs: NumSet, criteria: Sequence[Criterion]
 ) -> list[_Row]:
     """What the criteria compare, and no more: narrow columns cost a fraction of the keys."""
-    names = {criterion.name for criterion in criteria}
+    names = {criterion.name for criterion in criteria} - {RELEVANCY}
     wanted = {_NEEDS.get(name, Column.KEYS) for name in names}
     if "DATE" in names:
         wanted.add(Column.INTERNALDATE)  # stands in for a date that is missing

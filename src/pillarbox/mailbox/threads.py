@@ -1,6 +1,7 @@
 """THREAD (RFC 5256 §3): conversations from keys that were worked out when the messages came.
 
-``references`` follows the six steps of the text by their numbers. Pure: messages in, trees out.
+``references`` follows the six steps of the text by their numbers. ``refs`` is that without its
+fifth step (draft-ietf-morg-inthread §4). Pure: messages in, trees out.
 """
 
 from __future__ import annotations
@@ -93,6 +94,17 @@ def references(messages: Iterable[Message]) -> list[Node]:
         node.children.sort(key=_key)
     top.sort(key=_key)  # step 4
     return _sorted(_gathered(top))
+
+
+def refs(messages: Iterable[Message]) -> list[Node]:
+    """REFS: as REFERENCES, but subjects bring nobody together, and the thread in which a message
+    arrived last comes last."""
+    top = _sorted(_pruned(_roots(_linked(messages))))
+    latest: dict[Node, tuple[int, int]] = {}
+    for node in _bottom_up(top):
+        own = [(node.message.arrived, node.message.number)] if node.message else []
+        latest[node] = max([*own, *(latest[child] for child in node.children)])
+    return sorted(top, key=latest.__getitem__)
 
 
 _key: Final[Callable[[Node], tuple[int, int]]] = lambda node: node.key  # noqa: E731

@@ -314,7 +314,7 @@ def test_search_by_modseq() -> None:
     ],
 )
 def test_search_return_options(options: str, returns: c.SearchReturn) -> None:
-    line = f"a UID SEARCH RETURN ({options}) ALL"
+    line = f"a UID SEARCH RETURN ({options}) FUZZY ALL"  # RELEVANCY needs a FUZZY key
     assert one(line) == c.Search("a", True, q.All(), returns)
 
 

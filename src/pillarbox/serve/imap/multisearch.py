@@ -10,7 +10,7 @@ from pillarbox.mailbox.view import View
 from pillarbox.model import query as q
 from pillarbox.model.mailbox import INBOX, SEPARATOR, Mailbox
 from pillarbox.serve.imap.numbers import window
-from pillarbox.serve.imap.search import with_saved
+from pillarbox.serve.imap.search import scores, with_saved
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import extensions, render
 from pillarbox.wire.imap.extensions import MailboxFilter
@@ -139,6 +139,7 @@ def _response(
         partial=returns.partial,
         window=window(uids, returns.partial) if returns.partial else None,
         modseq=found.highest_modseq() if command.modseq else None,
+        relevancy=scores(list(found.relevancy().values()), returns) if returns.relevancy else (),
         box=(box.name, box.uidvalidity),
         utf8=session.engine.utf8,
     )

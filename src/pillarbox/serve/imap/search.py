@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pillarbox.mailbox.search import Found, search
 from pillarbox.model import query as q
 from pillarbox.model.numset import EMPTY, NumSet
-from pillarbox.serve.imap.numbers import window
+from pillarbox.serve.imap.numbers import page, window
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import commands, render
 from pillarbox.wire.imap.commands import SearchReturn
@@ -83,7 +85,14 @@ def _extended(
         partial=returns.partial,
         window=window(numbers, returns.partial) if returns.partial else None,
         modseq=modseq,
+        relevancy=scores(list(found.relevancy().values()), returns) if returns.relevancy else (),
     )
+
+
+def scores(found: Sequence[int], returns: SearchReturn) -> Sequence[int]:
+    """Of scores in the order of the result those that go with the messages listed (RFC 6203
+    §4)."""
+    return page(found, returns.partial) if returns.partial and not returns.all else found
 
 
 HANDLERS = {commands.Search: on_search}

@@ -11,10 +11,11 @@ from pillarbox.mailbox.threads import Message, Node
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
 from pillarbox.serve.imap.numbers import page
-from pillarbox.serve.imap.search import with_saved
+from pillarbox.serve.imap.search import scores, with_saved
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import extensions, render
 from pillarbox.wire.imap.commands import SearchReturn
+from pillarbox.wire.imap.extensions import SortBy
 from pillarbox.wire.imap.render import extra
 
 
@@ -26,7 +27,10 @@ async def on_sort(session: Session, command: extensions.Sort) -> None:
     query = with_saved(command.query, session.saved)
     found = await search(store, view, query, now=session.needs.clock.now())
     criteria = [Criterion(key.by.value, key.reverse) for key in command.keys]
-    seqs = await sort(store, view, found.seqs(), criteria)
+    ranked = command.returns is not None and command.returns.relevancy
+    ranked = ranked or any(key.by is SortBy.RELEVANCY for key in command.keys)
+    relevancy = found.relevancy() if ranked else {}
+    seqs = await sort(store, view, found.seqs(), criteria, relevancy)
     numbers = _numbers(view, seqs, uid=command.uid)
     modseq = found.highest_modseq() if command.modseq and numbers else None
     returns = command.returns
@@ -36,7 +40,8 @@ async def on_sort(session: Session, command: extensions.Sort) -> None:
         if returns.save:
             session.saved = NumSet.of(_to_save(_numbers(view, seqs, uid=True), returns))
         if returns != SearchReturn(save=True):
-            session.write(_extended(command, returns, numbers, modseq))
+            ranks = [relevancy[seq] for seq in seqs] if returns.relevancy else []
+            session.write(_extended(command, returns, numbers, modseq, ranks))
     session.finish(command.tag, "Sorted", allow_expunge=command.uid)
 
 
@@ -57,7 +62,11 @@ def _to_save(uids: Sequence[int], returns: SearchReturn) -> Iterable[int]:
 
 
 def _extended(
-    command: extensions.Sort, returns: SearchReturn, numbers: list[int], modseq: int | None
+    command: extensions.Sort,
+    returns: SearchReturn,
+    numbers: list[int],
+    modseq: int | None,
+    ranks: Sequence[int],
 ) -> bytes:
     """ESEARCH in sorted order; MIN and MAX are the first and the last (RFC 5267 §3.1)."""
     partial = returns.partial
@@ -71,12 +80,14 @@ def _extended(
         partial=partial,
         window=render.ordered(page(numbers, partial)) if partial else None,
         modseq=modseq,
+        relevancy=scores(ranks, returns),
     )
 
 
 _ALGORITHMS: dict[str, Callable[[Iterable[Message]], list[Node]]] = {
     "ORDEREDSUBJECT": threads.ordered_subject,
     "REFERENCES": threads.references,
+    "REFS": threads.refs,
 }
 
 

@@ -53,13 +53,14 @@ _SIMPLE: dict[str, q.Query] = {
 class Reader:
     """One search program being read: the cursor, the charset, and what the keys have in common."""
 
-    __slots__ = ("charset", "count", "cur", "fuzzy", "modseq")
+    __slots__ = ("any_fuzzy", "charset", "count", "cur", "fuzzy", "modseq")
 
     def __init__(self, cur: Cursor) -> None:
         self.cur = cur
         self.charset = "utf-8"
         self.count = 0
         self.fuzzy = False
+        self.any_fuzzy = False
         self.modseq = False
 
     def use_charset(self, name: str) -> None:
@@ -115,6 +116,11 @@ class Reader:
             return octets.decode(self.charset)
         except ValueError:
             raise Bad("A string is not in the charset of the search") from None
+
+    def check_relevancy(self, asked: SearchReturn | None, *, sorted_by: bool = False) -> None:
+        """Relevancy MUST NOT be asked for without a FUZZY key (RFC 6203 §4, §6)."""
+        if (sorted_by or (asked and asked.relevancy)) and not self.any_fuzzy:
+            raise Bad("RELEVANCY needs a FUZZY search key")
 
     def date(self) -> datetime.date:
         self.cur.space()
@@ -238,6 +244,8 @@ def _save_date_supported(reader: Reader) -> q.Query:
 
 def _filter(reader: Reader) -> q.Query:
     reader.cur.need("FILTERS")
+    if reader.charset not in ("utf-8", "ascii"):  # RFC 5466 §3.1
+        raise Bad("Filters are in UTF-8", "BADCHARSET (UTF-8 US-ASCII)")
     reader.cur.space()
     name = reader.cur.atom()
     if "/" in name:
@@ -249,6 +257,7 @@ def _fuzzy(reader: Reader) -> q.Query:
     """RFC 6203 §3: the key behind it may match approximately; only text and headers can."""
     reader.cur.need("SEARCH=FUZZY")
     before, reader.fuzzy = reader.fuzzy, True
+    reader.any_fuzzy = True
     inner = reader.nested()
     reader.fuzzy = before
     return inner
@@ -344,6 +353,7 @@ def search(cur: Cursor, tag: str, *, uid: bool = False) -> Search:
         cur.space()
     query = reader.program()
     cur.end()
+    reader.check_relevancy(asked)
     return Search(tag, uid, query, asked, reader.modseq)
 
 

@@ -69,6 +69,7 @@ def sort(cur: Cursor, tag: str, *, uid: bool = False) -> Sort:
     _criteria(cur, reader)
     query = reader.program()
     cur.end()
+    reader.check_relevancy(asked, sorted_by=any(key.by is SortBy.RELEVANCY for key in keys))
     return Sort(tag, uid, tuple(keys), query, asked, reader.modseq)
 
 
@@ -105,6 +106,7 @@ def multi_search(cur: Cursor, tag: str) -> MultiSearch:
         cur.space()
     query = reader.program()
     cur.end()
+    reader.check_relevancy(asked)
     return MultiSearch(tag, sources, query, asked, reader.modseq)
 
 
