@@ -4,8 +4,8 @@ What comes back is what went in, by this rule:
 
 * **SMTP and LMTP** put Return-Path and Received in front and touch nothing else, but for line
   ends. DATA ends the last line where it had no end, since it cannot do otherwise. A CR or LF alone
-  is refused on MX and becomes CRLF by LMTP (docs/decisions/0010). BDAT with BODY=BINARYMIME
-  carries every octet as it is.
+  is refused on MX and becomes CRLF by LMTP, where the client is one that doubles dots behind any LF
+  (docs/decisions/0010). BDAT with BODY=BINARYMIME carries every octet as it is.
 * **APPEND** gives a CR to every LF that has none (`message.normalise`) and leaves a CR alone as it
   is. A literal8 (RFC 3516) keeps every octet.
 * **IMAP** gives back what was kept; **POP3** too, in UTF8 mode, but ends the last line, since it
@@ -72,7 +72,7 @@ async def by_data(wire: Wire, message: bytes) -> bytes:
     await wire.send(b"MAIL FROM:<x@client.example> BODY=8BITMIME\r\nRCPT TO:<ann@example.test>\r\n")
     await wire.send(b"DATA\r\n")
     await wire.until(b"354 ")
-    stuffed = (b"\r\n" + for_data(message)).replace(b"\r\n.", b"\r\n..")[2:]
+    stuffed = re.sub(rb"(\A|\n)\.", rb"\1..", for_data(message))
     await wire.send(stuffed + b".\r\n")
     return (await wire.line())[:1]
 
