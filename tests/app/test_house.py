@@ -299,3 +299,10 @@ def test_asking_before_it_is_open_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Misuse, match="not open"):
             getattr(house, name)
     assert house.ports == {}
+
+
+async def test_closed_doors_need_no_certificate(tmp_path: Path) -> None:
+    closed: dict[str, tuple[Bind, ...]] = dict.fromkeys(("smtps", "imaps", "pop3s"), ())
+    none: dict[str, Path | None] = {"certificate": None, "key": None}
+    async with whole_house(tmp_path, "ann", listen=closed, tls=none) as house:
+        assert list(house.ports) == [door for door in DOORS if door not in closed]

@@ -156,6 +156,8 @@ class House:
         sockets, self._sockets = self._sockets or {}, {}
         self._stack.push_async_callback(self._drain)
         for name, bound in sockets.items():
+            if not bound:
+                continue  # closed: needs no certificate either
             kind = doors.KINDS[name]
             door = Door(
                 name,
@@ -166,8 +168,7 @@ class House:
                 self._limits,
                 connection_options(self.config, name),
             )
-            if bound:
-                self._listeners[name] = Listener(door, bound, ids=ids)
+            self._listeners[name] = Listener(door, bound, ids=ids)
         for listener in self._listeners.values():
             await listener.start()
 
