@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+
+import pytest
 
 from pillarbox.base.errors import Permanent
 from pillarbox.base.ids import SeededRng
@@ -14,10 +19,11 @@ from pillarbox.delivery.route import Router
 from pillarbox.model.address import Address
 from pillarbox.model.numset import NumSet
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Envelope, Local, Role, Route
+from pillarbox.model.transaction import Envelope, Local, Recipient, Remote, Role, Route
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.outcome import DAY
-from pillarbox.queue.runner import Runner
+from pillarbox.queue.report import Action, Report
+from pillarbox.queue.runner import Options, Runner
 from pillarbox.store.api import Column, NewItem, NewMessage, QueueItem, QueueRecipient
 from pillarbox.store.memory import MemoryStore
 from pillarbox.testing.clock import FakeClock
@@ -77,8 +83,10 @@ async def mail_of(store: MemoryStore, name: str) -> list[bytes]:
     person = await account(store, name)
     box = await store.mailbox_by_name(person.id, "INBOX")
     assert box is not None
-    found = store.rows(person.id, box.id, NumSet([(1, 100)]), [Column.BODY])
-    return [bytes(row[0]) async for rows in found for row in rows]  # type: ignore[call-overload]
+    out = []
+    async for rows in store.rows(person.id, box.id, NumSet([(1, 100)]), [Column.BLOB]):
+        out += [await store.read(row[0]) for row in rows]  # type: ignore[arg-type]
+    return out
 
 
 async def test_tried_until_it_works_then_forgotten() -> None:
@@ -97,7 +105,7 @@ async def test_tried_until_it_works_then_forgotten() -> None:
     assert await mail_of(store, "bob") == []
 
 
-async def test_five_days_of_failure_end_in_one_report() -> None:
+async def test_five_days_of_failure_make_one_delay_notice_and_one_report() -> None:
     clock = FakeClock()
     store = await house("ann", "bob", clock=clock)
     await queued(store, clock)
@@ -124,7 +132,8 @@ async def test_five_days_of_failure_end_in_one_report() -> None:
     task.cancel()
     assert await store.queue_items() == []
     assert 30 < len(transport.asked) < 45
-    (report,) = await mail_of(store, "bob")
+    delay, report = await mail_of(store, "bob")
+    assert b"Action: delayed" in delay
     assert b"452 4.2.2 That mailbox is full" in report
     assert b"Final-Recipient: rfc822; ann@example.test" in report
     assert b"multipart/report" in report
@@ -163,3 +172,275 @@ async def test_unknown_errors_are_temporary_and_permanent_ones_are_not() -> None
     await clock.advance(400)
     assert await work.run_due() == 2
     assert [one.sender.address is None for one in transport.seen] == [False, False, True]
+
+
+# ---------------------------------------------------------------------------- destinations
+
+
+@dataclass
+class Remotes:
+    """Other servers by domain: a gate that opens, and what arrived. Implements Transport."""
+
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    answers: dict[str, Report | Reply | Exception] = field(default_factory=dict)
+    running: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    got: list[str] = field(default_factory=list)
+
+    async def attempt(
+        self, item: QueueItem, recipients: Sequence[QueueRecipient]
+    ) -> Sequence[Reply | Report]:
+        domain = recipients[0].domain
+        assert {row.domain for row in recipients} == {domain}
+        self.running[domain] += 1
+        self.most[domain] = max(self.most[domain], self.running[domain])
+        try:
+            if domain in self.gates:
+                await self.gates[domain].wait()
+            answer = self.answers.get(domain, GOOD)
+            if isinstance(answer, Exception):
+                raise answer
+            names = [str(item.envelope.recipients[r.envelope_index].address) for r in recipients]
+            self.got += names
+            return [answer] * len(recipients)
+        finally:
+            self.running[domain] -= 1
+
+
+@dataclass
+class House:
+    """A store with Bob, who writes to the world."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    far: Remotes = field(default_factory=Remotes)
+    options: Options = field(default_factory=Options)
+    store: MemoryStore = field(init=False)
+    work: Runner = field(init=False)
+
+    async def open(self) -> House:
+        self.store = await house("bob", clock=self.clock)
+        self.work = self.runner()
+        return self
+
+    def runner(self) -> Runner:
+        async def make(raw: bytes) -> NewMessage:
+            return await new_message(self.store, raw)
+
+        async def route(address: Address) -> tuple[Route, ...] | Reply:
+            return await Router(self.store).route(address, Role.LOCAL)
+
+        rng = SeededRng(1)
+        local_ = LocalTransport(self.store, Acceptor(self.store, self.clock), make)
+        notify = Notifier(self.store, route, make, self.clock, rng, "mail.example.test")
+        transports = {Local: local_, Remote: self.far}
+        return Runner(self.store, transports, notify, self.clock, rng, self.options)
+
+    async def write(self, *to: str, notify: Sequence[str] = (), **params: str) -> None:
+        rows = tuple(
+            Recipient(Address(*one.split("@")), (Remote(one),), frozenset(notify)) for one in to
+        )
+        env = envelope(*rows, sender="bob@example.test", at=self.clock.now())
+        env = replace(env, sender=replace(env.sender, params=params, envid="id 7"))
+        await Acceptor(self.store, self.clock).accept(env, await new_message(self.store))
+        self.work.wake()
+
+    async def reports(self) -> list[bytes]:
+        return await mail_of(self.store, "bob")
+
+
+def action(report: bytes) -> list[str]:
+    """``action final-recipient`` of each group."""
+    found = email.message_from_bytes(report, policy=email.policy.SMTP)
+    status = list(found.walk())[2]
+    groups = [part for part in status.walk() if part["Final-Recipient"]]
+    return [f"{part['Action']} {part['Final-Recipient'].split('; ')[1]}" for part in groups]
+
+
+async def test_a_silent_server_holds_up_nobody_else() -> None:
+    here = await House(options=Options(concurrency=4, per_destination=2)).open()
+    here.far.gates["slow.test"] = asyncio.Event()
+    for n in range(6):
+        await here.write(f"r{n}@slow.test")
+    for n in range(6):
+        await here.write(f"r{n}@fast.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(120)
+    assert sorted(here.far.got) == [f"r{n}@fast.test" for n in range(6)]
+    assert here.far.most["slow.test"] == 2
+    here.far.gates["slow.test"].set()
+    await here.clock.advance(120)
+    task.cancel()
+    assert len(here.far.got) == 12
+    assert here.far.most["slow.test"] == 2
+
+
+async def test_results_are_safe_before_the_slowest_answers() -> None:
+    here = await House().open()
+    here.far.gates["slow.test"] = asyncio.Event()
+    here.far.answers["bad.test"] = NEVER
+    await here.write("a@fast.test", "b@slow.test", "c@bad.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(1)
+    (item,) = await here.store.queue_items()
+    assert [(r.state, r.owed) for r in item.recipients] == [
+        ("done", ""),
+        ("due", ""),
+        ("failed", "failed"),
+    ]
+    task.cancel()  # the power goes
+    await asyncio.sleep(0)
+    here.far.gates["slow.test"].set()
+    await here.clock.advance(601)
+    await here.runner().run_due()
+    assert sorted(here.far.got) == ["a@fast.test", "b@slow.test", "c@bad.test"]
+    assert [action(one) for one in await here.reports()] == [["failed c@bad.test"]]
+
+
+async def test_a_lease_is_renewed_while_a_server_takes_its_time() -> None:
+    here = await House().open()
+    here.far.gates["slow.test"] = asyncio.Event()
+    await here.write("a@slow.test")
+    tasks = [asyncio.create_task(one.run()) for one in (here.work, here.runner())]
+    await here.clock.advance(3600)
+    here.far.gates["slow.test"].set()
+    await here.clock.advance(60)
+    for task in tasks:
+        task.cancel()
+    assert here.far.got == ["a@slow.test"]
+
+
+async def test_one_report_for_a_thousand_recipients() -> None:
+    here = await House().open()
+    for n in range(50):
+        here.far.answers[f"d{n}.test"] = NEVER
+    await here.write(*(f"r{n}@d{n % 50}.test" for n in range(1000)))
+    await here.work.run_due()
+    (report,) = await here.reports()
+    assert len(action(report)) == 1000
+    assert b"Original-Envelope-Id: id 7" in report
+
+
+async def test_success_is_reported_by_whoever_is_last_to_know() -> None:
+    here = await House().open()
+    here.far.answers |= {
+        "plain.test": Report(GOOD, Action.RELAYED, "mx.plain.test"),
+        "dsn.test": Report(GOOD, Action.PASSED, "mx.dsn.test"),
+        "lmtp.test": Report(GOOD, Action.DELIVERED),
+    }
+    people = ["a@plain.test", "a@dsn.test", "a@lmtp.test"]
+    await here.write(*people)
+    await here.work.run_due()
+    assert await here.reports() == []
+    await here.write(*people, notify=["SUCCESS"])
+    await here.work.run_due()
+    (report,) = await here.reports()
+    assert action(report) == ["relayed a@plain.test", "delivered a@lmtp.test"]
+    assert b"Remote-MTA: dns; mx.plain.test" in report
+
+
+async def test_local_success_is_reported_too() -> None:
+    here = await House().open()
+    person = await account(here.store, "bob")
+    to = replace(recipient("bob", local(person)), notify=frozenset({"SUCCESS"}))
+    env = envelope(to, sender="bob@example.test", at=here.clock.now())
+    await Acceptor(here.store, here.clock).accept(env, await new_message(here.store))
+    assert await here.reports() == []
+    await here.work.run_due()
+    message, report = await here.reports()
+    assert message.endswith(b"hello\r\n")
+    assert action(report) == ["delivered bob@example.test"]
+
+
+@pytest.mark.parametrize(
+    ("notify", "actions"),
+    [
+        ([], ["delayed", "failed"]),
+        (["FAILURE"], ["failed"]),
+        (["DELAY"], ["delayed"]),
+        (["SUCCESS"], []),
+        (["NEVER"], []),
+    ],
+)
+async def test_five_days_and_what_the_sender_hears(notify: list[str], actions: list[str]) -> None:
+    here = await House().open()
+    here.far.answers["down.test"] = LATER
+    await here.write("a@down.test", notify=notify)
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(3.5 * 3600)
+    assert await here.reports() == []
+    await here.clock.advance(6 * DAY)
+    task.cancel()
+    assert [action(one) for one in await here.reports()] == [[f"{a} a@down.test"] for a in actions]
+    assert await here.store.queue_items() == []
+
+
+async def test_up_again_on_day_two() -> None:
+    here = await House().open()
+    here.far.answers["down.test"] = LATER
+    await here.write("a@down.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(1.5 * DAY)
+    here.far.answers.clear()
+    here.far.got.clear()
+    await here.clock.advance(5 * DAY)
+    task.cancel()
+    assert here.far.got == ["a@down.test"]
+    assert [action(one) for one in await here.reports()] == [["delayed a@down.test"]]
+
+
+async def test_deliver_by() -> None:
+    here = await House().open()
+    here.far.answers |= {"down.test": LATER, "late.test": LATER}
+    await here.write("a@down.test", BY="3600;R")
+    await here.write("a@late.test", BY="1800;N")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(2 * 3600)
+    assert sorted(action(one) for one in await here.reports()) == [
+        ["delayed a@late.test"],
+        ["failed a@down.test"],
+    ]
+    here.far.answers.clear()
+    await here.clock.advance(5 * 3600)
+    task.cancel()
+    assert "a@late.test" in here.far.got
+
+
+async def test_future_release_and_priority() -> None:
+    here = await House(options=Options(concurrency=1)).open()
+    await here.write("later@x.test", HOLDFOR="7200")
+    await here.write("low@x.test", **{"MT-PRIORITY": "-3"})
+    await here.write("plain@x.test")
+    await here.write("high@x.test", **{"MT-PRIORITY": "5"})
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(7100)
+    assert here.far.got == ["high@x.test", "plain@x.test", "low@x.test"]
+    await here.clock.advance(200)
+    task.cancel()
+    assert here.far.got[-1] == "later@x.test"
+
+
+async def test_what_is_held_is_not_tried() -> None:
+    here = await House().open()
+    await here.write("a@x.test")
+    (item,) = await here.store.queue_items()
+    await here.store.hold(item.id, True)
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(6 * DAY)
+    assert here.far.got == []
+    await here.store.hold(item.id, False)
+    here.work.wake()
+    await here.clock.advance(1)
+    task.cancel()
+    assert here.far.got == ["a@x.test"]
+
+
+async def test_pace() -> None:
+    here = await House(options=Options(pace=10.0)).open()
+    for n in range(4):
+        await here.write(f"r{n}@x.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(25)
+    assert len(here.far.got) == 3
+    await here.clock.advance(10)
+    task.cancel()
+    assert len(here.far.got) == 4

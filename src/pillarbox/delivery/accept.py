@@ -7,7 +7,7 @@ is on disk or none of it. The outcome is one reply a recipient: LMTP sends them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Local, Remote, Route
+from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Target
 
 
@@ -85,10 +86,11 @@ class Acceptor:
         if hops > self._options.max_hops:
             message.content.discard()
             return Result((TOO_MANY_HOPS,) * len(envelope.recipients), (), 0)
-        targets, place = await self._targets(envelope, queue=queue)
-        remote = [pair for pair, route in _routes(envelope) if isinstance(route, Remote)]
-        wait = 0.0 if remote else self._options.retry_after
-        item = NewItem(envelope, remote, due=self._clock.now() + wait)
+        later = self._later(envelope) if queue else _remote(envelope)
+        targets, place = await self._targets(envelope, later, queue=queue)
+        wait = 0.0 if later else self._options.retry_after
+        due = max(self._clock.now() + wait, release(envelope))
+        item = NewItem(envelope, sorted(later), due, priority(envelope))
         results = await self._store.accept(message, targets, item)
         outcome = {
             pair: QUEUED
@@ -100,8 +102,20 @@ class Acceptor:
         kept = tuple(result for result in results if isinstance(result, Appended))
         return Result(replies, kept, queued=sum(reply is QUEUED for reply in replies))
 
+    def _later(self, envelope: Envelope) -> frozenset[tuple[int, int]]:
+        """The routes that go by the queue: to other servers; all of them when the sender wants
+        the message held (RFC 4865); those to be reported on (RFC 3461 §5.2.4), because the queue
+        writes the reports."""
+        if release(envelope) > self._clock.now():
+            return frozenset(pair for pair, _ in _routes(envelope))
+        if envelope.sender.address is None:
+            return _remote(envelope)
+        return _remote(envelope) | {
+            (n, r) for (n, r), _ in _routes(envelope) if "SUCCESS" in envelope.recipients[n].notify
+        }
+
     async def _targets(
-        self, envelope: Envelope, *, queue: bool
+        self, envelope: Envelope, later: Collection[tuple[int, int]], *, queue: bool
     ) -> tuple[list[Target], dict[tuple[int, int], int]]:
         """A target for each mailbox that is reached, however many recipients lead there, and
         which target serves which (recipient, route)."""
@@ -109,7 +123,7 @@ class Acceptor:
         order: dict[tuple[int, int], int] = {}
         place: dict[tuple[int, int], int] = {}
         for pair, route in _routes(envelope):
-            if not isinstance(route, Local):
+            if not isinstance(route, Local) or pair in later:
                 continue
             box = await self._mailbox(route)
             key = (route.account, box.id if box else 0)
@@ -146,6 +160,10 @@ def _routes(envelope: Envelope) -> Iterator[tuple[tuple[int, int], Route]]:
     for n, recipient in enumerate(envelope.recipients):
         for r, route in enumerate(recipient.routes):
             yield (n, r), route
+
+
+def _remote(envelope: Envelope) -> frozenset[tuple[int, int]]:
+    return frozenset(pair for pair, route in _routes(envelope) if isinstance(route, Remote))
 
 
 def _reply(result: Appended | Refusal) -> Reply:

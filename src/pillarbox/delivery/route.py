@@ -41,6 +41,8 @@ OVER_QUOTA = Reply(452, "4.2.2", "That mailbox is full; try again later")
 TOO_MANY_TARGETS = Reply(550, "5.4.6", "That alias leads to too many addresses")
 NO_POSTMASTER = Reply(451, "4.3.5", "No account has been created here yet; try again later")
 
+_MAY_RELAY = frozenset({Role.SUBMISSION, Role.LOCAL})
+
 Found = tuple[Account | None, Route]
 """A route, with its account where it leads into this house."""
 
@@ -58,12 +60,13 @@ class Router:
         """The routes of ``address``, or the reply that refuses it.
 
         ``size`` is what MAIL announced (octets) and lets a full mailbox refuse early. Only
-        Role.SUBMISSION, which is authenticated, may reach other servers.
+        Role.SUBMISSION, which is authenticated, and Role.LOCAL, the house itself, may reach
+        other servers.
         """
         if not address.domain:  # RFC 5321 §4.5.1: <postmaster> without a domain
             return await self._postmaster("")
         if not await self._is_ours(address):
-            if role is not Role.SUBMISSION:
+            if role not in _MAY_RELAY:
                 return NO_SUCH_DOMAIN_HERE
             return (Remote(str(address)),) if self._options.remote else NO_REMOTE_YET
         found = await self._expand(address)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pillarbox.message import header
 from pillarbox.message.sevenbit import seven_bit
 from pillarbox.model.transaction import Envelope, Sender
+from pillarbox.queue.wishes import deliver_by, passed_on
 from pillarbox.store.api import Blobs, QueueItem
 
 _HEAD = 256 * 1024
@@ -47,7 +48,11 @@ class Letter:
 class Letters:
     """Makes the forms of one queued message, each once."""
 
-    def __init__(self, item: QueueItem, blobs: Blobs, sign: Sign = unsigned) -> None:
+    def __init__(
+        self, item: QueueItem, blobs: Blobs, sign: Sign = unsigned, *, now: float = 0.0
+    ) -> None:
+        """``now``: seconds since 1970."""
+        self._now = now
         self._item = item
         self._blobs = blobs
         self._sign = sign
@@ -100,6 +105,9 @@ class Letters:
 
         size += len(front)
         sender = replace(self._item.envelope.sender, size=size, body=body)
+        by = deliver_by(self._item.envelope)
+        if by is not None:
+            sender = replace(sender, params={**sender.params, "BY": passed_on(by, self._now)})
         return Letter(sender, size, signed, ascii_header)
 
 

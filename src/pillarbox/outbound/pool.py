@@ -17,6 +17,10 @@ class Pool:
         self._idle: OrderedDict[Session, asyncio.TimerHandle] = OrderedDict()
         self._down: OrderedDict[tuple[str, int, str], tuple[float, Refused]] = OrderedDict()
 
+    def now(self) -> float:
+        """Seconds since 1970, by the clock of all sessions."""
+        return self._tools.clock.now()
+
     def idle(self, way: Way) -> Session | None:
         """A waiting session of exactly this way; the caller has it for himself."""
         for session in reversed(self._idle):

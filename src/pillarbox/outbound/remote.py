@@ -79,7 +79,7 @@ class RemoteTransport:
     ) -> Sequence[Report]:
         """One report a row, in order. Never more than one message to a recipient."""
         reports = [Report(NOT_AN_ADDRESS)] * len(recipients)
-        letters = Letters(item, self._blobs, self._sign)
+        letters = Letters(item, self._blobs, self._sign, now=self._pool.now())
         for group in self._groups(item, recipients):
             attempt = _Attempt(self._finder, self._pool, self._tally, item, letters, group)
             for place, report in zip(group.places, await attempt.run(), strict=True):

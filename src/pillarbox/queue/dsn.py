@@ -1,16 +1,18 @@
 """Delivery status notifications (RFC 3464 in the frame of RFC 6522), as bytes.
 
 Three parts: a text for people, with the other side's words and one sentence that says what to
-do; the machine-readable report; the returned message, whole or its header (RFC 3461 §4.3).
+do; the machine-readable report; the returned message, whole or its header (RFC 3461 §4.3). One
+report speaks of everybody whose fate was decided together. Where an address is not ASCII the parts
+are those of RFC 6533.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pillarbox.message import date
+from pillarbox.message import compose, date, header
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Recipient
 
@@ -27,13 +29,44 @@ _ADVICE = (  # by enhanced status class and subject (RFC 3463 §3), most specifi
 _ADVICE_ELSE = "If you do not see why, pass this message on to your postmaster."
 
 
+_SUBJECTS = {  # by action, the first that occurs gives the report its name
+    "failed": "Your message could not be delivered",
+    "delayed": "Your message is delayed",
+    "relayed": "Your message was passed on",
+    "delivered": "Your message was delivered",
+}
+_SAYING = {
+    "failed": "It could not be delivered to:",
+    "delayed": "It has not been delivered yet to the following; there is no need to send it again:",
+    "relayed": "It was passed on to the servers of the following, which send no receipts:",
+    "delivered": "It was delivered to:",
+}
+
+
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """One recipient and the last thing that was said about it."""
+class Fate:
+    """One recipient, what became of it (RFC 3464 §2.3.3) and the last thing that was said.
+
+    ``by``: the server that said it, '' when it was found out here. ``until``: for ``delayed``,
+    when trying ends, in seconds since 1970.
+    """
 
     recipient: Recipient
+    action: str
     reply: Reply
     final_address: str
+    by: str = ""
+    until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a report needs from outside. ``message_id`` is without angle brackets."""
+
+    hostname: str
+    now: float
+    message_id: str
+    boundary: str
 
 
 def advice(reply: Reply) -> str:
@@ -45,98 +78,122 @@ def advice(reply: Reply) -> str:
     return _ADVICE_ELSE
 
 
-def failure_report(
-    envelope: Envelope,
-    failures: Sequence[Failure],
-    original: bytes,
-    *,
-    whole: bool,
-    hostname: str,
-    now: float,
-    message_id: str,
-    boundary: str,
+def is_international(envelope: Envelope, fates: Sequence[Fate]) -> bool:
+    """Whether the report has to be an RFC 6533 one."""
+    sender = envelope.sender.address
+    addresses = [fate.final_address for fate in fates]
+    addresses += [fate.recipient.orcpt for fate in fates]
+    return not all(map(str.isascii, [str(sender or ""), *addresses]))
+
+
+def report(
+    envelope: Envelope, fates: Sequence[Fate], original: bytes, *, whole: bool, frame: Frame
 ) -> bytes:
-    """The whole DSN for recipients that failed for good, with CRLF line ends.
+    """The whole DSN, with CRLF line ends.
 
     ``original`` is the message, or its beginning where not ``whole``; it is returned in full only
-    when RET=FULL asked for it and all of it is here, else only its header.
-    ``message_id`` is without angle brackets.
+    for a failure, when RET=FULL asked for it and all of it is here, else only its header.
     """
-    sender = envelope.sender.address
-    full = envelope.sender.ret == "FULL" and whole
-    header = [
-        f"From: Mail delivery <postmaster@{hostname}>",
-        f"To: <{sender}>",
-        "Subject: Your message could not be delivered",
-        f"Date: {_date(now)}",
-        f"Message-ID: <{message_id}>",
-        "Auto-Submitted: auto-replied",  # RFC 3834 §5
-        "MIME-Version: 1.0",
-        'Content-Type: multipart/report; report-type="delivery-status";',
-        f'\tboundary="{boundary}"',
+    wide = is_international(envelope, fates)
+    groups = {action: [f for f in fates if f.action == action] for action in _SUBJECTS}
+    worst = next(action for action, found in groups.items() if found)
+    full = envelope.sender.ret == "FULL" and whole and bool(groups["failed"])
+    machine = _for_machines(envelope, fates, frame, wide=wide)
+    pieces = [
+        compose.text(_for_people(groups, frame.hostname)),
+        compose.piece(
+            f"message/{'global-' if wide else ''}delivery-status",
+            machine,
+            description="Delivery report",
+        ),
+        _returned(original, full=full),
     ]
-    parts = [
-        _part("text/plain; charset=utf-8", _for_people(failures, hostname).encode()),
-        _part("message/delivery-status", _for_machines(envelope, failures, hostname, now)),
-        _part("message/rfc822", original)
-        if full
-        else _part("text/rfc822-headers", original.partition(b"\r\n\r\n")[0] + b"\r\n"),
+    fields = [
+        compose.address_field("From", [("Mail delivery", f"postmaster@{frame.hostname}")]),
+        compose.address_field("To", [("", str(envelope.sender.address))]),
+        compose.field("Subject", _SUBJECTS[worst]),
+        compose.date_field(datetime.fromtimestamp(frame.now, UTC)),
+        compose.raw_field("Message-ID", f"<{frame.message_id}>".encode("ascii", "replace")),
+        compose.raw_field("Auto-Submitted", b"auto-replied"),  # RFC 3834 §5
     ]
-    dashes = b"--" + boundary.encode()
-    body = b"".join(dashes + b"\r\n" + part + b"\r\n" for part in parts) + dashes + b"--\r\n"
-    return "\r\n".join(header).encode() + b"\r\n\r\n" + body
+    content = compose.multipart("report", frame.boundary, pieces, "report-type=delivery-status")
+    return compose.message(fields, content)
+
+
+def _returned(original: bytes, *, full: bool) -> compose.Piece:
+    """RFC 6522 §3: the message or its header, in the form that its octets need."""
+    end = header.section(original, 0, len(original)).body_start
+    top = original[:end]
+    if full:
+        kind = "message/rfc822" if top.isascii() else "message/global"
+        return compose.piece(kind, original, description="Your message")
+    kind = "text/rfc822-headers" if top.isascii() else "message/global-headers"
+    return compose.piece(kind, top, description="The header of your message")
+
+
+def _for_people(groups: Mapping[str, Sequence[Fate]], hostname: str) -> str:
+    lines = [f"This is the mail system at {hostname}, about a message that you sent."]
+    for action, fates in groups.items():
+        if fates:
+            lines += ["", _SAYING[action]]
+        for fate in fates:
+            lines += ["", f"  {_shown(fate)}"]
+            if action in {"failed", "delayed"}:
+                who = f"{fate.by} said" if fate.by else "The reason"
+                lines.append(f"    {who}: {fate.reply}")
+            if action == "failed":
+                lines.append(f"    {advice(fate.reply)}")
+            if action == "delayed":
+                lines.append(f"    It will be tried until {_date(fate.until)}.")
+    return "\r\n".join([*lines, "", "Nobody else whom you wrote to is concerned.", ""])
+
+
+def _shown(fate: Fate) -> str:
+    asked = str(fate.recipient.address)
+    other = fate.final_address
+    return asked if other in {"", asked} else f"{asked} (which leads to {other})"
+
+
+def _for_machines(envelope: Envelope, fates: Sequence[Fate], frame: Frame, *, wide: bool) -> bytes:
+    """RFC 3464 §2: fields of the message, then a group a recipient."""
+    fields = []
+    if envelope.sender.envid:
+        fields.append(("Original-Envelope-Id", envelope.sender.envid))
+    fields.append(("Reporting-MTA", f"dns; {frame.hostname}"))
+    if envelope.peer.helo:
+        fields.append(("Received-From-MTA", f"dns; {envelope.peer.helo}"))
+    fields.append(("Arrival-Date", _date(envelope.received_at)))
+    groups = [fields, *(_group(fate, frame.now) for fate in fates)]
+    codec = "utf-8" if wide else "ascii"  # RFC 6533 §3; else words of a server may be the worse
+    written = [
+        b"".join(compose.raw_field(name, value.encode(codec, "replace")) for name, value in group)
+        for group in groups
+    ]
+    return b"\r\n".join(written)
+
+
+def _group(fate: Fate, now: float) -> list[tuple[str, str]]:
+    """RFC 3464 §2.3."""
+    fields = []
+    if fate.recipient.orcpt:
+        fields.append(("Original-Recipient", fate.recipient.orcpt))
+    kind = "rfc822" if fate.final_address.isascii() else "utf-8"
+    done = fate.action in {"relayed", "delivered"}
+    fields += [
+        ("Final-Recipient", f"{kind}; {fate.final_address}"),
+        ("Action", fate.action),
+        ("Status", fate.reply.enhanced or ("2.0.0" if done else f"{fate.reply.code // 100}.0.0")),
+    ]
+    if fate.by:
+        fields.append(("Remote-MTA", f"dns; {fate.by}"))
+        fields.append(("Diagnostic-Code", f"smtp; {fate.reply}"))
+    elif not done:
+        fields.append(("Diagnostic-Code", f"X-Pillarbox; {fate.reply}"))
+    fields.append(("Last-Attempt-Date", _date(now)))
+    if fate.action == "delayed":
+        fields.append(("Will-Retry-Until", _date(fate.until)))
+    return fields
 
 
 def _date(seconds: float) -> str:
     return date.write(datetime.fromtimestamp(seconds, UTC))
-
-
-def _part(content_type: str, content: bytes) -> bytes:
-    encoding = b"7bit" if content.isascii() else b"8bit"
-    return (
-        b"Content-Type: %b\r\nContent-Transfer-Encoding: %b\r\n\r\n"
-        % (content_type.encode(), encoding)
-    ) + content
-
-
-def _for_people(failures: Sequence[Failure], hostname: str) -> str:
-    lines = [
-        f"This is the mail system at {hostname}.",
-        "",
-        "Your message could not be delivered to:",
-    ]
-    for failure in failures:
-        lines += [
-            "",
-            f"  {failure.recipient.address}",
-            f"    The answer was: {failure.reply}",
-            f"    {advice(failure.reply)}",
-        ]
-    lines += ["", "Nobody else named in your message is concerned.", ""]
-    return "\r\n".join(lines)
-
-
-def _for_machines(
-    envelope: Envelope, failures: Sequence[Failure], hostname: str, now: float
-) -> bytes:
-    """RFC 3464 §2: fields of the message, then a group a recipient."""
-    groups = [f"Reporting-MTA: dns; {hostname}"]
-    if envelope.sender.envid:
-        groups[0] = f"Original-Envelope-Id: {envelope.sender.envid}\r\n" + groups[0]
-    if envelope.peer.helo:
-        groups[0] += f"\r\nReceived-From-MTA: dns; {envelope.peer.helo}"
-    groups[0] += f"\r\nArrival-Date: {_date(envelope.received_at)}"
-    for failure in failures:
-        lines = []
-        if failure.recipient.orcpt:
-            lines.append(f"Original-Recipient: {failure.recipient.orcpt}")
-        kind = "rfc822" if failure.final_address.isascii() else "utf-8"  # RFC 6533 §3
-        lines += [
-            f"Final-Recipient: {kind}; {failure.final_address}",
-            "Action: failed",
-            f"Status: {failure.reply.enhanced or '5.0.0'}",
-            f"Diagnostic-Code: smtp; {failure.reply}",
-            f"Last-Attempt-Date: {_date(now)}",
-        ]
-        groups.append("\r\n".join(lines))
-    return ("\r\n\r\n".join(groups) + "\r\n").encode()

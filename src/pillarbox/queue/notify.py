@@ -1,4 +1,4 @@
-"""Who is told about a recipient that failed for good, and through which door.
+"""Who is told what became of a message, and through which door.
 
 A DSN goes to the envelope sender under the null reverse-path and is queued like any message; the
 null sender itself is never answered (RFC 5321 §4.5.5), so reports cannot breed reports.
@@ -7,7 +7,7 @@ null sender itself is never answered (RFC 5321 §4.5.5), so reports cannot breed
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pillarbox.base.clock import Clock
 from pillarbox.base.ids import Rng
@@ -15,9 +15,11 @@ from pillarbox.base.log import Logger
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Peer, Recipient, Role, Route, Sender
-from pillarbox.queue.dsn import Failure, failure_report
+from pillarbox.queue.dsn import Fate, Frame, is_international, report
+from pillarbox.queue.outcome import Policy, times
+from pillarbox.queue.report import Debt
 from pillarbox.queue.runner import route_of
-from pillarbox.store.api import Blobs, NewItem, NewMessage, QueueItem, QueueRecipient
+from pillarbox.store.api import Blobs, NewItem, NewMessage, QueueItem
 
 log = Logger("queue")
 
@@ -30,7 +32,7 @@ MakeMessage = Callable[[bytes], Awaitable[NewMessage]]
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Makes the failure report of a queue item: what ``Runner`` calls as ``notify``."""
+    """Makes the reports of a queue item: what ``Runner`` calls as ``notify``."""
 
     blobs: Blobs
     route: RouteSender
@@ -38,16 +40,14 @@ class Notifier:
     clock: Clock
     rng: Rng
     hostname: str
+    policy: Policy = field(default_factory=Policy)
 
     async def __call__(
-        self, item: QueueItem, failed: Sequence[tuple[QueueRecipient, Reply]]
+        self, item: QueueItem, debts: Sequence[Debt]
     ) -> tuple[NewMessage, NewItem] | None:
         """None where nobody wants or can get a report; why is in the log."""
         sender = item.envelope.sender.address
-        failures = [_failure(item, recipient, reply) for recipient, reply in failed]
-        # RFC 3461 §4.1: no NOTIFY means FAILURE; NEVER and lists without FAILURE stay silent
-        wanted = [f for f in failures if not (n := f.recipient.notify) or "FAILURE" in n]
-        if sender is None or not wanted:
+        if sender is None or not debts:
             log.info("queue.no-report", item=item.id, sender=str(sender or "<>"))
             return None
         routes = await self.route(sender)
@@ -55,30 +55,41 @@ class Notifier:
             log.warning("queue.no-report", item=item.id, sender=str(sender), reply=str(routes))
             return None
         now = self.clock.now()
+        until = times(item.envelope, item.created, self.policy).expire
+        fates = [_fate(item, debt, until) for debt in debts]
         original = await self.blobs.read(item.blob, 0, min(item.size, _MOST_RETURNED))
+        frame = Frame(
+            self.hostname,
+            now,
+            f"{self.rng.token(20)}@{self.hostname}",
+            f"report-{self.rng.token(20)}",
+        )
+        raw = report(item.envelope, fates, original, whole=len(original) == item.size, frame=frame)
         envelope = Envelope(
-            Sender(None),
+            Sender(
+                None,
+                body="7BIT" if raw.isascii() else "8BITMIME",
+                smtputf8=is_international(item.envelope, fates),
+            ),
             (Recipient(sender, routes),),
             Role.LOCAL,
             Peer("", helo=self.hostname, protocol="LOCAL"),
             now,
             id=self.rng.token(16),
         )
-        report = failure_report(
-            item.envelope,
-            wanted,
-            original,
-            whole=len(original) == item.size,
-            hostname=self.hostname,
-            now=now,
-            message_id=f"{self.rng.token(20)}@{self.hostname}",
-            boundary=f"report-{self.rng.token(20)}",
+        log.info(
+            "queue.report",
+            item=item.id,
+            id=item.envelope.id,
+            sender=str(sender),
+            report=envelope.id,
+            recipients=len(fates),
         )
         pairs = [(0, r) for r in range(len(routes))]
-        return await self.make_message(report), NewItem(envelope, pairs, due=now)
+        return await self.make_message(raw), NewItem(envelope, pairs, due=now)
 
 
-def _failure(item: QueueItem, recipient: QueueRecipient, reply: Reply) -> Failure:
-    original = item.envelope.recipients[recipient.envelope_index]
-    final = getattr(route_of(item, recipient), "address", "") or str(original.address)
-    return Failure(original, reply, final)
+def _fate(item: QueueItem, debt: Debt, until: float) -> Fate:
+    recipient = item.envelope.recipients[debt.recipient.envelope_index]
+    final = getattr(route_of(item, debt.recipient), "address", "") or str(recipient.address)
+    return Fate(recipient, debt.action, debt.reply, final, debt.by, until)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Envelope
+from pillarbox.queue.report import Action
+from pillarbox.queue.wishes import deliver_by, release
 from pillarbox.store.api import QueueRecipient, Settled
 
 HOUR = 3600.0
@@ -30,7 +33,31 @@ class Policy:
     """Share by which a wait is spread, so that retries of one outage do not march in step."""
 
 
-EXPIRED = Reply(550, "4.4.7", "Delivery time expired")
+TOO_LATE = Reply(550, "5.4.7", "The time that the sender gave for delivery is over")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of one item, in seconds since 1970."""
+
+    expire: float
+    """When trying ends."""
+    warn: float
+    """When the sender is told, once, that it takes longer."""
+    strict: bool = False
+    """The sender wants no delivery at all after ``expire`` (DELIVERBY, mode R)."""
+
+
+def times(envelope: Envelope, created: float, policy: Policy) -> Times:
+    """The patience of the house counts from the release; the sender may want less of it."""
+    start = max(created, release(envelope))
+    expire, warn = start + policy.expire, start + policy.warn
+    by = deliver_by(envelope)
+    if by is None:
+        return Times(expire, warn)
+    if by.final and by.at < expire:  # RFC 2852 §4.1.2
+        return Times(by.at, warn, strict=True)
+    return Times(expire, warn if by.final else min(warn, by.at))
 
 
 def wait_after(attempts: int, policy: Policy, chance: float) -> float:
@@ -47,8 +74,10 @@ def decide(
     now: float,
     policy: Policy,
     chance: float,
+    expire: float | None = None,
 ) -> Settled:
-    """What becomes of ``recipient`` after ``reply``.
+    """What becomes of ``recipient`` after ``reply``. ``expire``: see ``Times``; by default that
+    of an item without wishes.
 
     A refusal that would be retried after the expiry fails now, with the words the other side
     used: waiting longer could change nothing. 2xx and 3xx are success, 5xx failure, everything
@@ -59,6 +88,29 @@ def decide(
     if reply.permanent:
         return Settled(recipient.number, "failed", 0.0, reply)
     due = now + wait_after(recipient.attempts + 1, policy, chance)
-    if due >= created + policy.expire:
+    if due >= (created + policy.expire if expire is None else expire):
         return Settled(recipient.number, "failed", 0.0, reply)
     return Settled(recipient.number, "due", due, reply)
+
+
+def told(
+    notify: frozenset[str],
+    settled: Settled,
+    action: Action,
+    *,
+    now: float,
+    warn: float,
+    warned: bool,
+) -> str:
+    """What the sender is to be told about a recipient: '' or an ``owed`` of the store's api.
+
+    RFC 3461 §5.2: who says nothing about NOTIFY hears of failures and delays, never of success;
+    a success that the next server will report is not reported here.
+    """
+    if settled.state == "failed":
+        return "failed" if not notify or "FAILURE" in notify else ""
+    if settled.state == "done":
+        wanted = "SUCCESS" in notify and action is not Action.PASSED
+        return action.value if wanted else ""
+    late = settled.state == "due" and now >= warn and not warned
+    return "delayed" if late and (not notify or "DELAY" in notify) else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pillarbox.model.reply import Reply
+from pillarbox.store.api import QueueRecipient
 
 
 class Action(Enum):
@@ -30,3 +31,13 @@ class Report:
     tls: str = ""
     maybe: bool = False
     """The message was sent and the answer lost: another attempt may make a duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Something the sender is to be told: ``action`` is the word of RFC 3464 §2.3.3."""
+
+    recipient: QueueRecipient
+    action: str
+    reply: Reply
+    by: str = ""

@@ -1,15 +1,17 @@
-"""Takes due mail by lease, hands it to a transport, writes down what happened.
+"""Takes due mail by lease, hands it to transports, writes down what happened.
 
 There is no list of mail in memory: the store's lease rows are the queue, so a runner may die at
-any instruction and another, here or elsewhere, goes on when the lease is over. The one window in
-which mail is sent twice is between a transport's success and its settling.
+any instruction and another, here or elsewhere, goes on when the lease is over. Results are
+written as they come, destination by destination; the one window in which mail is sent twice is
+between a transport's success and its settling. What a sender is to be told is written down with
+the result and paid at the end, one notice for all, so a crash in between forgets nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pillarbox.base.clock import Clock
@@ -18,10 +20,14 @@ from pillarbox.base.ids import Rng
 from pillarbox.base.log import Logger
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Route
-from pillarbox.queue.outcome import Policy, decide
+from pillarbox.queue.outcome import TOO_LATE, Policy, Times, decide, times, told
+from pillarbox.queue.report import Debt, Report
+from pillarbox.queue.slots import Slots
 from pillarbox.store.api import NewItem, NewMessage, QueueItem, QueueRecipient, Settled, Spool
 
 log = Logger("queue")
+
+UNKNOWN_ROUTE = Reply(451, "4.3.5", "Nothing here carries mail on that route")
 
 
 class Transport(Protocol):
@@ -29,30 +35,51 @@ class Transport(Protocol):
 
     async def attempt(
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
-    ) -> Sequence[Reply]:
+    ) -> Sequence[Reply | Report]:
         """One reply a recipient, in order. An exception counts as a temporary failure of all
         unless it says Permanent."""
         ...
 
 
-Notify = Callable[
-    [QueueItem, Sequence[tuple[QueueRecipient, Reply]]],
-    Awaitable[tuple[NewMessage, NewItem] | None],
-]
-"""Makes the DSN for recipients that failed for good; None when nobody is to be told."""
+Notify = Callable[[QueueItem, Sequence[Debt]], Awaitable[tuple[NewMessage, NewItem] | None]]
+"""Makes the DSN for what is owed; None when nobody is to be told."""
+
+Destination = Callable[[QueueItem, QueueRecipient], str]
+"""What concurrency is counted by; '' for no limit."""
+
+
+def domain_of(item: QueueItem, recipient: QueueRecipient) -> str:  # noqa: ARG001
+    """The destination where every domain is its own."""
+    return recipient.domain
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the queue is worked."""
+    """How the queue is worked. Times in seconds."""
 
     policy: Policy = field(default_factory=Policy)
     lease: float = 600.0
-    """Seconds a worker may hold an item before another takes it."""
+    """How long a worker may be silent about an item before another takes it."""
     batch: int = 50
     concurrency: int = 20
+    """Items at a time."""
+    per_destination: int = 5
+    """Of these, to one destination."""
+    pace: float = 0.0
+    """Least time between two beginnings at one destination."""
     idle: float = 60.0
-    """Longest sleep in seconds, so that rows added by others are found."""
+    """Longest sleep, so that rows added by others are found."""
+    crowded: float = 1.0
+    """Sleep while everything that is due waits for a busy destination."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """Some recipients of an item that go the same way."""
+
+    transport: Transport | None
+    destination: str
+    rows: list[QueueRecipient]
 
 
 class Runner:
@@ -66,6 +93,8 @@ class Runner:
         clock: Clock,
         rng: Rng,
         options: Options | None = None,
+        *,
+        destination: Destination = domain_of,
     ) -> None:
         self._spool = spool
         self._transports = transports
@@ -73,9 +102,11 @@ class Runner:
         self._clock = clock
         self._rng = rng
         self._options = options or Options()
+        self._destination = destination
         self._owner = rng.token(12)
         self._wake = asyncio.Event()
-        self._room = asyncio.Semaphore(self._options.concurrency)
+        self._running = 0
+        self._slots = Slots(clock, self._options.per_destination, self._options.pace)
 
     def wake(self) -> None:
         """There may be due mail; look now."""
@@ -87,10 +118,12 @@ class Runner:
             while True:
                 self._wake.clear()
                 try:
-                    for item in await self._due():
-                        await self._room.acquire()
+                    room = min(self._options.concurrency - self._running, self._options.batch)
+                    items = await self._due(room)
+                    for item in items:
+                        self._running += 1
                         group.create_task(self._work(item))
-                    pause = await self._pause()
+                    pause = 0.0 if items else await self._pause(room)
                 except Exception as error:
                     log.error("queue.store", error=repr(error))
                     pause = self._options.idle
@@ -100,23 +133,30 @@ class Runner:
     async def run_due(self) -> int:
         """Work everything that is due now, then return how many items that was."""
         count = 0
-        while items := await self._due():
+        while items := await self._due(self._options.batch):
             for item in items:
-                await self._room.acquire()
+                self._running += 1
                 await self._work(item)
             count += len(items)
         return count
 
-    async def _due(self) -> list[QueueItem]:
+    async def _due(self, room: int) -> list[QueueItem]:
+        if room <= 0:
+            return []
         now = self._clock.now()
-        return await self._spool.lease(
-            self._owner, now, now + self._options.lease, self._options.batch
-        )
+        until = now + self._options.lease
+        return await self._spool.lease(self._owner, now, until, room, busy=self._slots.busy())
 
-    async def _pause(self) -> float:
+    async def _pause(self, room: int) -> float:
+        """Seconds to sleep; the end of any work wakes."""
+        idle = self._options.idle
+        if room <= 0:
+            return idle
         due = await self._spool.next_due()
-        wait = self._options.idle if due is None else due - self._clock.now()
-        return min(wait, self._options.idle)
+        if due is None:
+            return idle
+        wait = due - self._clock.now()
+        return min(idle, wait if wait > 0 else self._options.crowded)
 
     async def _sleep(self, seconds: float) -> None:
         sleeper = asyncio.ensure_future(self._clock.sleep(seconds))
@@ -127,65 +167,192 @@ class Runner:
             sleeper.cancel()
             waker.cancel()
 
+    # ------------------------------------------------------------------ one item
+
     async def _work(self, item: QueueItem) -> None:
-        """One attempt at all due recipients of one item."""
+        """One attempt at all due recipients of one item that have room."""
+        renewing = asyncio.ensure_future(self._renew(item))
         try:
-            now = self._clock.now()
-            due = [r for r in item.recipients if r.state == "due" and r.due <= now]
-            replies: list[tuple[QueueRecipient, Reply]] = []
-            for kind, transport in self._transports.items():
-                mine = [r for r in due if isinstance(route_of(item, r), kind)]
-                if mine:
-                    replies += zip(mine, await self._attempt(transport, item, mine), strict=True)
-            await self._settle(item, replies)
+            limits = times(item.envelope, item.created, self._options.policy)
+            jobs, decided, waiting = self._jobs(item, limits)
+            debts: list[Debt] = [
+                Debt(row, row.owed, row.last or Reply(0, "", ""))
+                for row in item.recipients
+                if row.owed
+            ]
+            results = await self._carry(item, jobs, limits, decided, debts)
+            await self._finish(item, results, debts, waiting)
         except Exception as error:  # the lease ends by itself and another attempt follows
             log.error("queue.attempt", item=item.id, error=repr(error))
         finally:
-            self._room.release()
+            renewing.cancel()
+            self._running -= 1
+            self._wake.set()
 
-    async def _attempt(
-        self, transport: Transport, item: QueueItem, recipients: Sequence[QueueRecipient]
-    ) -> Sequence[Reply]:
+    def _jobs(
+        self, item: QueueItem, limits: Times
+    ) -> tuple[list[_Job], list[tuple[QueueRecipient, Report]], bool]:
+        """What to do, what is decided already, and whether someone has to wait for room."""
+        now = self._clock.now()
+        jobs: dict[tuple[type[Route], str], _Job] = {}
+        full: set[str] = set()
+        decided: list[tuple[QueueRecipient, Report]] = []
+        for row in item.recipients:
+            if row.state != "due" or row.due > now:
+                continue
+            if limits.strict and now >= limits.expire:
+                decided.append((row, Report(TOO_LATE)))
+                continue
+            kind, destination = type(route_of(item, row)), self._destination(item, row)
+            job = jobs.get((kind, destination))
+            if job is not None:
+                job.rows.append(row)
+            elif destination in full or not self._slots.take(destination, row.domain):
+                full.add(destination)
+            else:
+                jobs[kind, destination] = _Job(self._transports.get(kind), destination, [row])
+        return list(jobs.values()), decided, bool(full)
+
+    async def _carry(
+        self,
+        item: QueueItem,
+        jobs: Sequence[_Job],
+        limits: Times,
+        decided: Sequence[tuple[QueueRecipient, Report]],
+        debts: list[Debt],
+    ) -> list[Settled]:
+        """Run all jobs at once; write down what is known while others are under way."""
+        results = self._judged(item, decided, limits, debts)
+        pending = {asyncio.ensure_future(self._run(item, job)) for job in jobs}
         try:
-            return await transport.attempt(item, recipients)
-        except Exception as error:
-            code, enhanced = (550, "5.3.0") if is_permanent(error) else (451, "4.3.0")
-            return [Reply(code, enhanced, f"Local error: {error}")] * len(recipients)
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    results += self._judged(item, task.result(), limits, debts)
+                if pending and results:
+                    await self._keep(item, results)
+                    results = []
+        finally:
+            for task in pending:
+                task.cancel()
+        return results
 
-    async def _settle(
-        self, item: QueueItem, replies: Sequence[tuple[QueueRecipient, Reply]]
-    ) -> None:
-        results: list[Settled] = []
-        failed: list[tuple[QueueRecipient, Reply]] = []
-        for recipient, reply in replies:
+    async def _run(self, item: QueueItem, job: _Job) -> list[tuple[QueueRecipient, Report]]:
+        """One job, with one report a row whatever the transport does."""
+        try:
+            if job.transport is None:
+                answers: Sequence[Reply | Report] = [UNKNOWN_ROUTE] * len(job.rows)
+            else:
+                answers = await job.transport.attempt(item, job.rows)
+            return list(zip(job.rows, map(_report, answers), strict=True))
+        except Exception as error:
+            log.error("queue.transport", item=item.id, error=repr(error))
+            code, enhanced = (550, "5.3.0") if is_permanent(error) else (451, "4.3.0")
+            trouble = Report(Reply(code, enhanced, f"Local error: {error}"))
+            return [(row, trouble) for row in job.rows]
+        finally:
+            self._slots.free(job.destination)
+
+    def _judged(
+        self,
+        item: QueueItem,
+        answers: Sequence[tuple[QueueRecipient, Report]],
+        limits: Times,
+        debts: list[Debt],
+    ) -> list[Settled]:
+        """What becomes of each; adds to ``debts`` what the sender is to be told."""
+        now = self._clock.now()
+        results = []
+        for row, report in answers:
             settled = decide(
-                recipient,
-                reply,
+                row,
+                report.reply,
                 created=item.created,
-                now=self._clock.now(),
+                now=now,
                 policy=self._options.policy,
                 chance=self._rng.uniform(0, 1),
+                expire=limits.expire,
             )
+            recipient = item.envelope.recipients[row.envelope_index]
+            owed = ""
+            if item.envelope.sender.address is not None:  # RFC 5321 §4.5.5
+                owed = told(
+                    recipient.notify,
+                    settled,
+                    report.action,
+                    now=now,
+                    warn=limits.warn,
+                    warned=row.warned,
+                )
+            if owed:
+                settled = replace(settled, owed=owed, warned=owed == "delayed")
+                debts.append(Debt(row, owed, report.reply, report.by))
             results.append(settled)
-            if settled.state == "failed":
-                failed.append((recipient, reply))
             log.info(
                 "queue.result",
                 item=item.id,
                 id=item.envelope.id,
-                rcpt=str(item.envelope.recipients[recipient.envelope_index].address),
+                rcpt=str(recipient.address),
                 state=settled.state,
-                reply=str(reply),
+                reply=str(report.reply),
+                by=report.by or None,
+                tls=report.tls or None,
+                maybe=report.maybe or None,
             )
-        notice = await self._notify(item, failed) if failed else None
+        return results
+
+    async def _finish(
+        self, item: QueueItem, results: Sequence[Settled], debts: Sequence[Debt], waiting: bool
+    ) -> None:
+        """Free the lease, paying what is owed unless more of it is about to come."""
+        if waiting:
+            await self._settle(item, results, owing=True)
+            return
+        if not debts:
+            await self._settle(item, results)
+            return
+        if results:
+            await self._keep(item, results)  # whatever happens to the notice
+        notice = await self._notify(item, debts)
         message, new_item = notice or (None, None)
+        await self._settle(item, [], message, new_item)
+        if new_item is not None:
+            self.wake()
+
+    async def _settle(
+        self,
+        item: QueueItem,
+        results: Sequence[Settled],
+        message: NewMessage | None = None,
+        new_item: NewItem | None = None,
+        *,
+        owing: bool = False,
+    ) -> None:
         refusal = await self._spool.settle(
-            item.id, item.lease, results, notice=message, notice_item=new_item
+            item.id, item.lease, results, notice=message, notice_item=new_item, owing=owing
         )
         if refusal is not None:
             log.warning("queue.lease-lost", item=item.id, text=refusal.text)
-        elif new_item is not None:
-            self.wake()
+
+    async def _keep(self, item: QueueItem, results: Sequence[Settled]) -> None:
+        """Write results and go on holding the lease."""
+        until = self._clock.now() + self._options.lease
+        refusal = await self._spool.settle(item.id, item.lease, results, keep_until=until)
+        if refusal is not None:
+            log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+
+    async def _renew(self, item: QueueItem) -> None:
+        """A slow server is no reason to let another worker send the same again."""
+        while True:
+            await self._clock.sleep(self._options.lease / 3)
+            try:
+                await self._keep(item, [])
+            except Exception as error:
+                log.error("queue.renew", item=item.id, error=repr(error))
+
+
+def _report(answer: Reply | Report) -> Report:
+    return answer if isinstance(answer, Report) else Report(answer)
 
 
 def route_of(item: QueueItem, recipient: QueueRecipient) -> Route:
