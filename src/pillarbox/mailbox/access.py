@@ -99,6 +99,17 @@ class Access:
             return ALL
         return effective(await self._store.access_list(box.account, box.id), user.address)
 
+    async def place(self, user: Account, account: int, mailbox: int) -> Place | None:
+        """A mailbox known by its numbers; None when it is gone. The rights may be none."""
+        box = await self._store.mailbox(account, mailbox)
+        if box is None:
+            return None
+        if account == user.id:
+            return Place(box, box.name, ALL)
+        owner = await self._store.account(account)
+        name = shared_name(owner.address if owner else "", box.name)
+        return Place(box, name, await self.rights(user, box), own=False)
+
     async def ground(self, user: Account, name: str) -> Ground | Refusal:
         """Where ``user`` would make a mailbox of that name: the nearest parent must allow it
         (RFC 4314 §4, CREATE)."""

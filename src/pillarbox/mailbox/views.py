@@ -62,7 +62,8 @@ class Views:
         idle_mailboxes: int = IDLE_MAILBOXES,
     ) -> None:
         self._store = store
-        self._bus = bus
+        self.bus = bus
+        """For those who want to hear of more than mailboxes that are open."""
         self._idle_messages = idle_messages
         self._idle_mailboxes = idle_mailboxes
         self._rooms: dict[tuple[int, int], _Room] = {}
@@ -134,7 +135,7 @@ class Views:
             room = self._rooms[key] = _Room(key)
             # Listen first: what is committed while the snapshot is read must not be missed.
             account, mailbox = key
-            room.subscription = self._bus.subscribe(
+            room.subscription = self.bus.subscribe(
                 lambda change: self._hear(room, change), account=account, mailbox=mailbox
             )
         self._idle.pop(key, None)

@@ -14,6 +14,7 @@ LANGUAGES = ("en",)
 async def on_unauthenticate(session: Session, command: extensions.Unauthenticate) -> None:
     """RFC 8437 §2: as before the login, with nothing enabled; TLS and compression stay."""
     await session.unselect()
+    session.look_away()
     session.account = None
     session.enabled.clear()
     session.engine.utf8 = False

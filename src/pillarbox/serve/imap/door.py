@@ -10,9 +10,11 @@ from pillarbox.serve.imap import (
     change,
     connection,
     fetch,
+    filters,
     general,
     login,
     mailboxes,
+    metadata,
     multisearch,
     quota,
     rights,
@@ -37,6 +39,8 @@ FAMILIES = (
     multisearch,
     rights,
     quota,
+    metadata,
+    filters,  # before the commands that search: behind their families here
 )
 
 

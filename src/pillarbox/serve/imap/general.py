@@ -36,6 +36,8 @@ async def on_enable(session: Session, command: commands.Enable) -> None:
     """RFC 5161 §3.1: what is not known is ignored."""
     names = capability.enabled(command.names, session.masked)
     session.enabled.update(names)
+    if "METADATA" in names:
+        await session.look_out()
     session.write(render.enabled(names))
     session.finish(command.tag)
 

@@ -8,9 +8,10 @@ from pillarbox.mailbox.access import NOT_ACROSS, PREFIX, Ground, Place
 from pillarbox.mailbox.ops import Ops
 from pillarbox.model.mailbox import Mailbox, name_defect
 from pillarbox.model.refusal import Kind, Refusal
-from pillarbox.serve.imap import rights, tree
+from pillarbox.serve.imap import metadata, rights, tree
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
+from pillarbox.serve.imap.uses import unfit
 from pillarbox.wire.imap import commands, render
 from pillarbox.wire.imap.commands import ListReturn, StatusAtt
 from pillarbox.wire.imap.render import codes
@@ -36,11 +37,13 @@ async def on_list(session: Session, command: commands.List) -> None:
 
 
 async def _say_more(session: Session, place: Place, returns: ListReturn) -> None:
-    """What LIST tells of a mailbox besides: RFC 5819, RFC 8440."""
+    """What LIST tells of a mailbox besides: RFC 5819, RFC 8440, RFC 9590."""
     if returns.status and "r" in place.rights:
         await _say_status(session, place.shown, returns.status)
     if returns.myrights:
         session.write(rights.said(session, place))
+    if returns.metadata:
+        session.write(await metadata.listed(session, place, returns.metadata))
 
 
 async def on_lsub(session: Session, command: commands.Lsub) -> None:
@@ -63,9 +66,9 @@ async def on_create(session: Session, command: commands.Create) -> None:
     if isinstance(ground, Refusal):
         _done(session, command.tag, ground)
         return
-    unfit = _unfit(uses, own=ground.account == session.user.id)
-    if unfit:
-        session.refuse(command.tag, unfit, codes.USEATTR)
+    problem = unfit(uses, own=ground.account == session.user.id) if uses else ""
+    if problem:
+        session.refuse(command.tag, problem, codes.USEATTR)
         return
     box = await ops.create(ground.account, ground.name, uses[0] if uses else "")
     if isinstance(box, Refusal):
@@ -74,18 +77,6 @@ async def on_create(session: Session, command: commands.Create) -> None:
         session.refuse(command.tag, box.text, code)
         return
     session.finish(command.tag, "Made", codes.mailboxid(box.object_id))  # RFC 8474 §4.1
-
-
-def _unfit(uses: tuple[str, ...], *, own: bool) -> str:
-    """Why a mailbox cannot be made with these special uses; '' when it can, as far as it can be
-    told here."""
-    if len(uses) > 1:
-        return "A mailbox has one special use"
-    if uses and not own:
-        return "Special uses are for one's own mailboxes"
-    if uses and uses[0].lower() in ("\\all", "\\flagged"):
-        return "No mailbox shows messages of others"  # RFC 6154 §5.3
-    return ""
 
 
 async def on_delete(session: Session, command: commands.Delete) -> None:

@@ -29,6 +29,8 @@ class Options:
     """Failed logins on one connection before it is closed."""
     masked: frozenset[str] = frozenset()
     """Capabilities not offered at this door."""
+    contact: str = ""
+    """URI of whoever runs the server, for /shared/admin (RFC 5464 §3.2.1.1); '' says nothing."""
     name: str = "Pillarbox"
     version: str = ""
 

@@ -20,6 +20,7 @@ from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.net.driver import Connection
 from pillarbox.net.faults import IdleTimeout, NetFault
 from pillarbox.serve.imap import telling
+from pillarbox.serve.imap.annotated import Watch
 from pillarbox.serve.imap.numbers import meant
 from pillarbox.serve.imap.options import Needs
 from pillarbox.wire.imap import capability, render
@@ -53,6 +54,8 @@ class Session:
         self.idling = False
         self.over = False
         """The last answer has been written."""
+        self.watch: Watch | None = None
+        """Hears of annotations that others change, once METADATA is enabled."""
         self.login_failures = 0
         self.scratch: dict[str, Any] = {}
         """What a family of commands keeps from one event to the next (an exchange, an upload)."""
@@ -107,8 +110,9 @@ class Session:
     async def _wait(self) -> bytes | None:
         """Bytes from the client; None when something else was dealt with meanwhile."""
         conn = self.conn
-        if self.idling and self.view is not None:
-            data = await conn.read_or(conn.draining, self.view.changed)
+        if self.idling:
+            heard = [one.changed for one in (self.view, self.watch) if one is not None]
+            data = await conn.read_or(conn.draining, *heard)
         else:
             data = await conn.read_or(conn.draining)
         if data is not None:
@@ -116,7 +120,7 @@ class Session:
         if conn.draining.is_set():
             self.bye("The server is going down")
         elif self.idling:
-            await self.recheck()
+            await self.hear()
             self.sync(allow_expunge=True)  # RFC 2177 §3: at once
         return None
 
@@ -141,7 +145,7 @@ class Session:
                 return
         handler = self._handlers.get(type(event))
         try:
-            await self.recheck()
+            await self.hear()
             if self.over:
                 return
             if handler is not None:
@@ -174,6 +178,7 @@ class Session:
         upload = self.scratch.pop("append", None)
         if upload is not None:
             upload.discard()
+        self.look_away()
         await self.unselect()
 
     # -- answers ------------------------------------------------------------------------------
@@ -221,6 +226,26 @@ class Session:
             self.write(telling.say(updates, view, manner))
 
     # -- what the session is ------------------------------------------------------------------
+
+    async def hear(self) -> None:
+        """Take note of what others did that is not in the view: rights and annotations."""
+        await self.recheck()
+        watch = self.watch
+        if watch is not None and watch.changed.is_set() and not self.over:
+            access = self.needs.ops.access
+            self.write(await watch.told(access, utf8=self.engine.utf8))
+
+    async def look_out(self) -> None:
+        """From now on, tell of annotations that others change."""
+        if self.watch is None:
+            others = await self.needs.ops.access.sharers(self.user)
+            self.watch = Watch(self.needs.views.bus, self.user, self.conn.id, others)
+
+    def look_away(self) -> None:
+        """No longer."""
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.close()
 
     async def recheck(self) -> None:
         """When the access list of the selected mailbox has changed: go on with the rights there

@@ -9,6 +9,7 @@ from pillarbox.wire.imap.commands import List, ListReturn, Lsub
 from pillarbox.wire.imap.lex import Bad, Cursor
 from pillarbox.wire.imap.parse.base import Parser
 from pillarbox.wire.imap.parse.mailbox import status_items
+from pillarbox.wire.imap.parse.metadata import entry_name
 
 SELECT_NEEDS = {
     "SUBSCRIBED": "LIST-EXTENDED",
@@ -54,12 +55,19 @@ def _returns(cur: Cursor) -> ListReturn:
             asked["status"] = status_items(cur)
         elif word == "METADATA":
             cur.space()
-            asked["metadata"] = tuple(cur.items(cur.astring))
+            asked["metadata"] = _entries(cur)
         else:
             asked[word.lower().replace("-", "_")] = True
 
     cur.items(option, empty=True)
     return ListReturn(**asked)
+
+
+def _entries(cur: Cursor) -> tuple[str, ...]:
+    """``entries`` (RFC 5464 §5): one, or a list of them, each once."""
+    if cur.peek() != "(":
+        return (entry_name(cur),)
+    return tuple(dict.fromkeys(cur.items(partial(entry_name, cur))))
 
 
 def list_(cur: Cursor, tag: str) -> List:
