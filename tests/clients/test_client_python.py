@@ -302,7 +302,7 @@ def test_imapclient(house: Served, door: str) -> None:
         ]
         assert not found[1][b"BODYSTRUCTURE"].is_multipart
         assert client.search(["SUBJECT", "4"]) == [5]
-        assert client.sort("REVERSE ARRIVAL")[0] in {1, 6}
+        assert client.sort("REVERSE SUBJECT") == [6, 5, 4, 3, 2, 1]
         client.add_flags([1, 2], [imapclient.FLAGGED, "Wichtig"])
         assert set(client.get_flags([1])[1]) >= {b"\\Seen", b"\\Flagged", b"Wichtig"}
         client.remove_flags([2], [imapclient.FLAGGED])
