@@ -15,10 +15,12 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pillarbox.model.flags import MAX_KEYWORDS, FlagSet
+from pillarbox.model.flags import EVERY_FLAG, MAX_KEYWORDS, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.reply import Reply
+from pillarbox.model.rights import Rights
 from pillarbox.store.api import Column, FlagOp, NewItem, Settled, Store, Target
+from pillarbox.store.sharing import SERVER, AccessOp
 from support.storekit import ALL, Kit, envelope, open_kit
 
 NAMES = ["INBOX", "a", "a/b", "a/b/b", "b", "c", "inbox/x", "c/d"]
@@ -37,6 +39,8 @@ flag_sets = st.builds(
         st.frozensets(st.sampled_from(WORDS), max_size=30),
     ),
 )
+scopes = st.sampled_from([EVERY_FLAG, FlagScope(1, keywords=False), FlagScope(~9 & 0xFF)])
+WHO = ["ann@example.org", "bob@example.org", "-bob@example.org", "anyone"]
 places = st.tuples(st.integers(1, 3), st.integers(1, 20))
 
 
@@ -86,9 +90,10 @@ class Twins(RuleBasedStateMachine):
     @rule(
         aims=st.lists(st.tuples(places, flag_sets, st.booleans(), st.booleans()), max_size=4),
         body=st.binary(max_size=60).map(lambda b: b * 90 if len(b) > 50 else b),
+        kin=st.lists(st.integers(1, 9), max_size=3, unique=True).map(tuple),
         queue=st.booleans(),
     )
-    def accept(self, aims: list[Any], body: bytes, queue: bool) -> None:
+    def accept(self, aims: list[Any], body: bytes, kin: tuple[int, ...], queue: bool) -> None:
         goals = [
             Target(*place, flags, 5, 60, enforce, (number, 0) if paired else None)
             for number, (place, flags, enforce, paired) in enumerate(aims)
@@ -96,7 +101,7 @@ class Twins(RuleBasedStateMachine):
         item = NewItem(envelope(*(f"{c}@x.example" for c in "abcd")), [], 0.0) if queue else None
 
         async def call(kit: Kit) -> Any:
-            message = await kit.message(body)
+            message = await kit.message(body, kin)
             done = await kit.store.accept(message, goals, item)
             message.content.discard()
             return done
@@ -117,15 +122,75 @@ class Twins(RuleBasedStateMachine):
         op=st.sampled_from(list(FlagOp)),
         flags=flag_sets,
         since=st.one_of(st.none(), st.integers(0, 40)),
+        scope=scopes,
     )
     def set_flags(
-        self, place: tuple[int, int], uids: NumSet, op: FlagOp, flags: FlagSet, since: int | None
+        self,
+        place: tuple[int, int],
+        uids: NumSet,
+        op: FlagOp,
+        flags: FlagSet,
+        since: int | None,
+        scope: FlagScope,
     ) -> None:
-        self.ask(lambda s: s.set_flags(*place, uids, op, flags, unchanged_since=since, origin="o"))
+        self.ask(
+            lambda s: s.set_flags(
+                *place, uids, op, flags, unchanged_since=since, origin="o", scope=scope
+            )
+        )
 
-    @rule(place=places, uids=uid_sets, to=places, move=st.booleans())
-    def copy(self, place: tuple[int, int], uids: NumSet, to: tuple[int, int], move: bool) -> None:
-        self.ask(lambda s: (s.move if move else s.copy)(*place, uids, *to))
+    @rule(place=places, uids=uid_sets, to=places, move=st.booleans(), scope=scopes)
+    def copy(
+        self,
+        place: tuple[int, int],
+        uids: NumSet,
+        to: tuple[int, int],
+        move: bool,
+        scope: FlagScope,
+    ) -> None:
+        self.ask(lambda s: (s.move if move else s.copy)(*place, uids, *to, scope=scope))
+
+    @rule(
+        place=places,
+        values=st.dictionaries(
+            st.tuples(st.integers(0, 2), st.sampled_from(["/a", "/b", "/c"])),
+            st.one_of(st.none(), st.binary(max_size=3)),
+            max_size=3,
+        ),
+        use=st.sampled_from([None, "", "\\All", "\\Sent"]),
+        level=st.sampled_from(["mailbox", "account", "server"]),
+    )
+    def annotate(self, place: tuple[int, int], values: Any, use: str | None, level: str) -> None:
+        account, mailbox = place
+        if level == "server":
+            account = SERVER
+        if level != "mailbox":
+            mailbox, use = 0, None
+        self.ask(lambda s: s.annotate(account, mailbox, values, special_use=use, origin="o"))
+
+    @rule(
+        place=places,
+        who=st.sampled_from(WHO),
+        op=st.sampled_from(list(AccessOp)),
+        rights=st.frozensets(st.sampled_from("lrswt")),
+    )
+    def change_access(self, place: tuple[int, int], who: str, op: AccessOp, rights: Rights) -> None:
+        self.ask(lambda s: s.change_access(*place, who, op, rights))
+
+    @rule(
+        number=st.integers(1, 2),
+        messages=st.sampled_from([-1, 0, 3, 8]),
+        boxes=st.sampled_from([0, 7, 9]),
+    )
+    def limit(self, number: int, messages: int, boxes: int) -> None:
+        async def call(kit: Kit) -> Any:
+            account = await kit.store.account(number)
+            if account is None:
+                return None
+            changed = dataclasses.replace(account, max_messages=messages, max_mailboxes=boxes)
+            return await kit.store.change_account(changed)
+
+        self.both(call)
 
     @rule(place=places, uids=st.one_of(st.none(), uid_sets), only=st.booleans())
     def expunge(self, place: tuple[int, int], uids: NumSet | None, only: bool) -> None:
@@ -222,11 +287,18 @@ class Twins(RuleBasedStateMachine):
         async def everything(kit: Kit) -> Any:
             out: list[Any] = [await kit.store.accounts(), await kit.store.next_due()]
             out.append(await kit.store.queue_items())
+            out.append(await kit.store.annotations(SERVER, 0, 0))
+            out.append(await kit.store.sharing(WHO))
             for account in await kit.store.accounts():
                 boxes = await kit.store.mailboxes(account.id)
                 out += [boxes, await kit.store.subscriptions(account.id)]
                 out.append(await kit.store.retained(account.id))
                 assert account.used == sum(box.size for box in boxes)
+                assert account.messages == sum(box.messages for box in boxes)
+                out.append(sorted((await kit.store.access_lists(account.id)).items()))
+                for mailbox in (0, *(box.id for box in boxes)):
+                    for user in range(3):
+                        out.append(await kit.store.annotations(account.id, mailbox, user))
                 for box in boxes:
                     out.append(await kit.store.load(account.id, box.id))
                     columns = [c for c in Column if c is not Column.KEYS]

@@ -89,7 +89,7 @@ class Access:
         if box is None or found is None:
             return NO_MAILBOX
         rights = await self.rights(user, box)
-        if rights >= set(needs) and (not any_of or rights & set(any_of)):
+        if rights and rights >= set(needs) and (not any_of or rights & set(any_of)):
             return Place(box, shared_name(found.address, box.name), rights, box.account == user.id)
         return NOT_ALLOWED if "l" in rights else NO_MAILBOX
 

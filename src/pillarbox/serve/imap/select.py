@@ -38,6 +38,8 @@ async def on_select(session: Session, command: commands.Select) -> None:
     if view is None:
         session.refuse(command.tag, "The mailbox has just gone", codes.NONEXISTENT)
         return
+    if not place.own:
+        view.access = -1  # the list may have changed meanwhile: the next command looks again
     session.view = view
     session.engine.state = State.SELECTED
     if command.condstore:
