@@ -18,6 +18,7 @@ from pillarbox.model.transaction import Envelope, Recipient, Remote, Role, Sende
 from pillarbox.model.transaction import Peer as From
 from pillarbox.net.certs import DemoCa
 from pillarbox.net.contexts import ClientTls, KeyPair, ServerTls
+from pillarbox.outbound.letter import unsigned
 from pillarbox.outbound.options import Options
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
@@ -48,6 +49,8 @@ class World:
     """What the servers show: their certificate, and their authority's."""
     results: list[TlsResult] = field(default_factory=list)
     policies: Any = None
+    sign: Any = unsigned
+    role: Role = Role.SUBMISSION
     clock: Any = field(default_factory=SystemClock)
     _pool: Pool | None = None
 
@@ -57,7 +60,9 @@ class World:
             tools = Tools(self.options, ClientTls(ca=self.ca.pem), self.clock, SystemRng())
             self._pool = Pool(tools)
         finder = Finder(self.options, self.resolver, SystemRng(), self.policies)
-        return RemoteTransport(self.store, finder, self._pool, tally=self.results.append)
+        return RemoteTransport(
+            self.store, finder, self._pool, sign=self.sign, tally=self.results.append
+        )
 
     def close(self) -> None:
         if self._pool is not None:
@@ -71,7 +76,7 @@ class World:
             Recipient(Address(*one.rsplit("@", 1)), (Remote(one),), frozenset(notify)) for one in to
         )
         sender = sender or Sender(Address("ann", "example.test"))
-        env = Envelope(sender, people, Role.SUBMISSION, From("192.0.2.1"), 0.0, id="trace")
+        env = Envelope(sender, people, self.role, From("192.0.2.1"), 0.0, id="trace")
         message = await new_message(self.store, body)
         item = NewItem(env, [(n, 0) for n in range(len(to))], due=0.0)
         await self.store.accept(message, [], item)

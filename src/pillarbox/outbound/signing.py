@@ -1,0 +1,92 @@
+"""Signs what leaves, as it leaves: after every change, over exactly the octets that are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pillarbox.base.clock import Clock
+from pillarbox.message import address, header
+from pillarbox.model.address import normal_domain
+from pillarbox.model.transaction import Envelope, Role
+from pillarbox.outbound.letter import Pieces
+from pillarbox.policy.dkim.canon import BodyHash
+from pillarbox.policy.dkim.keys import Key
+from pillarbox.policy.dkim.sign import sign
+from pillarbox.wire.smtp.data import LineEnds
+from pillarbox.wire.smtp.options import BareNewline
+
+_LONGEST = 1024 * 1024
+"""Octets of header beyond which a message goes unsigned."""
+_OURS = frozenset({Role.SUBMISSION, Role.LOCAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A ``letter.Sign``. ``keys`` gives those of a domain, none where it is not ours.
+
+    Signed is what our users and the house itself write, by the domain of From (RFC 7489 §3.1.1
+    compares that one), or of the envelope where From is somebody else's.
+    """
+
+    keys: Callable[[str], Sequence[Key]]
+    clock: Clock
+
+    async def __call__(self, envelope: Envelope, pieces: Pieces) -> bytes:
+        """DKIM-Signature fields to go in front; b'' where nobody signs."""
+        if envelope.role not in _OURS:
+            return b""
+        ends = None if envelope.sender.body == "BINARYMIME" else LineEnds(BareNewline.NORMALISE)
+        head, keys, body = b"", [], None
+        async for piece in pieces():
+            if ends is not None:
+                piece = ends.feed(piece)
+            if body is not None:
+                body.feed(piece)
+                continue
+            head += piece
+            end = _end_of_header(head)
+            if end or len(head) > _LONGEST:
+                keys = list(self._keys_for(envelope, head[:end]))
+                if not keys:
+                    return b""
+                body = BodyHash()
+                body.feed(head[end:])
+                head = head[:end]
+        rest = ends.finish() if ends is not None else b""
+        if body is None:  # all header, or too short to tell
+            keys, body = list(self._keys_for(envelope, head + rest)), BodyHash()
+            head, rest = head + rest, b""
+        body.feed(rest)
+        digest = body.digest()
+        now = self.clock.now()
+        return b"".join([sign(head, digest, key, now=now) for key in keys])
+
+    def _keys_for(self, envelope: Envelope, head: bytes) -> Sequence[Key]:
+        for domain in _domains(envelope, head):
+            found = self.keys(domain)
+            if found:
+                return found
+        return ()
+
+
+def _domains(envelope: Envelope, head: bytes) -> list[str]:
+    """Whose mail it is, best first. Without From nothing may be signed (RFC 6376 §5.4)."""
+    value = header.first(head, b"from")
+    if value is None:
+        return []
+    found = [
+        normal_domain(one.host.decode("utf-8", "replace"))
+        for one in address.parse(value, 1)
+        if one.host
+    ]
+    if envelope.sender.address is not None:
+        found.append(normal_domain(envelope.sender.address.domain))
+    return found
+
+
+def _end_of_header(head: bytes) -> int:
+    """Octets of the header with its blank line; 0 while that is not here."""
+    if head.startswith(b"\r\n"):
+        return 2
+    return head.find(b"\r\n\r\n") + 4 if b"\r\n\r\n" in head else 0

@@ -1,0 +1,71 @@
+"""What leaves is signed as it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dkim
+import pytest
+
+from pillarbox.base.clock import SystemClock
+from pillarbox.model.address import Address
+from pillarbox.model.transaction import Role, Sender
+from pillarbox.outbound.signing import Signer
+from pillarbox.policy.dkim import keys
+from pillarbox.policy.dkim.keys import Algorithm
+from pillarbox.wire.smtp.options import Extension
+
+KEYS = [keys.make("example.test", f"s{n}", one) for n, one in enumerate(Algorithm)]
+SIGNER = Signer(lambda domain: KEYS if domain == "example.test" else [], SystemClock())
+NO_EIGHT = [Extension.EIGHTBITMIME, Extension.BINARYMIME, Extension.SMTPUTF8]
+ANN = Sender(Address("ann", "example.test"), body="8BITMIME")
+
+
+def lookup(name: bytes, timeout: int = 5) -> bytes:
+    return next(
+        key.record.encode() for key in KEYS if name.startswith(key.selector.encode() + b".")
+    )
+
+
+@pytest.mark.parametrize("without", [[], NO_EIGHT])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Return-Path: <x@y>\r\nFrom: Ann <ann@example.test>\r\nSubject: x\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n\r\nGrüße  \r\n.dot\r\n\r\n",
+        "From: ann@example.test\n\nbare\nlines\r\n",
+        "From: ann@example.test\r\n\r\n" + "x" * 200_000 + "\r\n",
+    ],
+)
+async def test_signed_after_every_change(far: Any, body: str, without: list[Extension]) -> None:
+    async with far(without=without) as world:
+        world.sign = SIGNER
+        (report,) = await world.send("bob@far.test", body=body.encode(), sender=ANN)
+        assert report.reply.ok
+        taken = world.peers[0].taken[0].body
+        assert taken.count(b"DKIM-Signature:") == 2
+        for index in range(2):
+            assert dkim.DKIM(taken).verify(index, dnsfunc=lookup)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"From: eve@elsewhere.test\r\n\r\nx\r\n",
+        b"Subject: no from\r\n\r\nx\r\n",
+    ],
+)
+async def test_mail_of_others_is_not_signed(far: Any, body: bytes) -> None:
+    async with far() as world:
+        world.sign = SIGNER
+        await world.send("bob@far.test", body=body, sender=Sender(Address("eve", "else.test")))
+        assert world.peers[0].taken[0].body == body
+
+
+async def test_mail_that_only_passes_through_is_not_signed(far: Any) -> None:
+    async with far() as world:
+        world.sign = SIGNER
+        world.role = Role.MX
+        body = b"From: ann@example.test\r\n\r\nx\r\n"
+        await world.send("bob@far.test", body=body, sender=ANN)
+        assert world.peers[0].taken[0].body == body
