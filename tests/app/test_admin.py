@@ -64,6 +64,11 @@ async def test_what_is_not_given_stays() -> None:
         await house.call("account.set", {"address": ANN, "quota": 5, "display_name": "Ann"})
         changed = await house.call("account.set", {"address": ANN, "pop3": "archive"})
         assert (changed["quota"], changed["display_name"], changed["pop3"]) == (5, "Ann", "archive")
+        limits = {"max_messages": 7, "max_mailboxes": 9, "admin": True}
+        await house.call("account.set", {"address": ANN, **limits})
+        changed = await house.call("account.set", {"address": ANN, "quota": 6})
+        assert {name: changed[name] for name in limits} == limits
+        assert (changed["quota"], changed["messages"]) == (6, 0)
         assert changed["enabled"] is True
 
 

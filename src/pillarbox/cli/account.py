@@ -18,6 +18,7 @@ from pillarbox.cli.options import (
 )
 from pillarbox.cli.output import octets, show, table
 
+COUNT = click.IntRange(min=0)
 POP3 = click.Choice(["delete", "keep", "archive"])
 POP3_HELP = (
     "What a POP3 deletion does: delete (can be undone for a while), keep (hides the message from "
@@ -106,6 +107,9 @@ def passwd(address: str, password_stdin: bool, generate: bool, config: Path, as_
 @click.option("--pop3", type=POP3, help=POP3_HELP)
 @click.option("--enable/--disable", "enabled", default=None, help="May it log in and get mail?")
 @click.option("--name", "display_name", help="The person's name.")
+@click.option("--max-messages", type=COUNT, help="Most messages it may hold; 0: no limit.")
+@click.option("--max-mailboxes", type=COUNT, help="Most mailboxes it may have; 0: no limit.")
+@click.option("--admin/--no-admin", default=None, help="May it set quotas over IMAP?")
 @config_option
 @json_option
 def set_(
@@ -114,15 +118,27 @@ def set_(
     pop3: str | None,
     enabled: bool | None,
     display_name: str | None,
+    max_messages: int | None,
+    max_mailboxes: int | None,
+    admin: bool | None,
     config: Path,
     as_json: bool,
 ) -> None:
     """Change what is given of the account ADDRESS, leave the rest."""
-    wanted = {"quota": quota, "pop3": pop3, "enabled": enabled, "display_name": display_name}
+    wanted = {
+        "quota": quota,
+        "pop3": pop3,
+        "enabled": enabled,
+        "display_name": display_name,
+        "max_messages": max_messages,
+        "max_mailboxes": max_mailboxes,
+        "admin": admin,
+    }
     given = {name: value for name, value in wanted.items() if value is not None}
     if not given:
         raise click.UsageError(
-            "nothing to change: give --quota, --pop3, --enable, --disable, --name"
+            "nothing to change: give --quota, --pop3, --enable, --disable, --name, --max-messages,"
+            " --max-mailboxes, --admin, --no-admin"
         )
     value = ask(config, "account.set", address=address, **given)
     show(value, as_json, lambda: [f"account {value['address']} is changed"])

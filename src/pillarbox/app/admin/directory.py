@@ -101,11 +101,17 @@ async def account_set(
     pop3: str | None = None,
     enabled: bool | None = None,
     display_name: str | None = None,
+    max_messages: int | None = None,
+    max_mailboxes: int | None = None,
+    admin: bool | None = None,
 ) -> Value:
     """Change what is given, leave the rest."""
     account = await account_of(call.store, address)
     changed = replace(
         account,
+        max_messages=account.max_messages if max_messages is None else max_messages,
+        max_mailboxes=account.max_mailboxes if max_mailboxes is None else max_mailboxes,
+        admin=account.admin if admin is None else admin,
         quota=account.quota if quota is None else quota,
         pop3=account.pop3 if pop3 is None else _pop3(pop3),
         enabled=account.enabled if enabled is None else enabled,
@@ -128,6 +134,10 @@ def _account(account: Account) -> Value:
         "enabled": account.enabled,
         "used": account.used,
         "quota": account.quota,
+        "messages": account.messages,
+        "max_messages": account.max_messages,
+        "max_mailboxes": account.max_mailboxes,
+        "admin": account.admin,
         "pop3": account.pop3.value,
         "display_name": account.display_name,
     }
