@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pillarbox.base.lanes import Lane
 from pillarbox.mailbox import search
 from pillarbox.mailbox.casemap import fold
-from pillarbox.mailbox.fuzzy import Fuzzy, Words, allowed_edits, differs_by, spread
+from pillarbox.mailbox.fuzzy import Fuzzy, allowed_edits, differs_by, spread
 from pillarbox.mailbox.indexer import Indexer
 from pillarbox.mailbox.search import Found
 from pillarbox.mailbox.texts import wanted_of
@@ -20,7 +20,7 @@ from support.mailroom import MIDSUMMER, Room, room
 
 
 def score(key: str, text: str, weight: float = 1.0) -> float:
-    return Fuzzy(key).score([(Words(fold(text)), weight)])
+    return Fuzzy(key).score([(fold(text), weight)])
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_better_scores_more() -> None:
     same, twice, begins, holds, resembles = (score("hello", text) for text in texts)
     assert 1 >= twice > same > begins > holds > resembles > 0
     assert score("hello", "hello", 0.5) < same
-    both = [(Words("HELLO"), 0.5), (Words("HELLO"), 1.0)]
+    both = [("HELLO", 0.5), ("HELLO", 1.0)]
     assert Fuzzy("hello").score(both) == same
 
 

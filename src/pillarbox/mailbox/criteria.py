@@ -156,7 +156,7 @@ def _fuzzy_header(leaf: q.Header, name: bytes) -> Criterion:
 
     def score(document: Document) -> float:
         values = field_values(document.header, name)
-        return wanted.score((fuzzy.Words(value), weight) for value in values)
+        return wanted.score((value, weight) for value in values)
 
     return Criterion(document=score, text=leaf)
 
@@ -165,12 +165,12 @@ def _fuzzy_text(leaf: q.Text) -> Criterion:
     wanted = fuzzy.Fuzzy(leaf.value)
 
     def score(document: Document) -> float:
-        places = [(fuzzy.Words(found), fuzzy.BODY) for found in document.texts()]
+        places = [(found, fuzzy.BODY) for found in document.texts()]
         if leaf.scope != "body":
             subjects = field_values(document.header, b"subject")
             places = [
-                *((fuzzy.Words(found), fuzzy.SUBJECT) for found in subjects),
-                *((fuzzy.Words(found), fuzzy.HEADER) for found in document.headers()),
+                *((found, fuzzy.SUBJECT) for found in subjects),
+                *((found, fuzzy.HEADER) for found in document.headers()),
                 *places,
             ]
         return wanted.score(places)

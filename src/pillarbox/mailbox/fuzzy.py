@@ -3,7 +3,7 @@
 A text is a set of words. It matches when each of them does, in any order and anywhere in what the
 key looks into. A word matches, from best to worst: a word of the message that is the same; one
 that begins with it; one that holds it; one that becomes it by few edits (a character inserted,
-removed or replaced, or two neighbours exchanged): none up to three characters, one up to seven,
+removed or replaced, or two neighbours exchanged): none up to three characters, one up to nine,
 two beyond. At least three characters in a row must be right, because the index knows no less.
 
 The score of a message is the mean over its fuzzy keys of how well their words match, weighed by
@@ -13,7 +13,7 @@ where they were found: the subject counts most, the body least and more for a wo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pillarbox.mailbox.casemap import fold
@@ -32,30 +32,14 @@ SUBJECT, HEADER, BODY = 1.0, 0.75, 0.5
 SPOILS: Final = GRAM + 1
 """Pieces of three characters that one edit can change."""
 _LEAST_TO_EDIT: Final = 4
-_LONG: Final = 8
+_LONG: Final = 10
+_LOOKED_AT: Final = 100
+"""Occurrences of a piece in one text."""
 
 
 def allowed_edits(word: str) -> int:
     """Edits by which another word may differ and still match."""
     return (len(word) >= _LEAST_TO_EDIT) + (len(word) >= _LONG)
-
-
-class Words:
-    """The words of a text of a message, counted."""
-
-    __slots__ = ("counts", "text")
-
-    def __init__(self, folded: str) -> None:
-        self.text = folded
-        self.counts: dict[str, int] | None = None
-
-    def each(self) -> dict[str, int]:
-        """Word to how often it occurs."""
-        if self.counts is None:
-            self.counts = {}
-            for word in _WORD.findall(self.text):
-                self.counts[word] = self.counts.get(word, 0) + 1
-        return self.counts
 
 
 class Fuzzy:
@@ -71,32 +55,69 @@ class Fuzzy:
             [word[at : at + GRAM] for at in range(len(word) - GRAM + 1)] for word in self.words
         ]
 
-    def score(self, places: Iterable[tuple[Words, float]]) -> float:
-        """How well texts match, each with a weight of at most 1: 0 is not at all, 1 is best."""
+    def score(self, places: Iterable[tuple[str, float]]) -> float:
+        """How well folded texts match, each with a weight of at most 1: 0 is not at all, 1 best."""
         best = [0.0] * len(self.words)
         for text, weight in places:
-            for at in range(len(self.words)):
+            for at, word in enumerate(self.words):
                 if best[at] < weight:
-                    best[at] = max(best[at], weight * self._word(at, text))
+                    found = _held(word, text) or self._resembled(at, text)
+                    best[at] = max(best[at], weight * found)
         return sum(best) / len(best) if best and all(best) else 0.0
 
-    def _word(self, at: int, text: Words) -> float:
-        """How well one word matches a text."""
-        word, grams = self.words[at], self._grams[at]
-        if word in text.text:
-            counts = text.each()
-            if word in counts:
-                return SAME + _REPEATED * min(counts[word], _MOST)
-            return BEGINS if any(other.startswith(word) for other in counts) else HOLDS
+    def _resembled(self, at: int, text: str) -> float:
+        """RESEMBLES if a word of the text becomes the word by few edits."""
+        word = self.words[at]
         edits = allowed_edits(word)
-        if not edits or not any(gram in text.text for gram in grams):
+        if not edits:
             return 0.0
         low, high = len(word) - edits, len(word) + edits
-        for other in text.each():
-            near = low <= len(other) <= high and any(gram in other for gram in grams)
-            if near and differs_by(word, other) <= edits:
-                return RESEMBLES
+        seen: set[str] = set()
+        for gram in self._grams[at]:
+            for place in _places(gram, text):
+                other = _word_at(text, place, high)
+                if low <= len(other) <= high and other not in seen:
+                    seen.add(other)
+                    if differs_by(word, other) <= edits:
+                        return RESEMBLES
         return 0.0
+
+
+def _held(word: str, text: str) -> float:
+    """How well a text holds a word as it is."""
+    best, same = 0.0, 0
+    for place in _places(word, text):
+        end = place + len(word)
+        begins = not place or not _is_part(text[place - 1])
+        ends = end == len(text) or not _is_part(text[end])
+        same += begins and ends
+        best = max(best, BEGINS if begins else HOLDS)
+    return SAME + _REPEATED * min(same, _MOST) if same else best
+
+
+def _places(piece: str, text: str) -> Iterator[int]:
+    """Where a piece is in a text, up to a bound."""
+    place = text.find(piece)
+    for _ in range(_LOOKED_AT):
+        if place < 0:
+            return
+        yield place
+        place = text.find(piece, place + len(piece))
+
+
+def _word_at(text: str, place: int, longest: int) -> str:
+    """The word around a place; of a long one more than ``longest`` characters."""
+    start = place
+    while start and place - start <= longest and _is_part(text[start - 1]):
+        start -= 1
+    end = place
+    while end < len(text) and end - start <= longest and _is_part(text[end]):
+        end += 1
+    return text[start:end]
+
+
+def _is_part(char: str) -> bool:
+    return char.isalnum() or char == "_" or "\u0300" <= char <= "\u036f"
 
 
 def differs_by(one: str, other: str) -> int:
