@@ -27,7 +27,7 @@ floors: dev ## the import rules of the house
 fmt: dev ## format, and mend what ruff can mend
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
-bench: dev ## the measurements of bench/ (ARGS=...)
+bench: dev ## beside Postfix and Dovecot, a few minutes (FULL=1: all, with pages; ARGS=... names)
 	@scripts/bench $(ARGS)
 
 register: dev ## bring docs/rfc.toml up to date with the source

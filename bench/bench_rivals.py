@@ -1,0 +1,392 @@
+"""Pillarbox and Postfix + Dovecot side by side: the same work, in turn, on the same machine.
+
+Prints, for each workload, both figures and the ratio (above 1: Pillarbox is ahead), the median of
+``--pairs`` runs in turn with their spread; the rival's figure is the better of its stores
+(maildir, mdbox). ``--full`` or ``FULL=1`` is the long form; ``--json FILE`` writes everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import load
+from rivals import Pillarbox, PostfixDovecot, Server, memory
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A workload: ``unit`` ends in /s where more is better; ``goal`` is the ratio aimed at."""
+
+    name: str
+    unit: str
+    goal: float | None = None
+    against: str = ""
+    """The one store to compare with; empty: the better of them."""
+
+
+VISIBLE = "SMTP accept → visible by IMAP"
+FIRST = "first time after delivery"
+ROWS = (
+    Row("SMTP accept, 4 KB, 20 connections", "/s"),
+    Row(f"{VISIBLE}, 4 KB, 20 connections", "/s", 8),
+    Row(f"{VISIBLE}, 100 KB, 20 connections", "/s", 6),
+    Row("IMAP NOOP round trips, 10 connections", "/s", 4),
+    Row("LOGIN+LOGOUT plain", "/s", 3),
+    Row("LOGIN+LOGOUT over TLS", "/s", 2),
+    Row("SELECT", "ms", 1),
+    Row("FETCH FLAGS", "ms", 1),
+    Row("FETCH ENVELOPE", "ms", 2.5),
+    Row("FETCH BODYSTRUCTURE", "ms", 1),
+    Row("FETCH header fields", "ms", 1.5),
+    Row(f"FETCH ENVELOPE, {FIRST}", "ms", 7),
+    Row(f"FETCH BODYSTRUCTURE, {FIRST}", "ms", 8),
+    Row(f"FETCH header fields, {FIRST}", "ms", 6),
+    Row("FETCH BODY[]", "MB/s", 1),
+    Row("SEARCH BODY", "ms", 50),
+    Row("SEARCH TEXT", "ms", 50),
+    Row("SEARCH SUBJECT", "ms", 5),
+    Row("SORT", "ms", 1),
+    Row("THREAD REFERENCES", "ms", 1),
+    Row("STORE +FLAGS of all", "ms", 0.5),
+    Row("COPY", "ms", 2),
+    Row("MOVE", "ms", 2),
+    Row("EXPUNGE", "ms", 1),
+    Row("APPEND, 1 connection", "/s", 2),
+    Row("APPEND, 10 connections", "/s", 2),
+    Row("IDLE push latency p99, 1 idler", "ms", 50),
+    Row("IDLE push latency p99, 200 idlers", "ms", 50),
+    Row("memory per idle connection, plain", "KB", 10),
+    Row("memory per idle connection, TLS", "KB", 10),
+    Row("POP3 login+STAT", "/s", 3),
+    Row("POP3 RETR", "/s", 1.5),
+    Row("POP3 DELE", "/s", 1),
+    Row("disk bytes a message", "octets", 1 / 0.6, "maildir"),
+    Row("start-up time", "ms"),
+)
+Figures = dict[str, float]
+"""A figure for each row's name."""
+
+
+def measure(server: Server, scale: float) -> Figures:
+    """All workloads on a server that has just been started."""
+    out: Figures = {}
+    count = int(10_000 * scale)
+    messages = load.corpus(count, 4_000)
+    for step in (
+        functools.partial(_memory, server, out),
+        functools.partial(_delivery, server, out, messages, scale),
+        functools.partial(_commands, server, out, scale),
+        functools.partial(_mailbox, server, out, messages),
+        functools.partial(_append, server, out, count),
+        functools.partial(_pop3, server, out, int(1_000 * max(scale, 0.5))),
+        functools.partial(_idle, server, out),
+    ):
+        began = time.perf_counter()
+        step()
+        print(f"    {step.func.__name__[1:]}: {time.perf_counter() - began:.1f} s", file=sys.stderr)
+    return out
+
+
+def _delivery(server: Server, out: Figures, messages: list[bytes], scale: float) -> None:
+    empty = server.disk()
+    accepted, visible = load.deliver(server.ports, messages, 20, "user1")
+    out["SMTP accept, 4 KB, 20 connections"] = len(messages) / accepted
+    out[f"{VISIBLE}, 4 KB, 20 connections"] = len(messages) / visible
+    out["disk bytes a message"] = (server.disk() - empty) / len(messages)
+    large = load.corpus(int(1_000 * scale), 100_000)
+    _, visible = load.deliver(server.ports, large, 20, "user2")
+    out[f"{VISIBLE}, 100 KB, 20 connections"] = len(large) / visible
+
+
+def _commands(server: Server, out: Figures, scale: float) -> None:
+    each = int(5_000 * scale)
+    out["IMAP NOOP round trips, 10 connections"] = load.round_trips(server.ports, 10, each)
+    out["LOGIN+LOGOUT plain"] = load.logins(server.ports, int(2_000 * scale), tls=False)
+    out["LOGIN+LOGOUT over TLS"] = load.logins(server.ports, int(1_000 * scale), tls=True)
+
+
+def _mailbox(server: Server, out: Figures, messages: list[bytes]) -> None:
+    with load.client(server.ports, "user1") as imap:
+        imap.say("SELECT INBOX")
+        _fetch(imap, out, len(messages))
+        _find(imap, out, messages)
+        _change(imap, out, len(messages))
+
+
+def _fetch(imap: load.Imap, out: Figures, count: int) -> None:
+    def ms(item: str) -> float:
+        began = time.perf_counter()
+        answer = imap.say(f"FETCH 1:* {item}")
+        taken = (time.perf_counter() - began) * 1000
+        assert answer.count(b" FETCH (") == count, answer[-200:]
+        return taken
+
+    for name, item in (
+        ("ENVELOPE", "ENVELOPE"),
+        ("BODYSTRUCTURE", "BODYSTRUCTURE"),
+        ("header fields", "BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID)]"),
+    ):
+        out[f"FETCH {name}, {FIRST}"] = ms(item)
+        out[f"FETCH {name}"] = min(ms(item) for _ in range(3))
+    out["FETCH FLAGS"] = min(ms("FLAGS") for _ in range(3))
+    octets = len(imap.say("FETCH 1:* BODY.PEEK[]"))
+    seconds = min(load.timed(lambda: imap.say("FETCH 1:* BODY.PEEK[]")) for _ in range(2))
+    out["FETCH BODY[]"] = octets / 1e6 / seconds
+    out["SELECT"] = min(load.timed(lambda: imap.say("SELECT INBOX")) for _ in range(5)) * 1000
+
+
+def _find(imap: load.Imap, out: Figures, messages: list[bytes]) -> None:
+    def hits(command: str) -> tuple[int, float]:
+        began = time.perf_counter()
+        answer = imap.say(command)
+        taken = (time.perf_counter() - began) * 1000
+        line = next(one for one in answer.split(b"\r\n") if one.startswith(b"* "))
+        return len(line.replace(b"(", b" ").replace(b")", b" ").split()) - 2, taken
+
+    garden = sum(b"garden" in one.split(b"\r\nSubject: ")[1].split(b"\r\n")[0] for one in messages)
+    for name, command, expected in (
+        ("SEARCH BODY", f"SEARCH BODY {load.RARE}", 1),
+        ("SEARCH TEXT", f"SEARCH TEXT {load.RARE}", 1),
+        ("SEARCH SUBJECT", "SEARCH SUBJECT garden", garden),
+        ("SORT", "SORT (DATE) UTF-8 ALL", len(messages)),
+        ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL", len(messages)),
+    ):
+        runs = [hits(command) for _ in range(3)]
+        assert runs[0][0] == expected, (name, runs, expected)
+        out[name] = min(taken for _, taken in runs)
+
+
+def _change(imap: load.Imap, out: Figures, count: int) -> None:
+    out["STORE +FLAGS of all"] = _ms(imap, "STORE 1:* +FLAGS.SILENT (\\Flagged)")
+    out["COPY"] = _ms(imap, "COPY 1:* Archive")
+    imap.say("SELECT Archive")
+    out["MOVE"] = _ms(imap, "MOVE 1:* Trash")
+    assert imap.count("Trash") == count
+    imap.say("SELECT Trash")
+    imap.say("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+    out["EXPUNGE"] = _ms(imap, "EXPUNGE")
+    assert imap.count("Trash") == 0
+
+
+def _ms(imap: load.Imap, command: str) -> float:
+    return load.timed(lambda: imap.say(command)) * 1000
+
+
+def _append(server: Server, out: Figures, count: int) -> None:
+    messages = load.corpus(count, 8_000, seed=3)
+    few = messages[: max(100, count // 5)]
+    out["APPEND, 1 connection"] = len(few) / load.append_all(server.ports, "user4", few, 1)
+    seconds = load.append_all(server.ports, "user3", messages, 10)
+    out["APPEND, 10 connections"] = len(messages) / seconds
+
+
+def _pop3(server: Server, out: Figures, count: int) -> None:
+    load.append_all(server.ports, "user5", load.corpus(count, 16_000, seed=5), 10)
+    logins = 200
+
+    def enter() -> None:
+        for _ in range(logins):
+            one = load.Pop3(server.ports, "user5")
+            one.say("STAT")
+            one.say("QUIT")
+            one.close()
+
+    out["POP3 login+STAT"] = logins / load.timed(enter)
+    session = load.Pop3(server.ports, "user5")
+    numbers = range(1, count + 1)
+    out["POP3 RETR"] = count / load.timed(lambda: [session.retrieve(n) for n in numbers])
+
+    def delete() -> None:
+        for number in numbers:
+            session.say(f"DELE {number}")
+        session.say("QUIT")
+
+    out["POP3 DELE"] = count / load.timed(delete)
+    session.close()
+
+
+def _idle(server: Server, out: Figures) -> None:
+    for name, idlers, rounds in (("1 idler", 1, 30), ("200 idlers", 200, 5)):
+        waits = sorted(load.idle_latency(server.ports, idlers, rounds))
+        out[f"IDLE push latency p99, {name}"] = waits[int(len(waits) * 0.99)] * 1000
+
+
+def _memory(server: Server, out: Figures) -> None:
+    """On a server that has served nobody: processes that are kept would hide the cost."""
+    idlers = 500
+    before = memory(server.pids())
+    for name, tls in (("plain", False), ("TLS", True)):
+        used = load.idle_memory(server.ports, idlers, lambda: memory(server.pids()), tls=tls)
+        out[f"memory per idle connection, {name}"] = (used - before) / idlers / 1024
+
+
+@contextlib.contextmanager
+def many_watchers() -> Iterator[None]:
+    """Lets 200 Dovecot processes watch with inotify; past Linux's 128 they look every 30 s."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    before = limit.read_text()
+    limit.write_text(str(max(int(before), 4096)))
+    try:
+        yield
+    finally:
+        limit.write_text(before)
+
+
+KINDS: tuple[Callable[[Path], Server], ...] = (
+    functools.partial(PostfixDovecot, store="maildir"),
+    functools.partial(PostfixDovecot, store="mdbox"),
+    Pillarbox,
+)
+
+
+def compare(pairs: int, scale: float, only: str = "") -> dict[str, dict[str, list[float]]]:
+    """Figures by workload and server, one for each pair."""
+    figures: dict[str, dict[str, list[float]]] = {}
+    for pair in range(pairs):
+        for make in KINDS:
+            with tempfile.TemporaryDirectory(prefix="pillarbox-bench-") as scratch:
+                server = make(Path(scratch) / "server")
+                if only not in server.name:
+                    continue
+                began = time.perf_counter()
+                server.start()
+                ready = (time.perf_counter() - began) * 1000
+                try:
+                    found = measure(server, scale) | {"start-up time": ready}
+                finally:
+                    server.stop()
+                for workload, figure in found.items():
+                    figures.setdefault(workload, {}).setdefault(server.name, []).append(figure)
+                took = time.perf_counter() - began
+                print(f"pair {pair + 1}/{pairs}: {server.name} in {took:.0f} s", file=sys.stderr)
+    return figures
+
+
+def syncs(count: int = 200) -> list[str]:
+    """Syncs to disk a message, as strace counts them while 20 connections deliver."""
+    lines = []
+    for make in KINDS:
+        with tempfile.TemporaryDirectory(prefix="pillarbox-bench-") as scratch:
+            server = make(Path(scratch) / "server")
+            server.start()
+            try:
+                load.deliver(server.ports, load.corpus(20, 4_000), 20, "user1")
+                log = Path(scratch) / "strace"
+                calls = "trace=fsync,fdatasync,msync,sync_file_range"
+                command = ["strace", "-f", "-c", "-U", "name,calls", "-e", calls, "-o", str(log)]
+                for pid in server.pids():
+                    command += ["-p", str(pid)]
+                tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+                try:
+                    time.sleep(1)
+                    load.deliver(server.ports, load.corpus(count, 4_000, 7), 20, "user2")
+                finally:
+                    tracer.terminate()
+                    tracer.wait(10)
+                found = [line.split() for line in log.read_text().splitlines()]
+                told = {w[0]: int(w[1]) for w in found if len(w) == 2 and w[1].isdigit()}
+                named = ", ".join(f"{n} {c}" for n, c in told.items() if n != "total")
+                lines.append(f"- {server.name}: {named or 'none'} for {count} messages")
+            finally:
+                server.stop()
+    return lines
+
+
+def table(figures: dict[str, dict[str, list[float]]]) -> list[str]:
+    """The page's table."""
+    lines = ["| workload | unit | maildir | mdbox | Pillarbox | ratio | spread | goal |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- | --- |")
+    for row in ROWS:
+        by_server = figures[row.name]
+        ours = by_server["pillarbox"]
+        rivals = {name: runs for name, runs in by_server.items() if name != "pillarbox"}
+        middle = {name: statistics.median(runs) for name, runs in by_server.items()}
+        rate = row.unit.endswith("/s")
+        better = max if rate else min
+        allowed = [name for name in rivals if name.endswith(row.against)]
+        best = better(allowed, key=middle.__getitem__)
+        ratios = [a / b if rate else b / a for a, b in zip(ours, rivals[best], strict=True)]
+        ratio = statistics.median(ratios)
+        goal = (
+            "" if row.goal is None else f"≥ {row.goal:.3g} {'yes' if ratio >= row.goal else 'NO'}"
+        )
+        lines.append(
+            f"| {row.name} | {row.unit} "
+            + "".join(f"| {middle[name]:,.1f} " for name in (*rivals, "pillarbox"))
+            + f"| {ratio:.2f} | {min(ratios):.2f} to {max(ratios):.2f} | {goal} |"
+        )
+    return lines
+
+
+def _machine() -> str:
+    cores = os.cpu_count()
+    busy = os.getloadavg()[0]
+    return (
+        f"{platform.machine()}, {cores} cores (load {busy:.1f} before the run), "
+        f"Linux {platform.release()}, Python {platform.python_version()}, "
+        f"{time.strftime('%Y-%m-%d')}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--full", action="store_true", default=os.environ.get("FULL") == "1")
+    parser.add_argument("--scale", type=float, default=0.2, help="1: 10,000 messages")
+    parser.add_argument("--only", default="", help="servers whose name has this in it; no table")
+    parser.add_argument("--syncs", action="store_true", help="count syncs with strace, and end")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, help="write the table as Markdown")
+    told = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that servers stop, too
+    if not shutil.which("postfix", path="/usr/sbin:/usr/bin") or not shutil.which(
+        "dovecot", path="/usr/sbin:/usr/bin"
+    ):
+        sys.exit("needs Postfix and Dovecot: see bench/debian-packages.txt")
+    if os.geteuid():
+        sys.exit("Postfix and Dovecot start as root only: run the comparison as root")
+    if told.syncs:
+        print("\n".join(syncs()))
+        return
+    pairs, scale = (max(3, told.pairs), 1.0) if told.full else (told.pairs, told.scale)
+    machine = _machine()
+    with many_watchers():
+        figures = compare(pairs, scale, told.only)
+    if told.only:
+        print(json.dumps(figures, indent=1))
+        return
+    lines = table(figures)
+    head = (
+        f"{pairs} run(s) of each in turn, mailbox of {int(10_000 * scale):,}; {machine}. "
+        "The ratio is against the better of maildir and mdbox; above 1, Pillarbox is ahead."
+    )
+    print("\n".join([head, "", *lines]))
+    where = Path(__file__).parent.parent / "docs/bench"
+    data = told.json or (where / "rivals-full.json" if told.full else None)
+    page = told.page or ((where / "rivals-full").with_suffix(".md") if told.full else None)
+    if data:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.write_text(json.dumps({"head": head, "figures": figures}, indent=1) + "\n")
+    if page:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        title = "# Pillarbox beside Postfix + Dovecot\n\n"
+        page.write_text(title + head + "\n\n" + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,427 @@
+"""The work that both servers are given, and how it is timed.
+
+Each workload talks plain sockets from this process, prepares what it can before the clock starts
+and checks what it gets: a fast wrong answer is an error. All figures are wall-clock seconds of
+the whole exchange or operations a second; the generator shares the machine with the server, which
+costs both servers the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import uvloop
+from rivals import DOMAIN, PASSWORD, Ports
+
+PATIENCE = 30.0
+"""Seconds that one answer may take; a workload of many may take ``LONGEST``."""
+LONGEST = 240.0
+RARE = "xylographer"
+"""A word that is in the body of one message of a corpus and in no other."""
+
+WORDS = [
+    "meeting",
+    "budget",
+    "quarter",
+    "invoice",
+    "server",
+    "deploy",
+    "review",
+    "monday",
+    "garden",
+    "letter",
+    "answer",
+    "project",
+    "travel",
+    "schedule",
+    "window",
+    "report",
+    "summary",
+    "contract",
+    "figure",
+    "update",
+    "question",
+    "request",
+    "morning",
+]
+
+
+def message(number: int, size: int, chance: random.Random) -> bytes:
+    """A realistic message of about ``size`` octets: headers of today, two parts, real words."""
+    subject = " ".join(chance.choices(WORDS, k=chance.randint(2, 8)))
+    text_size = size - 1400
+    lines = []
+    while text_size > 0:
+        line = " ".join(chance.choices(WORDS, k=10))
+        lines.append(line)
+        text_size -= len(line) + 2
+    half = len(lines) // 2
+    plain, html = "\r\n".join(lines[:half]), "\r\n".join(lines[half:])
+    refs = f"References: <{number - 1}@bench.test>\r\n" if number % 3 else ""
+    when = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(1_600_000_000 + number * 997))
+    return (
+        f"Received: from a.test (a.test [192.0.2.1]) by b.test with ESMTPS id {number:x};\r\n"
+        f"\t{when}\r\n"
+        f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=a.test; s=s1; b={'x' * 340}\r\n"
+        f"From: {chance.choice(WORDS).title()} Sender <s{number % 97}@a.test>\r\n"
+        f"To: User <user0@{DOMAIN}>, Other <other@{DOMAIN}>\r\n"
+        f"Subject: {subject}\r\nDate: {when}\r\nMessage-ID: <{number}@bench.test>\r\n{refs}"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/alternative; boundary="b1"\r\n\r\n'
+        "--b1\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+        f"{plain}\r\n--b1\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+        f"<p>{html}</p>\r\n--b1--\r\n"
+    ).encode()
+
+
+def corpus(count: int, size: int, seed: int = 1) -> list[bytes]:
+    """The same messages for every server and run."""
+    chance = random.Random(seed)
+    messages = [message(n, size, chance) for n in range(count)]
+    middle = count // 2
+    messages[middle] = messages[middle].replace(b"</p>", b" " + RARE.encode() + b"</p>")
+    return messages
+
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T], seconds: float = LONGEST) -> T:
+    """On uvloop, and not for ever: the load is neither to be what is slow nor to hang."""
+
+    async def bounded() -> T:
+        async with asyncio.timeout(seconds):
+            return await work
+
+    return uvloop.run(bounded())
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """A whole line. Raises ConnectionError where the server has hung up."""
+    line = await reader.readline()
+    if not line.endswith(b"\n"):
+        raise ConnectionError(f"hung up after {line!r}")
+    return line
+
+
+# ---------------------------------------------------------------------------- SMTP
+
+
+async def _smtp(port: int, messages: list[bytes], user: str) -> float:
+    """When the end of the last message was sent."""
+    sent = 0.0
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+
+    async def answer(code: bytes) -> None:
+        while True:
+            line = await _line(reader)
+            if line[3:4] == b" ":
+                break
+        if not line.startswith(code):
+            raise RuntimeError(line)
+
+    await answer(b"220")
+    writer.write(b"EHLO load.test\r\n")
+    await answer(b"250")
+    for one in messages:
+        writer.write(b"MAIL FROM:<s@a.test>\r\nRCPT TO:<%b>\r\nDATA\r\n" % user.encode())
+        for code in (b"250", b"250", b"354"):
+            await answer(code)
+        writer.write(one + b".\r\n")
+        sent = time.perf_counter()
+        await answer(b"250")
+    writer.write(b"QUIT\r\n")
+    await answer(b"221")
+    writer.close()
+    return sent
+
+
+def deliver(
+    ports: Ports, messages: list[bytes], connections: int, user: str
+) -> tuple[float, float]:
+    """Seconds until all are accepted, and until IMAP shows them all."""
+    box = f"{user}@{DOMAIN}"
+    with client(ports, user) as imap:
+        before = imap.count("INBOX")
+        started = time.perf_counter()
+
+        async def all_of_them() -> None:
+            shares = [messages[n::connections] for n in range(connections)]
+            await asyncio.gather(*[_smtp(ports.smtp, share, box) for share in shares])
+
+        run(all_of_them())
+        accepted = time.perf_counter() - started
+        while (seen := imap.count("INBOX") - before) < len(messages):
+            if time.perf_counter() - started > LONGEST:
+                raise TimeoutError(f"only {seen} of {len(messages)} messages are visible")
+            time.sleep(0.01)
+        return accepted, time.perf_counter() - started
+
+
+# ---------------------------------------------------------------------------- IMAP
+
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Imap:
+    """A client of few words: says a line, reads to the tagged answer, wastes no time."""
+
+    def __init__(self, ports: Ports, user: str, *, tls: bool = False) -> None:
+        port = ports.imaps if tls else ports.imap
+        self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            context = ssl.create_default_context(cafile=ports.ca)
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        self._until(b"* OK")
+        if user:
+            self.say(f"LOGIN {user}@{DOMAIN} {PASSWORD}")
+
+    def say(self, command: str) -> bytes:
+        """The whole answer. Raises when it is not OK."""
+        return self.say_raw(command.encode() + b"\r\n")
+
+    def say_raw(self, octets: bytes) -> bytes:
+        self.socket.sendall(b"t " + octets)
+        return self._tagged()
+
+    def _tagged(self) -> bytes:
+        pieces: list[bytes] = []
+        tail = b""
+        while True:
+            data = self._receive(1 << 20)
+            pieces.append(data)
+            # The last line may be long (the capabilities after LOGIN), but not this long.
+            tail = (tail + data)[-8192:]
+            last = tail[tail.rfind(b"\r\n", 0, -2) + 2 :] if b"\r\n" in tail[:-2] else tail
+            if tail.endswith(b"\r\n") and last.startswith((b"t OK", b"t NO", b"t BAD")):
+                if not last.startswith(b"t OK"):
+                    raise RuntimeError(last)
+                return b"".join(pieces)
+
+    def _receive(self, limit: int) -> bytes:
+        data = self.socket.recv(limit)
+        if not data:
+            raise ConnectionError("hung up")
+        return data
+
+    def _until(self, start: bytes) -> None:
+        said = b""
+        while start not in said or not said.endswith(b"\r\n"):
+            said += self._receive(65536)
+
+    def count(self, mailbox: str) -> int:
+        found = re.search(rb"MESSAGES (\d+)", self.say(f"STATUS {mailbox} (MESSAGES)"))
+        return int(found[1]) if found else 0
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@contextmanager
+def client(ports: Ports, user: str, *, tls: bool = False) -> Iterator[Imap]:
+    one = Imap(ports, user, tls=tls)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def append_all(ports: Ports, user: str, messages: list[bytes], connections: int) -> float:
+    """Seconds for APPEND of all, over so many connections."""
+
+    async def some(share: list[bytes]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports.imap, limit=1 << 20)
+        writer.write(f"l LOGIN {user}@{DOMAIN} {PASSWORD}\r\n".encode())
+        while not (await _line(reader)).startswith(b"l OK"):
+            pass
+        for one in share:
+            writer.write(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(one), one))
+            while not (line := await _line(reader)).startswith(b"a "):
+                pass
+            if not line.startswith(b"a OK"):
+                raise RuntimeError(line)
+        writer.close()
+
+    async def everyone() -> None:
+        await asyncio.gather(*[some(messages[n::connections]) for n in range(connections)])
+
+    return timed(lambda: run(everyone()))
+
+
+def round_trips(ports: Ports, connections: int, each: int) -> float:
+    """NOOPs a second over so many connections."""
+
+    class Pinger(asyncio.Protocol):
+        """Says NOOP, waits for the answer, says it again."""
+
+        def __init__(self, done: asyncio.Future[None], number: int) -> None:
+            self.done, self.left = done, each
+            self.login = f"l LOGIN user{number}@{DOMAIN} {PASSWORD}\r\n".encode()
+            self.ready = asyncio.get_running_loop().create_future()
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+            self.transport.write(self.login)
+
+        def data_received(self, data: bytes) -> None:
+            if not self.ready.done():
+                if b"l OK" in data:
+                    self.ready.set_result(None)
+                return
+            if b"n OK" not in data:
+                return
+            self.left -= 1
+            if self.left:
+                self.transport.write(b"n NOOP\r\n")
+            elif not self.done.done():
+                self.done.set_result(None)
+
+        def connection_lost(self, problem: Exception | None) -> None:
+            for future in (self.ready, self.done):
+                if not future.done():
+                    future.set_exception(problem or ConnectionError("hung up"))
+
+    async def ping() -> float:
+        loop = asyncio.get_running_loop()
+        pingers = []
+        for number in range(connections):
+            _, pinger = await loop.create_connection(
+                lambda number=number: Pinger(loop.create_future(), number),  # type: ignore[misc]
+                "127.0.0.1",
+                ports.imap,
+            )
+            pingers.append(pinger)
+        await asyncio.gather(*[pinger.ready for pinger in pingers])
+        started = time.perf_counter()
+        for pinger in pingers:
+            pinger.transport.write(b"n NOOP\r\n")
+        await asyncio.gather(*[pinger.done for pinger in pingers])
+        taken = time.perf_counter() - started
+        for pinger in pingers:
+            pinger.transport.close()
+        return connections * each / taken
+
+    return run(ping())
+
+
+def logins(ports: Ports, count: int, *, tls: bool) -> float:
+    """LOGIN and LOGOUT a second, one connection after the other."""
+
+    def work() -> None:
+        for number in range(count):
+            with client(ports, f"user{number % 10}", tls=tls) as one:
+                one.say("LOGOUT")
+
+    return count / timed(work)
+
+
+async def _idler(port: int, user: str, context: ssl.SSLContext | None = None) -> _Streams:
+    """A connection that idles in INBOX."""
+    name = "localhost" if context else None
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname=name
+    )
+    writer.write(f"l LOGIN {user}@{DOMAIN} {PASSWORD}\r\ns SELECT INBOX\r\ni IDLE\r\n".encode())
+    while not (line := await _line(reader)).startswith(b"+"):
+        if line.startswith((b"l NO", b"s NO", b"i NO", b"i BAD", b"* BYE")):
+            raise RuntimeError(line)
+    return reader, writer
+
+
+def idle_latency(ports: Ports, idlers: int, rounds: int) -> list[float]:
+    """Seconds from the last octet of SMTP data to EXISTS, for each idler and round."""
+    chance = random.Random(2)
+
+    async def hear(reader: asyncio.StreamReader) -> float:
+        while not (await _line(reader)).endswith(b"EXISTS\r\n"):
+            pass
+        return time.perf_counter()
+
+    async def work() -> list[float]:
+        streams = [await _idler(ports.imap, "user9") for _ in range(idlers)]
+        out = []
+        for number in range(rounds):
+            await asyncio.sleep(0.05)
+            ears = asyncio.gather(*[hear(reader) for reader, _ in streams])
+            mail = [message(number, 4000, chance)]
+            sent = await _smtp(ports.smtp, mail, f"user9@{DOMAIN}")
+            out += [heard - sent for heard in await asyncio.wait_for(ears, PATIENCE)]
+        for _, writer in streams:
+            writer.close()
+        return out
+
+    return run(work(), 120)
+
+
+def idle_memory(ports: Ports, idlers: int, read: Callable[[], int], *, tls: bool) -> int:
+    """What ``read`` tells of the server while so many connections idle."""
+    context = ssl.create_default_context(cafile=ports.ca) if tls else None
+    port = ports.imaps if tls else ports.imap
+
+    async def work() -> int:
+        gate = asyncio.Semaphore(10)
+
+        async def one(number: int) -> _Streams:
+            async with gate:
+                return await _idler(port, f"user{number % 20}", context)
+
+        streams = await asyncio.gather(*[one(number) for number in range(idlers)])
+        await asyncio.sleep(1.0)
+        used = read()
+        for _, writer in streams:
+            writer.transport.abort()
+        await asyncio.sleep(1.0)
+        return used
+
+    return run(work(), 120)
+
+
+# ---------------------------------------------------------------------------- POP3
+
+
+class Pop3:
+    """As ``Imap``, for POP3."""
+
+    def __init__(self, ports: Ports, user: str) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", ports.pop3), PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb")
+        self.file.readline()
+        for line in (f"USER {user}@{DOMAIN}", f"PASS {PASSWORD}"):
+            self.say(line)
+
+    def say(self, line: str) -> bytes:
+        self.socket.sendall(line.encode() + b"\r\n")
+        answer = self.file.readline()
+        if not answer.startswith(b"+OK"):
+            raise RuntimeError(answer)
+        return answer
+
+    def retrieve(self, number: int) -> int:
+        """Octets of a message, dots and all."""
+        self.say(f"RETR {number}")
+        total = 0
+        while (line := self.file.readline()) != b".\r\n":
+            if not line:
+                raise ConnectionError("hung up")
+            total += len(line)
+        return total
+
+    def close(self) -> None:
+        self.socket.close()
