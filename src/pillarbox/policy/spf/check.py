@@ -94,8 +94,8 @@ class _Asked:
 
 
 def _encodable(text: str) -> str:
-    """Octets that were no UTF-8 become question marks: they are in no name anyway."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Octets that were no UTF-8 become U+FFFD: no name has them, and URL escaping needs text."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _name(domain: str) -> str:

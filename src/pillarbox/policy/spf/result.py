@@ -26,7 +26,7 @@ class Identity(Enum):
     MAIL_FROM = "mailfrom"
 
 
-_UNFIT = re.compile(r"[^\x21-\x7e]")
+_UNFIT = re.compile(r"[^\x20-\x7e]")
 LONGEST_VALUE = 320
 """Characters of one value in a header field: an address at its longest (RFC 5321 §4.5.3.1)."""
 
@@ -45,8 +45,7 @@ _COMMENTS = {
 class ReceivedSpf:
     """What a Received-SPF field says (RFC 7208 §9.1); whoever writes it folds and quotes.
 
-    All text is visible US-ASCII and short; ``comment`` has spaces too, and no parentheses or
-    backslashes.
+    All text is printable US-ASCII and short; ``comment`` has no parentheses or backslashes.
     """
 
     result: str
@@ -97,7 +96,7 @@ class SpfResult:
             ("envelope-from", self.sender if self.identity is Identity.MAIL_FROM else ""),
             ("helo", self.helo),
             ("mechanism", self.mechanism),
-            ("problem", self.problem.replace(" ", "-")),
+            ("problem", self.problem),
         )
         said = tuple((key, _fit(value)) for key, value in pairs if value)
         return ReceivedSpf(self.verdict.value, _plain(f"{_fit(receiver)}: {comment}"), said)
@@ -105,10 +104,8 @@ class SpfResult:
     def method_result(self) -> MethodResult:
         """What Authentication-Results says of it: the domain only, never a local part."""
         prop = {Identity.HELO: "smtp.helo", Identity.MAIL_FROM: "smtp.mailfrom"}[self.identity]
-        value = (_fit(self.domain),) if self.domain else ()
-        return MethodResult(
-            "spf", self.verdict.value, self.problem, tuple((prop, one) for one in value)
-        )
+        properties = ((prop, _fit(self.domain)),) if self.domain else ()
+        return MethodResult("spf", self.verdict.value, _fit(self.problem), properties)
 
 
 def _fit(value: str) -> str:
