@@ -32,5 +32,9 @@ class TlsFailed(NetFault):
     """The handshake failed, or the peer broke the record layer. The connection is gone."""
 
 
+class DeflateFailed(NetFault):
+    """The peer's compressed stream is none. The connection is gone."""
+
+
 class DialFailed(NetFault):
     """No connection came about: refused, unreachable, or no answer in time."""

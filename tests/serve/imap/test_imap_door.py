@@ -6,27 +6,16 @@ import asyncio
 import imaplib
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from imapclient import IMAPClient
 
-from support.doors import PASSWORD, Rooms, rooms
+from support.doors import PASSWORD, rooms
+from support.imapraw import MESSAGE, append, dialogue, opened
 
 T = TypeVar("T")
-
-MESSAGE = (
-    b"From: Bob <bob@example.test>\r\nTo: ann@example.test\r\nSubject: first\r\n"
-    b"Date: Mon, 7 Feb 1994 21:52:25 -0800\r\nMessage-ID: <1@example.test>\r\n\r\nbody text\r\n"
-)
-
-
-@asynccontextmanager
-async def opened(tmp_path: Path) -> AsyncIterator[tuple[Rooms, int]]:
-    async with rooms(tmp_path, "ann") as house:
-        yield house, await house.imap()
 
 
 async def with_client(port: int, use: Callable[[IMAPClient], T]) -> T:
@@ -38,42 +27,6 @@ async def with_client(port: int, use: Callable[[IMAPClient], T]) -> T:
             return use(client)
 
     return await asyncio.to_thread(run)
-
-
-class Dialogue:
-    """A raw connection: say a command, get every line up to its tagged answer."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def until(self, start: bytes) -> list[bytes]:
-        lines: list[bytes] = []
-        while not lines or not lines[-1].startswith(start):
-            line = await asyncio.wait_for(self._reader.readline(), 5)
-            assert line, lines
-            lines.append(line.rstrip(b"\r\n"))
-        return lines
-
-    async def say(self, command: bytes) -> list[bytes]:
-        self._writer.write(command + b"\r\n")
-        return await self.until(command.split(b" ")[0])
-
-    async def send(self, octets: bytes) -> None:
-        self._writer.write(octets)
-        await self._writer.drain()
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-async def dialogue(port: int, *, login: bool = True) -> Dialogue:
-    talk = Dialogue(*await asyncio.open_connection("127.0.0.1", port))
-    await talk.until(b"* OK")
-    if login:
-        answer = await talk.say(b'l LOGIN ann@example.test "' + PASSWORD.encode() + b'"')
-        assert answer[-1].startswith(b"l OK [CAPABILITY"), answer
-    return talk
 
 
 async def test_a_client_reads_and_organises(tmp_path: Path) -> None:
@@ -225,12 +178,6 @@ async def test_what_is_refused(tmp_path: Path) -> None:
             answer = (await talk.say(command))[-1]
             assert answer.startswith(expected), (command, answer)
         talk.close()
-
-
-async def append(talk: Dialogue, *messages: bytes) -> None:
-    for message in messages:
-        await talk.send(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(message), message))
-        await talk.until(b"a OK")
 
 
 async def test_qresync_tells_what_happened_meanwhile(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pillarbox.model.flags import DRAFT, SEEN, FlagSet
 from pillarbox.wire.imap import commands as c
 from pillarbox.wire.imap import events as e
+from pillarbox.wire.imap.capability import OFFERED
 from pillarbox.wire.imap.limits import Limits
 from pillarbox.wire.imap.server import ServerEngine
 from pillarbox.wire.imap.state import State
@@ -235,6 +236,6 @@ def test_catenate_refused_anywhere(at: int) -> None:
 
 def test_not_in_an_engine_that_does_not_offer_it() -> None:
     for line in (CATENATE + b"\r\n", b"a APPEND x UTF8 (~{5+}\r\nhello)\r\n"):
-        made = ServerEngine()
+        made = ServerEngine(offers=OFFERED - {"CATENATE", "UTF8=ACCEPT"})
         made.state = State.AUTHENTICATED
         assert isinstance(say(made, line)[0], e.BadCommand)

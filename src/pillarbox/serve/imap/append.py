@@ -50,7 +50,7 @@ async def on_start(session: Session, event: commands.AppendStart) -> None:
         upload = session.scratch["append"] = Upload(place)
     await _complete(session, upload)
     upload.start = event
-    upload.intake = session.needs.intake(event.size, event.binary)
+    upload.intake = session.needs.intake(event.size, event.binary and not event.utf8)
     session.write(session.engine.accept())
     session.conn.flush()
 
@@ -106,6 +106,7 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
         session.refuse(event.tag, result.text, into(result.kind))
         return
     uids = NumSet.of(one.uid for one in result)
+    session.made(result[0].uidvalidity, uids)
     session.finish(event.tag, "Kept", codes.appenduid(result[0].uidvalidity, uids))
 
 

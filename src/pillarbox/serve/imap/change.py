@@ -59,6 +59,7 @@ async def on_copy(session: Session, command: commands.Copy) -> None:
     if isinstance(result, Refusal):
         session.refuse(command.tag, result.text, into(result.kind))
         return
+    session.made(result.uidvalidity, result.target)
     session.finish(command.tag, "Copied", _copyuid(result))
 
 
@@ -74,6 +75,7 @@ async def on_move(session: Session, command: commands.Move) -> None:
     if isinstance(result, Refusal):
         session.refuse(command.tag, result.text, into(result.kind))
         return
+    session.made(result.uidvalidity, result.target)
     if result.source:
         session.write(render.ok("*", "Moved", _copyuid(result)))
     session.finish(command.tag, "Moved")

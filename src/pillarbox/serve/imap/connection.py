@@ -15,13 +15,27 @@ async def on_unauthenticate(session: Session, command: extensions.Unauthenticate
     """RFC 8437 §2: as before the login, with nothing enabled; TLS and compression stay."""
     await session.unselect()
     session.look_away()
+    session.unnotify()
     session.account = None
     session.enabled.clear()
-    session.engine.utf8 = False
+    session.engine.utf8 = session.engine.one_charset = False
     session.engine.uid_only = False
     session.engine.state = State.NOT_AUTHENTICATED
     session.conn.timeout = session.needs.options.login_timeout
     session.write(render.ok(command.tag, "Who are you?", codes.capability(session.capabilities())))
+
+
+async def on_compress(session: Session, command: extensions.Compress) -> None:
+    """RFC 4978 §3: the OK is the last plain line."""
+    conn, engine = session.conn, session.engine
+    if not conn.can_compress:
+        text = "The connection is compressed already"
+        session.write(render.bad(command.tag, text, codes.COMPRESSIONACTIVE))
+        return
+    session.finish(command.tag, "Compressed from here on")
+    engine.accept()
+    leftover, engine.leftover = engine.leftover, b""
+    conn.start_compress(leftover)
 
 
 async def on_language(session: Session, command: extensions.Language) -> None:
@@ -39,7 +53,19 @@ async def on_language(session: Session, command: extensions.Language) -> None:
     session.refuse(command.tag, "Only English is spoken here")
 
 
+async def on_jmap_access(session: Session, command: extensions.GetJmapAccess) -> None:
+    """RFC 9698 §4."""
+    url = session.needs.options.jmap_url
+    if not url:
+        session.refuse(command.tag, "There is no JMAP here", codes.CANNOT)
+        return
+    session.write(render.jmap_access(url))
+    session.finish(command.tag)
+
+
 HANDLERS = {
+    extensions.Compress: on_compress,
+    extensions.GetJmapAccess: on_jmap_access,
     extensions.Unauthenticate: on_unauthenticate,
     extensions.Language: on_language,
 }

@@ -16,13 +16,16 @@ from pillarbox.serve.imap import (
     mailboxes,
     metadata,
     multisearch,
+    notify,
     quota,
     rights,
     search,
     select,
     sorting,
+    updating,
 )
 from pillarbox.serve.imap.options import Needs
+from pillarbox.serve.imap.pulse import between
 from pillarbox.serve.imap.session import Handler, Session
 
 FAMILIES = (
@@ -39,6 +42,8 @@ FAMILIES = (
     multisearch,
     rights,
     quota,
+    updating,
+    notify,
     metadata,
     filters,  # before the commands that search: behind their families here
 )
@@ -58,6 +63,6 @@ def imap_door(needs: Needs) -> Callable[[Connection], Awaitable[None]]:
     table = handlers()
 
     async def serve(conn: Connection) -> None:
-        await Session(conn, needs, table).run()
+        await Session(conn, needs, table, between).run()
 
     return serve

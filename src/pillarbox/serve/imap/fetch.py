@@ -13,7 +13,7 @@ from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet, resolve
 from pillarbox.serve.imap.numbers import window
 from pillarbox.serve.imap.session import Session
-from pillarbox.serve.imap.telling import flag_table, shown_flags
+from pillarbox.serve.imap.telling import flag_table, flags_and_permanent, shown_flags
 from pillarbox.wire.imap import commands, render
 from pillarbox.wire.imap.commands import FetchAtt, FetchItem, Section
 from pillarbox.wire.imap.render import Column, codes
@@ -56,7 +56,7 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
     if command.partial is not None:
         seqs = window(seqs, command.partial)  # RFC 9394 §3.3
     marked = await _mark_seen(session, items, seqs)
-    sent, decoded = await _send(session, items, seqs) if seqs else (0, True)
+    sent, decoded = await send(session, items, seqs) if seqs else (0, True)
     if not decoded:
         text = "Some parts are encoded in a way unknown here"
         session.refuse(command.tag, text, codes.UNKNOWN_CTE, allow_expunge=command.uid)
@@ -65,7 +65,9 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
         text = "Some of the messages are no longer there"
         session.refuse(command.tag, text, codes.EXPUNGEISSUED, allow_expunge=False)
         return
-    session.sync(allow_expunge=command.uid, told=marked)
+    session.sync(
+        allow_expunge=command.uid, told=marked, modseqs=FetchAtt.MODSEQ in items and sent > 0
+    )
     session.write(render.ok(command.tag, "Fetched"))
 
 
@@ -81,11 +83,13 @@ async def _mark_seen(session: Session, items: list[FetchItem], seqs: NumSet) -> 
     return True
 
 
-async def _send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> tuple[int, bool]:
+async def send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> tuple[int, bool]:
     """Write the responses; how many messages were there, and whether all could be decoded."""
     view = session.selected
+    if session.uid_only:  # the UID stands before the word already (RFC 9586 §4)
+        items = [item for item in items if item is not FetchAtt.UID]
     planned = [_planned(item) for item in items]
-    if Att.FLAGS in planned and Att.UID not in planned:
+    if (Att.FLAGS in planned or session.uid_only) and Att.UID not in planned:
         planned.append(Att.UID)  # read along: it tells which messages are \Recent
     sent, decoded = 0, True
     async for rows in fetch(session.needs.store, view, fetchplan.plan(planned), seqs):
@@ -129,11 +133,16 @@ def _write_rows(
 ) -> None:
     if rows:
         seqs, *values = (list(column) for column in zip(*rows, strict=True))
-        columns = _columns(view, items, planned, values)
-        session.write(render.fetch_rows(seqs, columns))
+        columns = _columns(session, view, items, planned, values)
+        if session.uid_only:
+            uids = values[planned.index(Att.UID)]
+            session.write(render.fetch_rows(uids, columns, render.UIDFETCH))
+        else:
+            session.write(render.fetch_rows(seqs, columns))
 
 
 def _columns(
+    session: Session,
     view: View,
     items: Sequence[FetchItem],
     planned: Sequence[fetchplan.Item],
@@ -143,13 +152,14 @@ def _columns(
     columns = []
     for item, column in zip(items, values, strict=False):
         if item is FetchAtt.FLAGS:
+            if view.new_keywords() is not None:  # names before bits that need them
+                session.write(flags_and_permanent(view))
             uids = values[planned.index(Att.UID)]
             bits = shown_flags(view, uids, column)
             columns.append(render.flags_column(bits, flag_table(view)))
         else:
-            columns.append(
-                _RENDER[item if isinstance(item, FetchAtt) else type(item)](item, column)
-            )
+            shape = _RENDER[item if isinstance(item, FetchAtt) else type(item)]
+            columns.append(shape(item, column))
     return columns
 
 
@@ -204,8 +214,14 @@ async def _write_large(
 ) -> None:
     """One response whose literals do not fit into memory."""
     seq, *values = row
-    session.write(render.fetch_open(int(seq)))  # type: ignore[arg-type]
-    columns = _columns(view, items, planned, [[b"" if isinstance(v, Large) else v] for v in values])
+    columns = _columns(
+        session, view, items, planned, [[b"" if isinstance(v, Large) else v] for v in values]
+    )
+    if session.uid_only:
+        uid = values[planned.index(Att.UID)]
+        session.write(render.fetch_open(int(uid), render.UIDFETCH))  # type: ignore[arg-type]
+    else:
+        session.write(render.fetch_open(int(seq)))  # type: ignore[arg-type]
     for place, (column, value) in enumerate(zip(columns, values, strict=False)):
         session.write(b" " * bool(place) + column.label + b" ")
         if isinstance(value, Large):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pillarbox.serve.imap import quirks
+from pillarbox.serve.imap.select import NOTHING_RECENT
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import capability, commands, events, render
+
+UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4rev2"})
+"""Either makes mailbox names and quoted strings UTF-8 (RFC 6855 §3, RFC 9051 §5.1)."""
 
 
 async def on_capability(session: Session, command: commands.Capability) -> None:
@@ -27,6 +32,7 @@ async def on_id(session: Session, command: commands.Id) -> None:
     """RFC 2971. What the client says of itself is worth a line in the log."""
     said = {key: value for key, value in command.fields.items() if value}
     session.log.info("imap.id", name=said.get("name", ""), version=said.get("version", ""))
+    session.client_mask = quirks.masked(said)
     options = session.needs.options
     session.write(render.id_({"name": options.name, "version": options.version or None}))
     session.finish(command.tag)
@@ -39,6 +45,12 @@ async def on_enable(session: Session, command: commands.Enable) -> None:
     if "METADATA" in names:
         await session.look_out()
     session.write(render.enabled(names))
+    engine = session.engine
+    engine.utf8 = bool(session.enabled & UTF8)
+    engine.one_charset = "UTF8=ACCEPT" in session.enabled
+    engine.uid_only = "UIDONLY" in session.enabled
+    if session.view is not None and session.rev2:
+        session.view.recent_from = NOTHING_RECENT
     session.finish(command.tag)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from pillarbox.mailbox.access import NOT_ACROSS, PREFIX, Ground, Place
 from pillarbox.mailbox.ops import Ops
 from pillarbox.model.mailbox import Mailbox, name_defect
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.serve.imap import metadata, rights, tree
+from pillarbox.serve.imap.names import list_line
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
 from pillarbox.serve.imap.uses import unfit
@@ -27,6 +29,8 @@ async def on_list(session: Session, command: commands.List) -> None:
     places = {place.name: place for place in await session.needs.ops.access.visible(session.user)}
     subscribed = await session.needs.store.subscriptions(session.user.id)
     boxes = [place.shown for place in places.values()]
+    if session.rev2:
+        command = replace(command, extended=True)  # RFC 9051 §6.3.9: always
     for entry in tree.listing(boxes, subscribed, command):
         session.write(
             render.list_(entry.attributes, entry.name, utf8=utf8, childinfo=entry.child_info)
@@ -76,7 +80,14 @@ async def on_create(session: Session, command: commands.Create) -> None:
         code = codes.USEATTR if of_use else CODES[box.kind]
         session.refuse(command.tag, box.text, code)
         return
+    await _say_normal(session, command.mailbox.rstrip("/"), command.supplied)
     session.finish(command.tag, "Made", codes.mailboxid(box.object_id))  # RFC 8474 §4.1
+
+
+async def _say_normal(session: Session, name: str, supplied: str) -> None:
+    """The client gave a name that is spelt otherwise here (RFC 9051 §6.3.9.7)."""
+    if supplied and session.rev2:
+        session.write(await list_line(session, name, supplied=supplied))
 
 
 async def on_delete(session: Session, command: commands.Delete) -> None:
@@ -86,7 +97,10 @@ async def on_delete(session: Session, command: commands.Delete) -> None:
     if isinstance(place, Refusal):
         _done(session, command.tag, place)
         return
-    _done(session, command.tag, await ops.delete(place.box.account, place.box.name))
+    refusal = await ops.delete(place.box.account, place.box.name)
+    if refusal is None:
+        await _say_normal(session, command.mailbox, command.supplied)
+    _done(session, command.tag, refusal)
 
 
 async def on_rename(session: Session, command: commands.Rename) -> None:
@@ -106,7 +120,10 @@ async def on_rename(session: Session, command: commands.Rename) -> None:
     if place.box.account != ground.account:
         _done(session, command.tag, NOT_ACROSS)
         return
-    _done(session, command.tag, await ops.rename(ground.account, place.box.name, ground.name))
+    refusal = await ops.rename(ground.account, place.box.name, ground.name)
+    if refusal is None:
+        await _say_normal(session, command.new_name.rstrip("/"), command.supplied)
+    _done(session, command.tag, refusal)
 
 
 async def on_subscribe(session: Session, command: commands.Subscribe) -> None:

@@ -8,10 +8,12 @@ from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.search import Found, search
 from pillarbox.mailbox.view import View
 from pillarbox.model import query as q
-from pillarbox.model.mailbox import INBOX, SEPARATOR, Mailbox
+from pillarbox.model.mailbox import Mailbox
 from pillarbox.serve.imap.numbers import window
+from pillarbox.serve.imap.scopes import covers
 from pillarbox.serve.imap.search import scores, with_saved
 from pillarbox.serve.imap.session import Session
+from pillarbox.serve.imap.updating import no_update
 from pillarbox.wire.imap import extensions, render
 from pillarbox.wire.imap.extensions import MailboxFilter
 
@@ -25,6 +27,8 @@ async def on_multi_search(session: Session, command: extensions.MultiSearch) -> 
     if defect:
         session.write(render.bad(command.tag, defect))
         return
+    if command.returns.update:
+        no_update(session, command.tag)  # RFC 5267 §4.3.1: a SEARCH can have that
     for place in await places_of(session, sources):
         if "r" in place.rights:
             await _search_one(session, command, place)
@@ -74,32 +78,17 @@ async def places_of(session: Session, sources: Sequence[MailboxFilter]) -> list[
     return [
         place
         for place in places
-        if any(_means(source, place, subscribed, selected) for source in sources)
+        if any(
+            covers(
+                source,
+                place.name,
+                own=place.own,
+                subscribed=place.name in subscribed,
+                selected=place.box.id == selected,
+            )
+            for source in sources
+        )
     ]
-
-
-def _means(source: MailboxFilter, place: Place, subscribed: set[str], selected: int) -> bool:
-    match source.kind:
-        case "selected" | "selected-delayed":
-            return place.box.id == selected
-        case "personal":
-            return place.own
-        case "inboxes":  # where mail is delivered without being sorted by the user
-            return place.own and place.name == INBOX
-        case "subscribed":
-            return place.name in subscribed
-        case "mailboxes":
-            return place.name in source.names
-        case _:
-            return any(_is_below(place.name, name, source.kind) for name in source.names)
-
-
-def _is_below(name: str, top: str, kind: str) -> bool:
-    if name == top:
-        return True
-    if not name.startswith(top + SEPARATOR):
-        return False
-    return kind == "subtree" or SEPARATOR not in name[len(top) + 1 :]
 
 
 async def _search_one(session: Session, command: extensions.MultiSearch, place: Place) -> None:

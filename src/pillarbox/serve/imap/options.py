@@ -31,6 +31,16 @@ class Options:
     """Capabilities not offered at this door."""
     contact: str = ""
     """URI of whoever runs the server, for /shared/admin (RFC 5464 §3.2.1.1); '' says nothing."""
+    contexts: int = 10
+    """Search results that one session has kept up to date (RFC 5267)."""
+    progress: float = 1.0
+    """How long a command may take until the client is told that it goes on (RFC 9585)."""
+    message_limit: int = 0
+    """Messages that one command may be about (RFC 9738), at least 1000; 0: any number."""
+    save_limit: int = 0
+    """The same for COPY and APPEND only."""
+    jmap_url: str = ""
+    """The JMAP session resource of the same mail (RFC 9698); '': there is none."""
     name: str = "Pillarbox"
     version: str = ""
 

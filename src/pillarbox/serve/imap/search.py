@@ -9,16 +9,21 @@ from pillarbox.model import query as q
 from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.serve.imap.numbers import page, window
 from pillarbox.serve.imap.session import Session
+from pillarbox.serve.imap.updating import keep, reuses_tag
 from pillarbox.wire.imap import commands, render
 from pillarbox.wire.imap.commands import SearchReturn
 
 
 async def on_search(session: Session, command: commands.Search) -> None:
     """RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 9394 §3.1."""
+    if reuses_tag(session, command):
+        return
     if command.modseq:
         session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
     query = with_saved(command.query, session.saved)
     returns = command.returns
+    if returns is None and session.rev2:
+        returns = SearchReturn(all=True)  # RFC 9051 §6.4.4: there is no SEARCH response
     try:
         found = await search(
             session.needs.store, session.selected, query, now=session.needs.clock.now()
@@ -36,6 +41,7 @@ async def on_search(session: Session, command: commands.Search) -> None:
             session.saved = _to_save(found.uid_set(), returns)
         if returns != SearchReturn(save=True):  # RFC 5182 §2.1: nothing but SAVE, no answer
             session.write(_extended(command, returns, numbers, found, modseq))
+        keep(session, command, query, found.uid_set())
     session.finish(command.tag, "Searched", allow_expunge=command.uid)
 
 

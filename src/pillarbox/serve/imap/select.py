@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pillarbox.mailbox.view import View
-from pillarbox.model.numset import resolve
+from pillarbox.model.numset import MAX_NUMBER, resolve
 from pillarbox.model.refusal import Refusal
 from pillarbox.serve.imap import telling
+from pillarbox.serve.imap.names import list_line
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
 from pillarbox.wire.imap import commands, render
@@ -15,6 +18,8 @@ from pillarbox.wire.imap.state import State
 
 WRITING = frozenset("iestw")
 """Rights of which one makes a mailbox READ-WRITE (RFC 4314 §5.2). All flags are shared."""
+NOTHING_RECENT = MAX_NUMBER + 1
+"""No message has such a UID: IMAP4rev2 knows no \\Recent (RFC 9051 Appendix E)."""
 
 
 async def on_select(session: Session, command: commands.Select) -> None:
@@ -24,8 +29,9 @@ async def on_select(session: Session, command: commands.Select) -> None:
         return
     if session.view is not None:
         await session.unselect()
-        if session.condstore:
-            session.write(render.ok("*", "Closed", codes.CLOSED))  # RFC 7162 §3.2.11
+        if session.condstore or session.rev2:
+            # RFC 7162 §3.2.11, RFC 9051 §6.3.2
+            session.write(render.ok("*", "Closed", codes.CLOSED))
     place = await session.needs.ops.access.find(session.user, command.mailbox, "r")
     if isinstance(place, Refusal):
         session.refuse(command.tag, place.text, CODES[place.kind])
@@ -44,22 +50,24 @@ async def on_select(session: Session, command: commands.Select) -> None:
     session.engine.state = State.SELECTED
     if command.condstore:
         session.enabled.add("CONDSTORE")
-    session.write(_describe(view))
+    if session.rev2:
+        view.recent_from = NOTHING_RECENT
+    session.write(_describe(view, session))
+    if session.rev2:
+        session.write(await list_line(session, view.box.name, supplied=command.supplied))
     if command.resync is not None:
         await _catch_up(session, view, command.resync)
     code = codes.READ_ONLY if read_only else codes.READ_WRITE
     session.write(render.ok(command.tag, "Selected", code))
 
 
-def _describe(view: View) -> bytes:
-    """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 7162 §3.1.2, RFC 8474
-    §4.2)."""
-    out = [
-        telling.flags_and_permanent(view),
-        render.exists(view.exists),
-        render.recent(view.recent),
-    ]
-    unseen = view.first_unseen()
+def _describe(view: View, session: Session) -> bytes:
+    """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 9051 §6.3.2, RFC 7162 §3.1.2,
+    RFC 8474 §4.2)."""
+    out = [telling.flags_and_permanent(view), render.exists(view.exists)]
+    if not session.rev2:
+        out.append(render.recent(view.recent))
+    unseen = 0 if session.rev2 or session.uid_only else view.first_unseen()
     if unseen:
         out.append(render.ok("*", "First unseen", codes.unseen(unseen)))
     out += [
@@ -84,7 +92,8 @@ async def _catch_up(session: Session, view: View, known: Resync) -> None:
     seqs = view.changed_since(known.modseq)
     if uids is not None:
         seqs = seqs & view.seqs_of_uids(uids.ranges)
-    session.write(telling.flags_of(view, seqs))
+    manner = replace(session.manner(), condstore=True)
+    session.write(telling.flags_of(view, seqs, manner))
 
 
 async def on_close(session: Session, command: commands.Close) -> None:

@@ -1,9 +1,10 @@
-"""One IMAP connection: the loop, what the session knows, and how every answer ends.
+"""One IMAP connection: the loop.
 
 The engine judges the protocol; the modules beside this one each answer a family of commands and
 are found by the type of the command. What another session changed is told where the protocol
 allows it: ``finish`` says it before the tagged answer, and the loop says it while the client
-idles.
+idles. Between commands ``between`` (given by the door) says what takes more work: results kept up
+to date, and what NOTIFY asked for.
 """
 
 from __future__ import annotations
@@ -11,83 +12,56 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.auth.context import Context
 from pillarbox.base.errors import Temporary
-from pillarbox.base.log import Logger
+from pillarbox.base.signal import Signal
 from pillarbox.mailbox.view import View
-from pillarbox.model.account import Account
-from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.net.driver import Connection
 from pillarbox.net.faults import IdleTimeout, NetFault
-from pillarbox.serve.imap import telling
-from pillarbox.serve.imap.annotated import Watch
-from pillarbox.serve.imap.numbers import meant
+from pillarbox.serve.imap.client import Client
 from pillarbox.serve.imap.options import Needs
-from pillarbox.wire.imap import capability, render
-from pillarbox.wire.imap.commands import Ranges
+from pillarbox.serve.imap.progress import Progress
+from pillarbox.wire.imap import commands, extensions, render
 from pillarbox.wire.imap.events import BadCommand, Bye, Disconnected, Send
 from pillarbox.wire.imap.render import codes
-from pillarbox.wire.imap.server import Event, ServerEngine
-from pillarbox.wire.imap.state import State
-
-log = Logger("imap")
+from pillarbox.wire.imap.server import Event
 
 Handler = Callable[["Session", Any], Awaitable[None]]
+Between = Callable[["Session"], Awaitable[None]]
+
+LENGTHY = frozenset(
+    {
+        commands.Search,
+        commands.Copy,
+        commands.Move,
+        commands.Store,
+        commands.Expunge,
+        extensions.Sort,
+        extensions.Thread,
+        extensions.MultiSearch,
+    }
+)
+"""Commands that can take long before their first word, and write whole responses only, so that
+an untagged OK may come in between (RFC 9585 §4)."""
 
 
-class Session:
-    """Serves one connection until it ends. Handlers use its attributes freely."""
+async def _nothing(_session: Session) -> None:
+    """Between commands there is nothing to say."""
 
-    def __init__(self, conn: Connection, needs: Needs, handlers: Mapping[type, Handler]) -> None:
-        self.conn = conn
-        self.needs = needs
-        self.engine = ServerEngine(needs.options.engine)
-        self.log = log.bind(conn=conn.id, ip=conn.peer.ip)
-        self.account: Account | None = None
-        """Set by a login."""
-        self.view: View | None = None
-        """The selected mailbox."""
-        self.enabled: set[str] = set()
-        """What ENABLE turned on, and CONDSTORE where a command implied it."""
-        self.saved = EMPTY
-        """UIDs of the saved search result, ``$`` (RFC 5182)."""
-        self.idling = False
-        self.over = False
-        """The last answer has been written."""
-        self.watch: Watch | None = None
-        """Hears of annotations that others change, once METADATA is enabled."""
-        self.login_failures = 0
-        self.scratch: dict[str, Any] = {}
-        """What a family of commands keeps from one event to the next (an exchange, an upload)."""
+
+class Session(Client):
+    """Serves one connection until it ends."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        needs: Needs,
+        handlers: Mapping[type, Handler],
+        between: Between = _nothing,
+    ) -> None:
+        super().__init__(conn, needs)
         self._handlers = handlers
-
-    @property
-    def user(self) -> Account:
-        """The account of a session that is logged in."""
-        if self.account is None:
-            raise RuntimeError("not logged in")  # the engine's table forbids it
-        return self.account
-
-    @property
-    def selected(self) -> View:
-        """The view of a session that has selected a mailbox."""
-        if self.view is None:
-            raise RuntimeError("nothing is selected")  # the engine's table forbids it
-        return self.view
-
-    @property
-    def condstore(self) -> bool:
-        """The client wants modseqs (RFC 7162 §3.1)."""
-        return bool(self.enabled & {"CONDSTORE", "QRESYNC"})
-
-    @property
-    def qresync(self) -> bool:
-        """The client wants VANISHED instead of EXPUNGE (RFC 7162 §3.2.3)."""
-        return "QRESYNC" in self.enabled
-
-    def messages(self, ranges: Ranges, *, uid: bool) -> NumSet | None:
-        """Sequence numbers of the messages a command means; None when one does not exist."""
-        return meant(self.selected, ranges, self.saved, uid=uid)
+        self._between = between
+        self._progress = Progress(self._working, needs.options.progress)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -110,19 +84,53 @@ class Session:
     async def _wait(self) -> bytes | None:
         """Bytes from the client; None when something else was dealt with meanwhile."""
         conn = self.conn
-        if self.idling:
-            heard = [one.changed for one in (self.view, self.watch) if one is not None]
-            data = await conn.read_or(conn.draining, *heard)
-        else:
-            data = await conn.read_or(conn.draining)
+        news = self.notify is not None or self.contexts.touched
+        if news and self.engine.between:
+            await self._say_between()
+            if self.over:
+                return None
+        data = await conn.read_or(conn.draining, *self._wakes())
         if data is not None:
             return data
         if conn.draining.is_set():
             self.bye("The server is going down")
-        elif self.idling:
+        elif self.idling or self.notify is not None:
             await self.hear()
-            self.sync(allow_expunge=True)  # RFC 2177 §3: at once
+            if self.view is not None and self.view.changed.is_set():
+                self._tell_at_once(self.view)
         return None
+
+    async def _say_between(self) -> None:
+        try:
+            await self._between(self)
+        except NetFault:
+            raise
+        except Exception as error:  # nobody asked for it, so nobody is to be answered
+            self.log.error("imap.between", exc=error)
+
+    def _wakes(self) -> list[Signal]:
+        """What happens elsewhere and is to be told while the client says nothing."""
+        watch, view = self.notify, self.view
+        wakes = []
+        if view is not None:
+            if watch is None:
+                listens = self.idling
+            else:  # RFC 5465 §4: IDLE tells what NOTIFY tells
+                listens = self.engine.between and watch.hears("MessageNew")
+            if listens:
+                wakes.append(view.changed)
+        if watch is not None and self.engine.between:
+            wakes.append(watch.signal)
+        if self.watch is not None and self.idling:
+            wakes.append(self.watch.changed)
+        return wakes
+
+    def _tell_at_once(self, view: View) -> None:
+        """The mailbox has changed, and the client is listening: RFC 2177 §3, RFC 5465 §3.1."""
+        hold = not self.idling and self.notify is not None and self.notify.delays_expunges
+        self.sync(allow_expunge=not hold)
+        if hold:
+            view.changed.clear()  # what is held back waits for a command (RFC 5465 §6.1.2)
 
     async def _handle(self, events: list[Event]) -> None:
         engine = self.engine
@@ -143,7 +151,11 @@ class Session:
             case Disconnected():
                 self.over = True
                 return
-        handler = self._handlers.get(type(event))
+        kind = type(event)
+        self.command = event
+        handler = self._handlers.get(kind)
+        if kind in LENGTHY and "INPROGRESS" not in self.masked:
+            self._progress.start(event.tag)  # type: ignore[union-attr]
         try:
             await self.hear()
             if self.over:
@@ -165,6 +177,14 @@ class Session:
         except Exception as error:
             self.log.error("imap.bug", exc=error, command=type(event).__name__)
             self._give_up(event, "Something is wrong here; it has been noted", codes.SERVERBUG)
+        finally:
+            self._progress.stop()
+            self.command = None
+
+    def _working(self, tag: str) -> None:
+        """A command takes long: say that the server is alive (RFC 9585 §4)."""
+        self.write(render.ok("*", "Still at it", codes.inprogress(tag)))
+        self.conn.flush()
 
     def _give_up(self, event: Event, text: str, code: str) -> None:
         tag = getattr(event, "tag", "")
@@ -179,123 +199,5 @@ class Session:
         if upload is not None:
             upload.discard()
         self.look_away()
+        self.unnotify()
         await self.unselect()
-
-    # -- answers ------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Add to what leaves next."""
-        self.conn.write(data)
-
-    def bye(self, text: str, code: str = "") -> None:
-        """The last words."""
-        self.write(render.bye(text, code))
-        self.over = True
-
-    def finish(
-        self, tag: str, text: str = "Done", code: str = "", *, allow_expunge: bool = True
-    ) -> None:
-        """Say what happened to the mailbox, then OK."""
-        self.sync(allow_expunge=allow_expunge)
-        self.write(render.ok(tag, text, code))
-
-    def refuse(self, tag: str, text: str, code: str = "", *, allow_expunge: bool = True) -> None:
-        """The same with NO."""
-        self.sync(allow_expunge=allow_expunge)
-        self.write(render.no(tag, text, code))
-
-    def sync(
-        self, *, allow_expunge: bool, echo: NumSet = EMPTY, silent: bool = False, told: bool = False
-    ) -> None:
-        """Tell the client what its mailbox has become.
-
-        ``echo``: UIDs whose flags are said anyhow. ``silent``: of changes by this session only
-        modseqs. ``told``: not even these, they stand in the answer already.
-        """
-        view = self.view
-        if view is None or self.over:
-            return
-        if view.ended:
-            self.bye("The mailbox is gone" if view.ended == "deleted" else "The mailbox is lost")
-            return
-        updates = view.sync(allow_expunge=allow_expunge, echo=echo)
-        if updates:
-            manner = telling.Manner(
-                condstore=self.condstore, qresync=self.qresync, silent=silent, told=told
-            )
-            self.write(telling.say(updates, view, manner))
-
-    # -- what the session is ------------------------------------------------------------------
-
-    async def hear(self) -> None:
-        """Take note of what others did that is not in the view: rights and annotations."""
-        await self.recheck()
-        watch = self.watch
-        if watch is not None and watch.changed.is_set() and not self.over:
-            access = self.needs.ops.access
-            self.write(await watch.told(access, utf8=self.engine.utf8))
-
-    async def look_out(self) -> None:
-        """From now on, tell of annotations that others change."""
-        if self.watch is None:
-            others = await self.needs.ops.access.sharers(self.user)
-            self.watch = Watch(self.needs.views.bus, self.user, self.conn.id, others)
-
-    def look_away(self) -> None:
-        """No longer."""
-        watch, self.watch = self.watch, None
-        if watch is not None:
-            watch.close()
-
-    async def recheck(self) -> None:
-        """When the access list of the selected mailbox has changed: go on with the rights there
-        are now, or end (RFC 4314 §5.1.1)."""
-        view = self.view
-        if view is None or view.access == view.state.access:
-            return
-        view.access = view.state.access
-        rights = await self.needs.ops.access.rights(self.user, view.box)
-        if rights == view.rights:
-            return
-        view.rights = rights
-        if "r" not in rights:
-            self.bye("You may not read this mailbox any more", codes.NOPERM)
-            return
-        self.write(telling.flags_and_permanent(view))
-
-    def capabilities(self) -> list[str]:
-        """What CAPABILITY lists now."""
-        from_auth = self.needs.authenticator
-        ctx = self.context()
-        facts = capability.Facts(
-            starttls=self.conn.can_start_tls,
-            login=from_auth.cleartext(ctx),
-            mechanisms=tuple(from_auth.mechanisms(ctx)),
-            append_limit=self.needs.options.engine.append,
-        )
-        return capability.names(self.engine.state, facts, self.masked)
-
-    @property
-    def masked(self) -> frozenset[str]:
-        """Capabilities that this client is not to know of."""
-        return self.needs.options.masked | (self.account.masked if self.account else frozenset())
-
-    def context(self) -> Context:
-        """The connection as a login sees it."""
-        tls = self.conn.tls
-        return Context(
-            "imap",
-            self.conn.peer.ip,
-            secure=tls is not None,
-            bindings=tls.channel_bindings if tls else {},
-            conn=self.conn.id,
-        )
-
-    async def unselect(self) -> None:
-        """Leave the selected mailbox, if any, without expunging."""
-        view, self.view = self.view, None
-        self.saved = EMPTY
-        if view is not None:
-            await self.needs.views.close(view)
-        if self.engine.state is State.SELECTED:
-            self.engine.state = State.AUTHENTICATED

@@ -13,6 +13,7 @@ from pillarbox.model.numset import NumSet
 from pillarbox.serve.imap.numbers import page
 from pillarbox.serve.imap.search import scores, with_saved
 from pillarbox.serve.imap.session import Session
+from pillarbox.serve.imap.updating import keep, reuses_tag
 from pillarbox.wire.imap import extensions, render
 from pillarbox.wire.imap.commands import SearchReturn
 from pillarbox.wire.imap.extensions import SortBy
@@ -21,6 +22,8 @@ from pillarbox.wire.imap.render import extra
 
 async def on_sort(session: Session, command: extensions.Sort) -> None:
     """Search, then order what was found."""
+    if reuses_tag(session, command):
+        return
     view, store = session.selected, session.needs.store
     if command.modseq:
         session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
@@ -42,6 +45,8 @@ async def on_sort(session: Session, command: extensions.Sort) -> None:
         if returns != SearchReturn(save=True):
             ranks = [relevancy[seq] for seq in seqs] if returns.relevancy else []
             session.write(_extended(command, returns, numbers, modseq, ranks))
+        uids = _numbers(view, seqs, uid=True) if returns.update else []
+        keep(session, command, query, NumSet.of(uids), keys=criteria, order=uids)
     session.finish(command.tag, "Sorted", allow_expunge=command.uid)
 
 

@@ -10,7 +10,7 @@ from pillarbox.mailbox.updates import FlagRows, Updates
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
 from pillarbox.wire.imap import render
-from pillarbox.wire.imap.render import FlagTable, codes
+from pillarbox.wire.imap.render import Column, FlagTable, codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,14 @@ class Manner:
     qresync: bool = False
     silent: bool = False
     told: bool = False
+    rev2: bool = False
+    """No RECENT (RFC 9051 Appendix E)."""
+    uid_only: bool = False
+    """No message numbers (RFC 9586 §3)."""
+    uids: bool = False
+    """The UID in every FETCH (RFC 5465 §5.1)."""
+    others: bool = True
+    """Flags that others changed are told."""
 
 
 def flag_table(view: View) -> FlagTable:
@@ -47,12 +55,14 @@ def say(updates: Updates, view: View, manner: Manner) -> bytes:
     out = []
     if updates.keywords is not None:
         out.append(flags_and_permanent(view))
-    if manner.qresync:
+    if manner.qresync or manner.uid_only:
         out.append(render.vanished(updates.vanished))  # RFC 7162 §3.2.10
     elif updates.expunged:
         out.append(render.expunges(updates.expunged))
     if updates.exists is not None:
-        out.append(render.exists(updates.exists) + render.recent(view.recent))
+        out.append(render.exists(updates.exists))
+        if not manner.rev2:
+            out.append(render.recent(view.recent))
     if len(updates.flagged):
         out.append(_flagged(updates.flagged, view, manner))
     return b"".join(out)
@@ -69,6 +79,8 @@ def flags_and_permanent(view: View) -> bytes:
 
 def _flagged(rows: FlagRows, view: View, manner: Manner) -> bytes:
     """FETCH responses for changed flags, and modseqs where the client wants them."""
+    if not manner.others:
+        return b""
     if manner.told or (manner.silent and not manner.condstore):
         picked = [row for row in rows if not row[4]]
     elif manner.silent:  # RFC 7162 §3.1.3: the modseq all the same
@@ -82,26 +94,30 @@ def _full(picked: list[tuple[int, int, int, int, int]], view: View, manner: Mann
     if not picked:
         return b""
     seqs, uids, bits, modseqs, _ = (list(column) for column in zip(*picked, strict=True))
-    return render.fetch_flags(
-        seqs,
-        shown_flags(view, uids, bits),
-        flag_table(view),
-        uids if manner.condstore else None,
-        modseqs if manner.condstore else None,
-    )
+    columns = [render.flags_column(shown_flags(view, uids, bits), flag_table(view))]
+    if manner.condstore:
+        columns.append(render.modseq_column(modseqs))
+    return _rows(seqs, uids, columns, manner)
+
+
+def _rows(seqs: list[int], uids: list[int], columns: list[Column], manner: Manner) -> bytes:
+    if manner.uid_only:
+        return render.fetch_rows(uids, columns, render.UIDFETCH)
+    if manner.condstore or manner.uids:
+        columns = [render.uid_column(uids), *columns]
+    return render.fetch_rows(seqs, columns)
 
 
 def _silent(rows: FlagRows, view: View, manner: Manner) -> bytes:
     own = [row for row in rows if row[4]]
-    columns = [
-        render.uid_column([row[1] for row in own]),
-        render.modseq_column([row[3] for row in own]),
-    ]
-    out = render.fetch_rows([row[0] for row in own], columns) if own else b""
+    out = b""
+    if own:
+        columns = [render.modseq_column([row[3] for row in own])]
+        out = _rows([row[0] for row in own], [row[1] for row in own], columns, manner)
     return out + _full([row for row in rows if not row[4]], view, manner)
 
 
-def flags_of(view: View, seqs: NumSet) -> bytes:
-    """FETCH responses with UID, flags and modseq, as a client that comes back wants them."""
+def flags_of(view: View, seqs: NumSet, manner: Manner) -> bytes:
+    """FETCH responses with flags and modseq, as a client that comes back wants them."""
     rows = [(seq, uid, bits, modseq, 0) for seq, uid, bits, modseq in view.rows(seqs)]
-    return _full(rows, view, Manner(condstore=True))
+    return _full(rows, view, manner)

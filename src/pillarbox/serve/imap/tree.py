@@ -93,6 +93,15 @@ def listing(boxes: Sequence[Mailbox], subscribed: Collection[str], command: List
     return entries
 
 
+def one(boxes: Sequence[Mailbox], subscribed: Collection[str], name: str) -> Entry:
+    """The entry of a single name, all attributes computed, whatever it is."""
+    tree = _Tree(boxes, subscribed)
+    attributes = tree.attributes(name, extended=True)
+    if name in tree.subscribed:
+        attributes += ("\\Subscribed",)
+    return Entry(name, attributes, tree.boxes.get(name))
+
+
 def subscriptions(
     boxes: Sequence[Mailbox], subscribed: Collection[str], reference: str, pattern: str
 ) -> list[Entry]:

@@ -59,7 +59,7 @@ _REV2 = (  # RFC 9051 Appendix E: what became part of the protocol
 
 TABLE: tuple[Row, ...] = (
     Row("IMAP4rev1", "3501", ALWAYS, True),
-    Row("IMAP4rev2", "9051", ALWAYS, enable=True, implies=_REV2),
+    Row("IMAP4rev2", "9051", ALWAYS, True, enable=True, implies=_REV2),
     Row("LITERAL+", "7888", ALWAYS, True, condition="literal+"),
     Row("LITERAL-", "7888", ALWAYS, True, condition="literal-"),
     Row("SASL-IR", "4959", BEFORE, True),
@@ -100,8 +100,8 @@ TABLE: tuple[Row, ...] = (
     Row("THREAD=ORDEREDSUBJECT", "5256", done=True),
     Row("THREAD=REFERENCES", "5256", done=True),
     Row("THREAD=REFS", "draft-ietf-morg-inthread", done=True),
-    Row("CONTEXT=SEARCH", "5267"),
-    Row("CONTEXT=SORT", "5267"),
+    Row("CONTEXT=SEARCH", "5267", done=True),
+    Row("CONTEXT=SORT", "5267", done=True),
     Row("I18NLEVEL=1", "5255", done=True),
     Row("CONDSTORE", "7162", done=True, enable=True),
     Row("QRESYNC", "7162", done=True, enable=True),
@@ -117,15 +117,15 @@ TABLE: tuple[Row, ...] = (
     Row("QUOTA=RES-MESSAGE", "9208", done=True),
     Row("QUOTA=RES-MAILBOX", "9208", done=True),
     Row("QUOTASET", "9208", done=True),
-    Row("NOTIFY", "5465"),
-    Row("COMPRESS=DEFLATE", "4978", condition="compress"),
-    Row("UTF8=ACCEPT", "6855", enable=True),
-    Row("INPROGRESS", "9585"),
-    Row("UIDONLY", "9586", enable=True),
+    Row("NOTIFY", "5465", done=True),
+    Row("COMPRESS=DEFLATE", "4978", done=True, condition="compress"),
+    Row("UTF8=ACCEPT", "6855", done=True, enable=True),
+    Row("INPROGRESS", "9585", done=True),
+    Row("UIDONLY", "9586", done=True, enable=True),
     Row("UIDBATCHES", "10022"),
-    Row("MESSAGELIMIT", "9738"),
-    Row("SAVELIMIT", "9738"),
-    Row("JMAPACCESS", "9698", condition="jmap"),
+    Row("MESSAGELIMIT", "9738", condition="messagelimit"),
+    Row("SAVELIMIT", "9738", condition="savelimit"),
+    Row("JMAPACCESS", "9698", done=True, condition="jmap"),
 )
 
 ROWS = {row.name: row for row in TABLE}

@@ -237,6 +237,8 @@ class Select:
     examine: bool = False
     condstore: bool = False
     resync: Resync | None = None
+    supplied: str = field(default="", compare=False)
+    """How the client spelt the name, '' where it did so in normal form."""
 
 
 @dataclass(slots=True)
@@ -246,12 +248,16 @@ class Create:
     tag: str
     mailbox: str
     special_use: tuple[str, ...] = ()
+    supplied: str = field(default="", compare=False)
+    """As for Select."""
 
 
 @dataclass(slots=True)
 class Delete:
     tag: str
     mailbox: str
+    supplied: str = field(default="", compare=False)
+    """As for Select."""
 
 
 @dataclass(slots=True)
@@ -259,6 +265,8 @@ class Rename:
     tag: str
     mailbox: str
     new_name: str
+    supplied: str = field(default="", compare=False)
+    """The old name as the client spelt it, where either was not in normal form."""
 
 
 @dataclass(slots=True)

@@ -30,14 +30,15 @@ class Draft:
     """One connection's, used for command after command. Everything raises Bad and nothing else."""
 
     __slots__ = (
-        "bare", "gate", "limits", "literals", "offers", "parser", "pos", "reader", "size",
-        "tag", "text", "uid_only",
+        "bare", "gate", "limits", "literals", "offers", "one_charset", "parser", "pos", "reader",
+        "size", "tag", "text", "uid_only",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, offers: frozenset[str]) -> None:
         self.limits = limits
         self.offers = offers
         self.uid_only = False
+        self.one_charset = False
         self.clear()
 
     def clear(self) -> None:
@@ -121,7 +122,10 @@ class Draft:
         text = self.text
         if whole and text.endswith(" "):
             text = quirks.trailing_space(text)
-        return Cursor(text, self.literals, self.pos, utf8, self.offers, self.limits, self.uid_only)
+        return Cursor(
+            text, self.literals, self.pos, utf8, self.offers, self.limits, self.uid_only,
+            self.one_charset,
+        )  # fmt: skip
 
     def parse(self, utf8: bool) -> Any:
         """The complete command as a value."""

@@ -11,6 +11,7 @@ Everything here raises ``Bad`` for what the grammar does not allow, and nothing 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
@@ -61,10 +62,14 @@ class Cursor:
 
     ``utf8``: mailbox names are UTF-8 (after ENABLE UTF8=ACCEPT or IMAP4rev2), not modified
     UTF-7. ``offers``: the capabilities in force; syntax of others is refused by ``need``.
-    ``uid_only``: message numbers are refused (after ENABLE UIDONLY).
+    ``uid_only``: message numbers are refused (after ENABLE UIDONLY). ``one_charset``: SEARCH
+    names none (after ENABLE UTF8=ACCEPT).
     """
 
-    __slots__ = ("depth", "limits", "literals", "offers", "pos", "text", "uid_only", "utf8")
+    __slots__ = (
+        "depth", "limits", "literals", "offers", "one_charset", "pos", "supplied", "text",
+        "uid_only", "utf8",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class Cursor:
         offers: frozenset[str] = frozenset(),
         limits: Limits = DEFAULT,
         uid_only: bool = False,
+        one_charset: bool = False,
     ) -> None:
         self.text = text
         self.literals = literals
@@ -83,7 +89,10 @@ class Cursor:
         self.offers = offers
         self.limits = limits
         self.uid_only = uid_only
+        self.one_charset = one_charset
         self.depth = 0
+        self.supplied = ""
+        """How the client spelt the last mailbox name, '' where it is the name itself."""
 
     # --- punctuation
 
@@ -286,8 +295,11 @@ class Cursor:
     # --- mail's own productions
 
     def mailbox(self) -> str:
-        """``mailbox`` as Unicode, INBOX canonical (RFC 9051 §5.1)."""
-        return canonical_name(self._name(self.astring()))
+        """``mailbox`` as Unicode in normal form, INBOX canonical (RFC 9051 §5.1, RFC 5198 §2)."""
+        said = self._name(self.astring())
+        name = canonical_name(said if said.isascii() else unicodedata.normalize("NFC", said))
+        self.supplied = "" if name == said else said
+        return name
 
     def list_mailbox(self) -> str:
         """``list-mailbox``: a mailbox name with wildcards."""

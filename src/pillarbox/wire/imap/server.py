@@ -163,6 +163,20 @@ class ServerEngine:
         self._draft.uid_only = on
 
     @property
+    def one_charset(self) -> bool:
+        """Set after ENABLE UTF8=ACCEPT: SEARCH with CHARSET is refused (RFC 6855 §3)."""
+        return self._draft.one_charset
+
+    @one_charset.setter
+    def one_charset(self, on: bool) -> None:
+        self._draft.one_charset = on
+
+    @property
+    def between(self) -> bool:
+        """No command is half said but IDLE: what belongs to no command may be sent."""
+        return self._gate is _OPEN and self._mode in (_COMMAND, _Mode.IDLE)
+
+    @property
     def gated(self) -> bool:
         return self._gate is not _OPEN
 

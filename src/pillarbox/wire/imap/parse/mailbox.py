@@ -55,7 +55,7 @@ def status_items(cur: Cursor) -> tuple[StatusAtt, ...]:
 def select(cur: Cursor, tag: str, *, examine: bool = False) -> Select:
     """``SELECT mailbox [(parameters)]``, and EXAMINE alike."""
     cur.space()
-    command = Select(tag, cur.mailbox(), examine)
+    command = Select(tag, cur.mailbox(), examine, supplied=cur.supplied)
     if cur.more():  # RFC 4466 §2.3
         cur.items(partial(_select_param, cur, command))
     cur.end()
@@ -109,6 +109,7 @@ def create(cur: Cursor, tag: str) -> Create:
     """``CREATE mailbox [(USE (attributes))]``."""
     cur.space()
     name = cur.mailbox()
+    supplied = cur.supplied
     uses: tuple[str, ...] = ()
     if cur.more():
         cur.open()
@@ -120,17 +121,28 @@ def create(cur: Cursor, tag: str) -> Create:
         if not cur.close():
             raise Bad("Unknown CREATE parameter")
     cur.end()
-    return Create(tag, name, uses)
+    return Create(tag, name, uses, supplied)
 
 
 def rename(cur: Cursor, tag: str) -> Rename:
     """``RENAME old new``."""
     cur.space()
     old = cur.mailbox()
+    supplied = cur.supplied
     cur.space()
     new = cur.mailbox()
+    if cur.supplied and not supplied:
+        supplied = old
     cur.end()
-    return Rename(tag, old, new)
+    return Rename(tag, old, new, supplied)
+
+
+def delete(cur: Cursor, tag: str) -> Delete:
+    """``DELETE mailbox``."""
+    cur.space()
+    command = Delete(tag, cur.mailbox(), cur.supplied)
+    cur.end()
+    return command
 
 
 def status(cur: Cursor, tag: str) -> Status:
@@ -161,7 +173,7 @@ PARSERS: dict[str, Parser] = {
     "SELECT": select,
     "EXAMINE": partial(select, examine=True),
     "CREATE": create,
-    "DELETE": named(Delete),
+    "DELETE": delete,
     "RENAME": rename,
     "SUBSCRIBE": named(Subscribe),
     "UNSUBSCRIBE": named(Unsubscribe),

@@ -325,7 +325,8 @@ def returns(cur: Cursor, context: str = "CONTEXT=SEARCH") -> SearchReturn:
             raise Bad("Unknown SEARCH return option")
         cur.need(need or context)
         asked[word.lower()] = True
-        if word == "UPDATE" and cur.peek() == "(":  # RFC 5465 §8, which has no SP here
+        if word == "UPDATE" and cur.text.startswith(("(", " ("), cur.pos):
+            cur.take(" ")  # RFC 5465 §8 has none, the example of §7 has one
             items.extend(fetch_list(cur))
 
     cur.need("ESEARCH")
@@ -348,6 +349,8 @@ def search(cur: Cursor, tag: str, *, uid: bool = False) -> Search:
         asked = returns(cur)
         cur.space()
     if next_word(cur, "CHARSET"):
+        if cur.one_charset:
+            raise Bad("Strings are UTF-8 by ENABLE UTF8=ACCEPT")  # RFC 6855 §3
         cur.space()
         reader.use_charset(cur.astring())
         cur.space()

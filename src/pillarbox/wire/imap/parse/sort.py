@@ -101,6 +101,8 @@ def multi_search(cur: Cursor, tag: str) -> MultiSearch:
         asked = returns(cur)
         cur.space()
     if next_word(cur, "CHARSET"):
+        if cur.one_charset:
+            raise Bad("Strings are UTF-8 by ENABLE UTF8=ACCEPT")  # RFC 6855 §3
         cur.space()
         reader.use_charset(cur.astring())
         cur.space()

@@ -41,6 +41,7 @@ from pillarbox.wire.imap.render.extra import (
 from pillarbox.wire.imap.render.fetch import (
     FETCH_CLOSE,
     RECENT,
+    UIDFETCH,
     Column,
     FlagTable,
     binary_column,
@@ -77,6 +78,7 @@ from pillarbox.wire.imap.render.text import (
 __all__ = [
     "FETCH_CLOSE",
     "RECENT",
+    "UIDFETCH",
     "Column",
     "FlagTable",
     "acl",

@@ -20,6 +20,9 @@ RECENT = 0x80
 """Bit that stands for \\Recent in ``FlagTable`` keys: a spare one among the system flags. The
 store never has it; a session adds it to what it shows (RFC 3501 §2.3.2)."""
 
+UIDFETCH = b"UIDFETCH"
+"""The word of rows that begin with UIDs (RFC 9586 §4)."""
+
 _INT = b"%d"
 _RAW = b"%b"
 _PARENTHESIZED = b"(%d)"
