@@ -80,6 +80,15 @@ def cut(column: bytes, names: Collection[bytes]) -> list[bytes] | None:
     return found
 
 
+def surely_lacks(column: bytes, plain: bytes) -> bool:
+    """True when no kept field holds ``plain`` (upper-case ASCII without white space), decoded or
+    not: nearly all fields of nearly all messages are told by a look at the octets together."""
+    if not column or not INCOMPLETE < column[0] <= CURRENT:
+        return False
+    fields = column[_HEAD + 3 * column[1] :]
+    return fields.isascii() and b"=?" not in fields and plain not in fields.upper()
+
+
 @lru_cache(maxsize=4096)
 def _wanted(version: int, names: tuple[bytes, ...]) -> frozenset[int] | None:
     """The numbers of names in a version; None when it does not know them all."""

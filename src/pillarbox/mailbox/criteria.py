@@ -135,6 +135,8 @@ def _header(leaf: q.Header) -> Criterion:
     skip = len(name)
 
     def in_fields(column: bytes) -> int:
+        if plain is not None and common.surely_lacks(column, plain):
+            return NO
         fields = common.cut(column, (name,))
         if fields is None:
             return UNKNOWN

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from pillarbox.mailbox import common, cut
 from pillarbox.mailbox.fetchplan import Att, Item, Large, Piece, Plan, Section, Value, kept_beside
@@ -27,7 +27,7 @@ Row = tuple[Value, ...]
 """The sequence number and then a value for each item of the plan, in its order."""
 
 
-_Joined = tuple[object, ...]
+_Joined = tuple[Any, ...]
 """Sequence number, flags, modseq, UID and then the other columns of the plan."""
 
 

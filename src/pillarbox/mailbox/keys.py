@@ -164,6 +164,30 @@ def text(column: bytes, place: int) -> bytes:
     return column[at + 2 : at + 2 + column[at] + (column[at + 1] << 8)]
 
 
+_PREFIX: Final = struct.Struct("<BBqhH")
+"""The head and the length of the subject."""
+
+
+def for_threads(column: bytes, otherwise: int) -> tuple[int, bytes, bool, bytes, bytes]:
+    """When it was sent (as ``sent``), base subject, whether that was a reply's, Message-ID and
+    references: all that threading asks, in one walk over the column."""
+    if len(column) < _PREFIX.size or column[0] != VERSION:
+        return otherwise, b"", False, b"", b""
+    _, bits, date, _, length = _PREFIX.unpack_from(column)
+    at = _PREFIX.size + length
+    subject = column[_PREFIX.size : at]
+    for _ in range(MESSAGE_ID - FROM):
+        at += 2 + column[at] + (column[at + 1] << 8)
+    end = at + 2 + column[at] + (column[at + 1] << 8)
+    return (
+        date if bits & _DATED else otherwise,
+        subject,
+        bool(bits & _REPLY),
+        column[at + 2 : end],
+        column[end + 2 : end + 2 + column[end] + (column[end + 1] << 8)],
+    )
+
+
 def sent(column: bytes, otherwise: int) -> int:
     """When the message was sent (seconds since 1970 UTC), or ``otherwise`` where it does not say
     (RFC 5256 §2.2)."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pillarbox.mailbox import keys
+from pillarbox.mailbox.arrays import mask_of_seqs
 from pillarbox.mailbox.fetch import Source, join
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
@@ -86,11 +87,12 @@ async def _rows(
     order = [column for column in _ORDER if column in wanted]
     places = [order.index(c) + 4 if c in wanted else 0 for c in _ORDER]
     uids = view.uids_of(seqs)
+    marked = mask_of_seqs(seqs, view.count)
     out: list[_Row] = []
     async for batch in store.rows(view.box.account, view.box.id, uids, (Column.UID, *order)):
         out += [  # of sequence number, flags, modseq, UID, then the columns
             (row[0], *[row[place] if place else 0 for place in places])
             for row in join(view, batch)
-            if row[0] in seqs
+            if marked[row[0] - 1]
         ]
     return out

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pillarbox.mailbox import keys
+from pillarbox.mailbox.arrays import mask_of_seqs
 from pillarbox.mailbox.fetch import Source, join
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
@@ -57,22 +58,18 @@ async def read(store: Source, view: View, seqs: NumSet) -> list[Message]:
     """The messages with these sequence numbers, ascending."""
     columns = (Column.UID, Column.INTERNALDATE, Column.KEYS)
     uids = view.uids_of(seqs)
-    out = []
+    wanted = mask_of_seqs(seqs, view.count)
+    out: list[Message] = []
     async for batch in store.rows(view.box.account, view.box.id, uids, columns):
-        for number, _, _, _, arrived, packed in join(view, batch):
-            if number in seqs and isinstance(packed, bytes) and isinstance(arrived, int):
-                out.append(
-                    Message(
-                        int(str(number)),
-                        keys.sent(packed, arrived),
-                        keys.text(packed, keys.SUBJECT),
-                        keys.is_reply(packed),
-                        keys.text(packed, keys.MESSAGE_ID),
-                        tuple(keys.text(packed, keys.REFERENCES).split()),
-                        arrived,
-                    )
-                )
+        out += [_message(row) for row in join(view, batch) if wanted[row[0] - 1]]
     return out
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    """From sequence number, flags, modseq, UID, arrival and packed keys."""
+    number, _, _, _, arrived, packed = row
+    sent, subject, is_reply, own, above = keys.for_threads(packed, arrived)
+    return Message(number, sent, subject, is_reply, own, tuple(above.split()), arrived)
 
 
 def ordered_subject(messages: Iterable[Message]) -> list[Node]:
