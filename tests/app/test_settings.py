@@ -10,10 +10,14 @@ import pytest
 
 from pillarbox.app.doors import KINDS
 from pillarbox.app.reload import LIVE, changed, merged
+from pillarbox.app.sending import dns_options, send_options, smarthost
 from pillarbox.app.settings import connection_options, password_options, settings
+from pillarbox.base.errors import Misuse
 from pillarbox.config.load import parse
 from pillarbox.config.schema import SECTIONS, Config, Listen
 from pillarbox.model.transaction import Role
+from pillarbox.net.dnsclient import Server
+from pillarbox.outbound.options import Level, Login, Relay
 from pillarbox.wire.smtp.options import BareNewline
 from support.tree import PACKAGE
 
@@ -53,6 +57,19 @@ detail_separator = "-"
 detail_to_mailbox = false
 bare_newline = "normalise"
 queue_expire = "2d"
+queue_warn = "1h"
+[send]
+enabled = false
+resolvers = ["127.0.0.1:5353"]
+smarthost = "relay.example:2525"
+smarthost_tls = "implicit"
+sources = ["192.0.2.9"]
+ipv6 = false
+dane = false
+mta_sts = false
+concurrency = 7
+per_destination = 2
+pace = "3s"
 [limits]
 smtp_timeout = "1m"
 imap_timeout = "31m"
@@ -75,6 +92,16 @@ cleartext_on_loopback = false
     assert not made.accept.detail_to_mailbox
     assert made.accept.max_hops == 30
     assert made.runner.policy.expire == 2 * 86400
+    assert made.runner.policy.warn == 3600
+    assert (made.runner.concurrency, made.runner.per_destination, made.runner.pace) == (7, 2, 3)
+    assert not made.route.remote
+    leaving = send_options(config)
+    assert leaving.relays == {
+        "*": Relay("relay.example", 2525, implicit_tls=True, level=Level.VERIFIED)
+    }
+    assert leaving.sources == {"*": ("192.0.2.9",)}
+    assert (leaving.ipv6, leaving.dane, leaving.mta_sts) == (False,) * 3
+    assert dns_options(config).servers == (Server("127.0.0.1", 5353),)
     assert not made.login.cleartext_on_loopback
     assert (made.lockout.pair_failures, made.lockout.pair_seconds) == (3, 3600)
     roles = {door: options.engine.role for door, options in made.smtp.items()}
@@ -99,6 +126,32 @@ cleartext_on_loopback = false
     for door, silence in (("imaps", 31 * 60), ("pop3", 660), ("smtps", 60), ("lmtp", 60)):
         options_ = connection_options(config, door)
         assert (options_.timeout, options_.write_timeout) == (silence, 7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'smarthost = "relay.example"',
+        'sources = ["here"]',
+        'resolvers = ["dns.example"]',
+        'smarthost = "r:25"\nsmarthost_user = "ann"',
+        'smarthost = "r:25"\nsmarthost_user = "ann"\nsmarthost_password = "/nowhere/at/all"',
+    ],
+)
+def test_what_cannot_be_sent_by_is_said(text: str) -> None:
+    config = parse(CLOSED + f"[send]\n{text}\n")
+    with pytest.raises(Misuse):
+        (send_options(config), dns_options(config))
+
+
+def test_a_smarthost_with_a_password(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("pencil\n")
+    text = f'smarthost = "r:25"\nsmarthost_user = "ann"\nsmarthost_password = "{secret}"\n'
+    relay = smarthost(parse(CLOSED + "[send]\n" + text))
+    assert relay is not None
+    assert relay.login == Login("ann", "pencil")
+    assert smarthost(parse(CLOSED)) is None
 
 
 def test_mx_refuses_bare_newlines_unless_told() -> None:

@@ -55,6 +55,9 @@ key = {key}
 argon2_memory = 64
 argon2_time = 1
 
+[send]
+enabled = false
+
 [log]
 level = "debug"
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pillarbox.app.core import Core
+from pillarbox.app.sending import Sending
 from pillarbox.app.settings import ROLES, Settings
 from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.login import Authenticator
@@ -23,11 +24,11 @@ from pillarbox.mailbox.pop3 import Maildrops
 from pillarbox.mailbox.views import Views
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Local, Role, Route
+from pillarbox.model.transaction import Local, Remote, Role, Route
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.queue.notify import Notifier
-from pillarbox.queue.runner import Runner
+from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Needs as ImapNeeds
 from pillarbox.serve.pop3.door import pop3_door
@@ -39,10 +40,17 @@ from pillarbox.store.api import NewMessage
 
 
 class Handlers:
-    """One for a house. ``secret`` is the house's own key."""
+    """One for a house. ``secret`` is the house's own key; without ``sending`` no mail leaves."""
 
     def __init__(
-        self, core: Core, bus: Bus, settings: Settings, *, hostname: str, secret: bytes
+        self,
+        core: Core,
+        bus: Bus,
+        settings: Settings,
+        *,
+        hostname: str,
+        secret: bytes,
+        sending: Sending | None = None,
     ) -> None:
         self._core = core
         store, clock, rng = core.store, core.clock, core.rng
@@ -60,13 +68,22 @@ class Handlers:
             lockout=Lockout(clock, settings.lockout),
             options=settings.login,
         )
+        transports: dict[type[Route], Transport] = {
+            Local: LocalTransport(store, self._acceptor, self._message)
+        }
+        if sending is not None:
+            transports[Remote] = sending.transport
         self.runner = Runner(
             store,
-            {Local: LocalTransport(store, self._acceptor, self._message)},
-            Notifier(store, self._route_report, self._message, clock, rng, hostname),
+            transports,
+            Notifier(
+                *(store, self._route_report, self._message, clock, rng, hostname),
+                settings.runner.policy,
+            ),
             clock,
             rng,
             settings.runner,
+            destination=sending.transport.destination if sending else domain_of,
         )
         self._smtp_needs = SmtpNeeds(
             self._router,

@@ -27,6 +27,7 @@ from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.handlers import Handlers
 from pillarbox.app.reload import merged
+from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
 from pillarbox.base.clock import Clock, SystemClock
@@ -120,12 +121,16 @@ class House:
             open_core(self.config, bus.publish, self._clock, self._rng, self._opener)
         )
         self._core = core
+        sending = Sending(self.config, core) if self.config.send.enabled else None
+        if sending is not None:
+            self._stack.callback(sending.close)
         self._handlers = handlers = Handlers(
             core,
             bus,
             settings(self.config),
             hostname=self.config.server.hostname,
             secret=self._place.secret(self._rng),
+            sending=sending,
         )
         self._stack.callback(handlers.views.shut)
         self._stack.push_async_callback(self._supervisor.close)

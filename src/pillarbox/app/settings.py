@@ -7,7 +7,7 @@ line here reads has no effect, and a test looks for such keys.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pillarbox
 from pillarbox.auth import lockout, login, passwords, sendas
@@ -31,6 +31,9 @@ ROLES: Mapping[str, Role] = {
 }
 """The doors that mail comes in by."""
 
+LONGEST_HOLD = (366 * 86_400, "9999-12-31T23:59:59Z")
+"""Of a message to be sent later: seconds, and the latest moment (RFC 4865 §4)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -52,10 +55,17 @@ def settings(config: Config) -> Settings:
     mail, limits, auth = config.mail, config.limits, config.auth
     return Settings(
         route=route.Options(
-            postmaster=config.server.postmaster, detail_separator=mail.detail_separator
+            postmaster=config.server.postmaster,
+            detail_separator=mail.detail_separator,
+            remote=config.send.enabled,
         ),
         accept=accept.Options(detail_to_mailbox=mail.detail_to_mailbox, max_hops=mail.max_hops),
-        runner=runner.Options(policy=Policy(expire=mail.queue_expire)),
+        runner=runner.Options(
+            policy=Policy(expire=mail.queue_expire, warn=mail.queue_warn),
+            concurrency=config.send.concurrency,
+            per_destination=config.send.per_destination,
+            pace=config.send.pace,
+        ),
         login=login.Options(cleartext_on_loopback=auth.cleartext_on_loopback),
         lockout=lockout.Options(pair_failures=auth.failures, pair_seconds=auth.lockout),
         send_as=sendas.Options(detail_separator=mail.detail_separator),
@@ -81,14 +91,23 @@ def settings(config: Config) -> Settings:
 def smtp_options(config: Config, role: Role) -> smtp.Options:
     """One kind of door that mail comes in by."""
     bare = engine.BareNewline(config.mail.bare_newline) if role is Role.MX else None
+    options = engine.Options(
+        config.server.hostname,
+        role,
+        bare_newline=bare,
+        max_size=config.mail.max_message_size,
+        max_recipients=config.mail.max_recipients,
+    )
+    if role is Role.SUBMISSION:  # what the queue does for those who log in
+        options = replace(
+            options,
+            deliverby=0,
+            futurerelease=LONGEST_HOLD,
+            mt_priority="",
+            extensions=options.extensions | {engine.Extension.REQUIRETLS},
+        )
     return smtp.Options(
-        engine.Options(
-            config.server.hostname,
-            role,
-            bare_newline=bare,
-            max_size=config.mail.max_message_size,
-            max_recipients=config.mail.max_recipients,
-        ),
+        options,
         timeout=config.limits.smtp_timeout,
     )
 

@@ -128,6 +128,55 @@ class Mail:
         "A lone CR or LF in a message from another server. Submission always normalises.",
     )
     queue_expire: float = setting("5d", checks.duration, "Age at which waiting mail is given up.")
+    queue_warn: float = setting(
+        "4h", checks.duration, "Age at which a sender is told, once, that delivery takes longer."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Mail to other servers."""
+
+    enabled: bool = setting(
+        True, checks.flag, "Send mail of users to other servers; if not, it is refused."
+    )
+    resolvers: tuple[str, ...] = setting(
+        [],
+        checks.words,
+        "DNS resolvers as `ip` or `ip:port`; empty takes those of /etc/resolv.conf. Only one on "
+        "this machine is believed to have validated DNSSEC, which DANE needs.",
+    )
+    smarthost: str = setting(
+        "",
+        checks.text,
+        "Server that takes all mail for others, as `host:port` or the path of a unix socket; empty "
+        "sends to the mail hosts of each domain.",
+    )
+    smarthost_tls: str = setting(
+        "verified",
+        checks.choice("verified", "implicit", "encrypted", "opportunistic", "none"),
+        "TLS to the smarthost: `verified` is STARTTLS with a good certificate, `implicit` the same "
+        "from the first byte.",
+    )
+    smarthost_user: str = setting("", checks.text, "Login name at the smarthost; empty for none.")
+    smarthost_password: Path | None = setting(
+        "", checks.path, "File with the password for it, on its first line."
+    )
+    sources: tuple[str, ...] = setting(
+        [], checks.words, "Local addresses to send from, IPv4 and IPv6; empty leaves it open."
+    )
+    ipv6: bool = setting(True, checks.flag, "Use IPv6 addresses of mail hosts.")
+    dane: bool = setting(True, checks.flag, "Obey TLSA records (RFC 7672).")
+    mta_sts: bool = setting(True, checks.flag, "Obey MTA-STS policies (RFC 8461).")
+    concurrency: int = setting(
+        50, checks.count(1, 10_000), "Messages on their way at a time, in all."
+    )
+    per_destination: int = setting(
+        5, checks.count(1, 10_000), "Messages on their way to one domain or relay at a time."
+    )
+    pace: float = setting(
+        "0s", checks.duration, "Least time between two messages to one domain or relay."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +245,7 @@ class Config:
     listen: Listen = dataclasses.field(default_factory=Listen)
     tls: Tls = dataclasses.field(default_factory=Tls)
     mail: Mail = dataclasses.field(default_factory=Mail)
+    send: Send = dataclasses.field(default_factory=Send)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
     log: Log = dataclasses.field(default_factory=Log)
@@ -206,6 +256,7 @@ SECTIONS: dict[str, type[Any]] = {
     "listen": Listen,
     "tls": Tls,
     "mail": Mail,
+    "send": Send,
     "limits": Limits,
     "auth": Auth,
     "log": Log,

@@ -1,0 +1,112 @@
+"""The rooms behind mail that leaves: resolver, TLS, connections, keys, and the transport."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pillarbox.app.core import Core
+from pillarbox.base.errors import Misuse
+from pillarbox.config.schema import Config
+from pillarbox.net import dnsclient
+from pillarbox.net.contexts import ClientTls
+from pillarbox.net.dnsclient import DnsClient
+from pillarbox.net.https import Fetcher
+from pillarbox.outbound.options import Level, Login, Options, Relay
+from pillarbox.outbound.paths import Finder
+from pillarbox.outbound.pool import Pool
+from pillarbox.outbound.remote import RemoteTransport
+from pillarbox.outbound.session import Tools
+from pillarbox.outbound.signing import Signer
+from pillarbox.policy.dkim.ring import KeyRing
+from pillarbox.policy.mtasts import Policies
+
+DKIM = "dkim"
+"""Directory of the signing keys inside the data directory."""
+
+_LEVELS = {
+    "verified": Level.VERIFIED,
+    "implicit": Level.VERIFIED,
+    "encrypted": Level.MUST,
+    "opportunistic": Level.MAY,
+    "none": Level.NONE,
+}
+
+
+class Sending:
+    """One for a house. Nothing is asked or dialled before there is mail."""
+
+    def __init__(self, config: Config, core: Core) -> None:
+        """Raises Misuse for a resolver, source, smarthost or key that cannot be."""
+        options = send_options(config)
+        resolver = DnsClient(core.clock, dns_options(config))
+        tls = ClientTls()
+        self.keys = KeyRing(config.server.data / DKIM)
+        self._pool = Pool(Tools(options, tls, core.clock, core.rng))
+        policies = Policies(resolver, Fetcher(resolver, tls).policy, core.clock)
+        self.transport = RemoteTransport(
+            core.store,
+            Finder(options, resolver, core.rng, policies),
+            self._pool,
+            sign=Signer(self.keys.signing, core.clock),
+        )
+
+    def close(self) -> None:
+        """Say goodbye on connections that wait for more mail."""
+        self._pool.close()
+
+
+def dns_options(config: Config) -> dnsclient.Options:
+    """Whom to ask. Raises Misuse."""
+    try:
+        found = dnsclient.servers(config.send.resolvers)
+    except ValueError as error:
+        raise Misuse(f"send.resolvers: {error}") from error
+    return dnsclient.Options(servers=found or dnsclient.system_servers())
+
+
+def send_options(config: Config) -> Options:
+    """How mail leaves. Raises Misuse."""
+    send = config.send
+    try:
+        for source in send.sources:
+            ipaddress.ip_address(source)
+    except ValueError as error:
+        raise Misuse(f"send.sources: {error}") from error
+    relay = smarthost(config)
+    return Options(
+        config.server.hostname,
+        ipv6=send.ipv6,
+        relays={"*": relay} if relay else {},
+        sources={"*": send.sources} if send.sources else {},
+        dane=send.dane,
+        mta_sts=send.mta_sts,
+    )
+
+
+def smarthost(config: Config) -> Relay | None:
+    """Where all mail goes, None for the hosts of each domain. Raises Misuse."""
+    send = config.send
+    if not send.smarthost:
+        return None
+    host, colon, port = send.smarthost.rpartition(":")
+    if send.smarthost.startswith("/"):
+        host, port = send.smarthost, "0"
+    elif not colon or not port.isdigit():
+        raise Misuse("send.smarthost is not host:port", hint='such as "smtp.example.org:587"')
+    return Relay(
+        host.strip("[]"),
+        int(port),
+        implicit_tls=send.smarthost_tls == "implicit",
+        level=_LEVELS[send.smarthost_tls],
+        login=Login(send.smarthost_user, _password(config)) if send.smarthost_user else None,
+    )
+
+
+def _password(config: Config) -> str:
+    path = config.send.smarthost_password
+    if path is None:
+        raise Misuse("send.smarthost_user needs send.smarthost_password")
+    try:
+        return path.read_text("utf-8").partition("\n")[0].strip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(f"send.smarthost_password: {error}") from error
