@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,6 @@ from pillarbox.model import query as q
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column
 from pillarbox.store.search import Progress
-from support import corpus
 from support.mailroom import MIDSUMMER, Room, room, simple
 
 EVERY = NumSet([(1, 0xFFFFFFFF)])
@@ -84,13 +84,10 @@ def test_short_texts_cannot_be_asked_for() -> None:
     assert wanted_of(q.Text("body", "ab", fuzzy=True)) == []
 
 
-async def test_every_word_of_real_mail_is_found_by_its_pieces() -> None:
-    files = corpus.files()
-    if not files:
-        pytest.skip(corpus.ABSENT)
+async def test_every_word_of_real_mail_is_found_by_its_pieces(corpus_files: tuple[Path, ...]) -> None:
     house = await room()
     box = await house.box()
-    for path in files:
+    for path in corpus_files:
         await house.put(path.read_bytes())
     columns = (Column.BLOB, Column.SCAN, Column.BODY)
     async for batch in house.store.rows(house.account, box.id, EVERY, columns):
