@@ -82,7 +82,7 @@ def field_values(section: bytes, name: bytes) -> list[str]:
 class Document:
     """One message while it is searched."""
 
-    __slots__ = ("_headers", "_texts", "header", "octets", "parts", "scan")
+    __slots__ = ("_headers", "_more_texts", "_texts", "header", "octets", "parts", "scan")
 
     def __init__(self, scan: Scan, header_octets: bytes, parts: list[tuple[Part, Data]]) -> None:
         """``parts``: parts of interest, each with octets that its offsets count in."""
@@ -91,14 +91,22 @@ class Document:
         self.parts = parts
         self.octets = len(header_octets) + sum(part.size for part, _ in parts)
         """How much there is to look at."""
-        self._texts: list[str] | None = None
+        self._texts: list[str] = []
+        self._more_texts = self._body_texts()
         self._headers: list[str] | None = None
 
-    def texts(self) -> list[str]:
-        """What BODY looks into: text parts, and the headers of embedded messages."""
-        if self._texts is None:
-            self._texts = [fold(found) for found in self._body_texts()]
-        return self._texts
+    def texts(self) -> Iterator[str]:
+        """What BODY looks into: text parts, and the headers of embedded messages, each made when
+        it is asked for: most often the first one answers, and HTML costs most."""
+        at = 0
+        while True:
+            if at == len(self._texts):
+                found = next(self._more_texts, None)
+                if found is None:
+                    return
+                self._texts.append(fold(found))
+            yield self._texts[at]
+            at += 1
 
     def headers(self) -> list[str]:
         """What TEXT looks into besides: the headers of all parts, the message's own the first.
