@@ -126,10 +126,13 @@ ZONE = {
 }
 
 
+DARK = ("_dmarc.dark.x.test", "_dmarc.dark.test", "mute.x.test", "mute.strict.test")
+
+
 async def ask(author: str, *identifiers: tuple[Method, str]) -> tuple[DmarcResult, FakeResolver]:
     zone = {(name, "TXT"): [f"v=DMARC1; {text}".encode()] for name, text in ZONE.items()}
     hosts = {(name, "A"): ["192.0.2.1"] for name in ("a.x.test", "a.b.psd")}
-    resolver = FakeResolver({**zone, **hosts}, failing=["_dmarc.dark.x.test", "_dmarc.dark.test"])
+    resolver = FakeResolver({**zone, **hosts}, failing=DARK)
     pairs = [Identifier(method, domain) for method, domain in identifiers]
     return await evaluate(author, pairs, resolver), resolver
 
@@ -158,6 +161,8 @@ async def ask(author: str, *identifiers: tuple[Method, str]) -> tuple[DmarcResul
         ("odd.test", [(SPF, "odd.test")], Verdict.NONE, NONE),
         ("", [(SPF, "")], Verdict.NONE, NONE),
         ("dark.test", [(SPF, "dark.test")], Verdict.TEMPERROR, NONE),
+        ("mute.strict.test", [], Verdict.FAIL, REJECT),  # no np: whether it exists is no matter
+        ("mute.x.test", [], Verdict.TEMPERROR, NONE),
         ("x.test", [(SPF, "dark.x.test")], Verdict.TEMPERROR, REJECT),
         ("x.test", [(SPF, "dark.x.test"), (DKIM, "x.test")], Verdict.PASS, REJECT),
     ],

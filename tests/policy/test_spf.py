@@ -198,6 +198,29 @@ async def test_only_ten_names_of_a_client_are_looked_at() -> None:
     assert len(resolver.asked) == 12
 
 
+@pytest.mark.parametrize("dark", ["3.2.0.192.in-addr.arpa", "n0.test"])
+async def test_what_the_dns_hides_of_a_client_is_no_error(dark: str) -> None:
+    """RFC 7208 §5.5."""
+    zone: Zone = {
+        ("x.test", "TXT"): [b"v=spf1 ptr ~all"],
+        ("3.2.0.192.in-addr.arpa", "PTR"): ["n0.test", "n1.test"],
+    }
+    resolver = FakeResolver(zone, failing=[dark])
+    assert (await check(IP, "h.test", ANN, resolver, FakeClock())).verdict is Verdict.SOFTFAIL
+
+
+async def test_what_an_explanation_asks_is_not_held_against_the_domain() -> None:
+    zone: Zone = {
+        ("x.test", "TXT"): [
+            b"v=spf1 a:no1.test a:no2.test" + b" include:y.test" * 8 + b" -all exp=exp.%{d}"
+        ],
+        ("y.test", "TXT"): [b"v=spf1"],
+        ("exp.x.test", "TXT"): [b"%{p} is not ours"],
+    }
+    result = await ask(zone)
+    assert (result.verdict, result.explanation) == (Verdict.FAIL, "unknown is not ours")
+
+
 class Silent:
     """Answers nothing about one name, and notices that nobody waits any more."""
 

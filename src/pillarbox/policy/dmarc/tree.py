@@ -36,7 +36,9 @@ def organizational(start: str, walked: Sequence[Found]) -> str:
     for found in walked:
         if found.record.suffix is Suffix.ORGANIZATION:
             return found.domain
-        if found.record.suffix is Suffix.PUBLIC and found.domain != start:
+        if found.record.suffix is Suffix.PUBLIC:
+            # One label more than the suffix; where the walk began at it there is none, and
+            # the suffix is its own organization, as the third rule has it.
             labels = found.domain.count(".") + 1
             return ".".join(start.split(".")[-labels - 1 :])
     return walked[-1].domain if walked else start
