@@ -72,7 +72,10 @@ def ann(run: Run) -> Run:
 
 
 def test_domains(run: Run) -> None:
-    assert run("domain", "add", "Example.TEST")[1] == "mail for example.test is taken\n"
+    said = run("domain", "add", "Example.TEST")[1]
+    assert said.splitlines()[0] == "mail for example.test is taken, and signed with 2 keys"
+    assert len(run("domain", "keys", "example.test")[1].splitlines()) == 3
+    assert "example.test. MX 10 " in run("dns", "example.test")[1]
     run.value("domain", "add", "other.test", "--catchall", ANN)
     found = run.value("domain", "list")["domains"]
     assert [(d["name"], d["catchall"]) for d in found] == [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pillarbox.app.admin.rooms import Rooms
 from pillarbox.app.caller import LocalCaller
@@ -12,6 +14,7 @@ from pillarbox.base.clock import SystemClock
 from pillarbox.base.ids import SeededRng
 from pillarbox.base.lanes import Lane
 from pillarbox.mailbox.indexer import Indexer
+from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.store.api import Store
 from pillarbox.store.memory import MemoryStore
 
@@ -31,7 +34,11 @@ def rooms(store: Store, lane: Lane) -> Rooms:
     passwords = Passwords(lane, SeededRng(1), CHEAP)
     clock = SystemClock()
     indexer = Indexer(store, lane, clock)
-    return Rooms(store, passwords, lane, indexer, clock, lambda: {"running": False}, lambda: None)
+    about, wake = (lambda: {"running": False}), (lambda: None)
+    keys = KeyRing(Path(tempfile.gettempdir()) / "no-such-folder-of-keys")
+    return Rooms(
+        store, passwords, lane, indexer, clock, about, wake, keys, hostname="mail.example.test"
+    )
 
 
 async def with_ann(caller: LocalCaller) -> None:

@@ -20,11 +20,14 @@ from pillarbox.base.lanes import Lane
 from pillarbox.config.schema import Config
 from pillarbox.mailbox.indexer import Indexer
 from pillarbox.model.change import Change
+from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.store.api import Publish, Store
 from pillarbox.store.sqlite import open_store
 
 STORE = "store"
 """Directory of the store inside the data directory."""
+DKIM = "dkim"
+"""Directory of the signing keys inside the data directory."""
 
 CRYPTO_THREADS = 2
 SCAN_THREADS = 1
@@ -51,6 +54,8 @@ class Core:
     """Large messages and long answers."""
     indexer: Indexer
     """Fills the index of texts while somebody runs it."""
+    keys: KeyRing
+    """That mail is signed with."""
     clock: Clock
     rng: Rng
 
@@ -68,7 +73,8 @@ async def open_core(
         try:
             passwords = Passwords(crypto, rng, password_options(config))
             indexer = Indexer(store, text, clock)
-            yield Core(store, passwords, crypto, scan, indexer, clock, rng)
+            keys = KeyRing(config.server.data / DKIM)
+            yield Core(store, passwords, crypto, scan, indexer, keys, clock, rng)
         finally:
             await store.close()
     finally:
@@ -97,7 +103,9 @@ def reach_house(config: Config) -> AbstractAsyncContextManager[Caller]:
     async def open_rooms() -> AsyncIterator[Rooms]:
         async with open_core(config, _to_nobody, clock, SystemRng()) as core:
             yield Rooms(
-                core.store, core.passwords, core.scan, core.indexer, clock, _nothing, _asleep
+                *(core.store, core.passwords, core.scan, core.indexer, clock, _nothing, _asleep),
+                keys=core.keys,
+                hostname=config.server.hostname,
             )
 
     return reach(DataDir(config.server.data), open_rooms, clock)

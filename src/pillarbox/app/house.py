@@ -146,6 +146,8 @@ class House:
             self._clock,
             self._about,
             handlers.runner.wake,
+            core.keys,
+            self.config.server.hostname,
         )
         self._admin = LocalCaller(rooms)
         self._since = self._clock.now()

@@ -17,11 +17,7 @@ from pillarbox.outbound.pool import Pool
 from pillarbox.outbound.remote import RemoteTransport
 from pillarbox.outbound.session import Tools
 from pillarbox.outbound.signing import Signer
-from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.policy.mtasts import Policies
-
-DKIM = "dkim"
-"""Directory of the signing keys inside the data directory."""
 
 _LEVELS = {
     "verified": Level.VERIFIED,
@@ -36,18 +32,17 @@ class Sending:
     """One for a house. Nothing is asked or dialled before there is mail."""
 
     def __init__(self, config: Config, core: Core) -> None:
-        """Raises Misuse for a resolver, source, smarthost or key that cannot be."""
+        """Raises Misuse for a resolver, source or smarthost that cannot be."""
         options = send_options(config)
         resolver = DnsClient(core.clock, dns_options(config))
         tls = ClientTls()
-        self.keys = KeyRing(config.server.data / DKIM)
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
         policies = Policies(resolver, Fetcher(resolver, tls).policy, core.clock)
         self.transport = RemoteTransport(
             core.store,
             Finder(options, resolver, core.rng, policies),
             self._pool,
-            sign=Signer(self.keys.signing, core.clock),
+            sign=Signer(core.keys.signing, core.clock),
         )
 
     def close(self) -> None:

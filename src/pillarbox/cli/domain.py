@@ -23,7 +23,12 @@ def command() -> None:
 def add(name: str, catchall: str, config: Path, as_json: bool) -> None:
     """Take mail for the domain NAME, or change its catch-all."""
     value = ask(config, "domain.add", name=name, catchall=catchall)
-    show(value, as_json, lambda: [f"mail for {value['name']} is taken"])
+    keys = ask(config, "domain.keys", name=name)["keys"]
+    lines = [
+        f"mail for {value['name']} is taken, and signed with {len(keys)} keys",
+        f"what to publish for it: pillarbox dns {value['name']}",
+    ]
+    show(value, as_json, lambda: lines)
 
 
 @command.command("list")
@@ -44,3 +49,21 @@ def remove(name: str, config: Path, as_json: bool) -> None:
     """Take no more mail for the domain NAME; nobody may live there."""
     value = ask(config, "domain.remove", name=name)
     show(value, as_json, lambda: [f"mail for {value['name']} is not taken any more"])
+
+
+@command.command("keys")
+@click.argument("name")
+@click.option("--new", is_flag=True, help="Make another pair, which takes over from today.")
+@config_option
+@json_option
+def keys(name: str, new: bool, config: Path, as_json: bool) -> None:
+    """Show the keys that sign mail of the domain NAME, making them if there are none.
+
+    After --new publish the new records at once; keep the old ones for a week.
+    """
+    value = ask(config, "domain.keys", name=name, new=new)
+    rows = [
+        (one["selector"], one["algorithm"], "yes" if one["signs"] else "no", one["name"])
+        for one in value["keys"]
+    ]
+    show(value, as_json, lambda: table(("selector", "algorithm", "signs", "record"), rows))

@@ -24,6 +24,7 @@ COMMANDS = {
     "domain": "pillarbox.cli.domain",
     "account": "pillarbox.cli.account",
     "alias": "pillarbox.cli.alias",
+    "dns": "pillarbox.cli.dns",
     "import": "pillarbox.cli.import_",
     "export": "pillarbox.cli.export",
     "undelete": "pillarbox.cli.undelete",

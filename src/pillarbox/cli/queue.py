@@ -53,4 +53,5 @@ def _one(name: str, operation: str, about: str, done: str) -> None:
 
 _one("hold", "queue.hold", "Do not try queue item ITEM until it is released.", "is held")
 _one("release", "queue.release", "Let the held queue item ITEM go on.", "goes on")
+_one("retry", "queue.retry", "Try queue item ITEM now instead of later.", "is tried again")
 _one("drop", "queue.drop", "Forget queue item ITEM; nobody is told.", "is dropped")

@@ -568,6 +568,10 @@ class Spool(Protocol):
         """Recipients that are due wait until they are let go, and go on where they were."""
         ...
 
+    async def retry(self, item: int, due: float) -> Refusal | None:
+        """Let its due recipients be due at ``due`` instead; held ones stay held."""
+        ...
+
     async def drop(self, item: int) -> Refusal | None: ...
 
 

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.app.admin import directory, index, mail, state, undelete
+from pillarbox.app.admin import directory, dns, index, mail, state, undelete
 from pillarbox.app.admin.rooms import Call, Value
 from pillarbox.base.errors import Misuse
 
@@ -21,6 +21,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "domain.add": directory.domain_add,
     "domain.list": directory.domain_list,
     "domain.remove": directory.domain_remove,
+    "domain.keys": dns.domain_keys,
+    "dns.records": dns.dns_records,
     "account.add": directory.account_add,
     "account.list": directory.account_list,
     "account.passwd": directory.account_passwd,
@@ -38,6 +40,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "queue.list": state.queue_list,
     "queue.hold": state.queue_hold,
     "queue.release": state.queue_release,
+    "queue.retry": state.queue_retry,
     "queue.drop": state.queue_drop,
     "index.again": index.index_again,
     "index.fill": index.index_fill,

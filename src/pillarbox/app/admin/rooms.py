@@ -16,6 +16,7 @@ from pillarbox.model.account import Account, Credentials
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.mailbox import Mailbox, canonical_name, name_defect
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.store.api import Store
 
 Value = dict[str, Any]
@@ -40,6 +41,10 @@ class Rooms:
     about: Callable[[], Value]
     """What the process knows about itself; nothing where no server runs."""
     wake_queue: Callable[[], None]
+    keys: KeyRing
+    """That mail is signed with."""
+    hostname: str
+    """Under which this server is known to others."""
 
 
 @dataclass(frozen=True, slots=True)

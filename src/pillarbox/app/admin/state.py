@@ -59,6 +59,13 @@ async def queue_release(call: Call, item: int) -> Value:
     return {"id": item}
 
 
+async def queue_retry(call: Call, item: int) -> Value:
+    """Try it now instead of later."""
+    granted(await call.store.retry(item, call.rooms.clock.now()), f"queue item {item}")
+    call.rooms.wake_queue()
+    return {"id": item}
+
+
 async def queue_drop(call: Call, item: int) -> Value:
     """Forget waiting mail; nobody is told."""
     granted(await call.store.drop(item), f"queue item {item}")
