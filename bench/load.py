@@ -9,6 +9,7 @@ costs both servers the same.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import re
 import socket
@@ -171,6 +172,12 @@ def deliver(
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+@functools.cache
+def trusting(ca: str) -> ssl.SSLContext:
+    """One for all connections: making it costs the load more than a handshake."""
+    return ssl.create_default_context(cafile=ca)
+
+
 class Imap:
     """A client of few words: says a line, reads to the tagged answer, wastes no time."""
 
@@ -179,8 +186,7 @@ class Imap:
         self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            context = ssl.create_default_context(cafile=ports.ca)
-            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+            self.socket = trusting(ports.ca).wrap_socket(self.socket, server_hostname="localhost")
         self._until(b"* OK")
         if user:
             self.say(f"LOGIN {user}@{DOMAIN} {PASSWORD}")
@@ -371,7 +377,7 @@ def idle_latency(ports: Ports, idlers: int, rounds: int) -> list[float]:
 
 def idle_memory(ports: Ports, idlers: int, read: Callable[[], int], *, tls: bool) -> int:
     """What ``read`` tells of the server while so many connections idle."""
-    context = ssl.create_default_context(cafile=ports.ca) if tls else None
+    context = trusting(ports.ca) if tls else None
     port = ports.imaps if tls else ports.imap
 
     async def work() -> int:
