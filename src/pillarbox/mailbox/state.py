@@ -164,6 +164,13 @@ class MailboxState:
         gone = self._gone(uids, count)
         return with_zeros(self.flags[: count - len(gone)], gone).tobytes()
 
+    def modseqs_of(self, uids: array[int], count: int) -> array[int]:
+        """The modseqs alone, numbered in the same way; to be read at once and not kept."""
+        if uids is self.uids and count == len(self.modseqs):
+            return self.modseqs
+        gone = self._gone(uids, count)
+        return with_zeros(self.modseqs[: count - len(gone)], gone)
+
     def _gone(self, uids: array[int], count: int) -> list[int]:
         return [] if uids is self.uids else missing_indexes(uids, count, self.uids)
 

@@ -261,7 +261,11 @@ class View:
     def changed_since(self, modseq: int, seqs: NumSet | None = None) -> NumSet:
         """Those of ``seqs`` (None: all) whose modseq is larger (CHANGEDSINCE, RFC 7162
         §3.1.4.1)."""
-        found = NumSet.of(index + 1 for index in above(self.columns().modseqs, modseq))
+        state = self.state
+        if modseq >= state.highest_modseq:
+            return EMPTY
+        modseqs = state.modseqs_of(self.uids, self.count)
+        found = NumSet.of(index + 1 for index in above(modseqs, modseq))
         return found if seqs is None else found & seqs
 
     # ------------------------------------------------------------------ telling
