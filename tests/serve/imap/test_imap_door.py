@@ -6,14 +6,20 @@ import asyncio
 import imaplib
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from imapclient import IMAPClient
 
+from pillarbox.net.driver import Connection
+from pillarbox.net.wakes import Wake
+from pillarbox.serve.imap.options import Options
 from support.doors import PASSWORD, rooms
 from support.imapraw import MESSAGE, append, dialogue, opened
+from support.wire import Wire
 
 T = TypeVar("T")
 
@@ -27,6 +33,32 @@ async def with_client(port: int, use: Callable[[IMAPClient], T]) -> T:
             return use(client)
 
     return await asyncio.to_thread(run)
+
+
+@contextmanager
+def unsent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """Octets written by all connections together since the last wait for a peer, at most."""
+    counted = {"now": 0, "most": 0}
+    write, drain, read = Connection.write, Connection.drain, Connection.read_or
+
+    def writes(conn: Connection, data: bytes) -> None:
+        counted["now"] += len(data)
+        counted["most"] = max(counted.values())
+        write(conn, data)
+
+    async def drains(conn: Connection) -> None:
+        counted["now"] = 0
+        await drain(conn)
+
+    async def reads(conn: Connection, *wakes: Wake) -> bytes | None:
+        counted["now"] = 0
+        return await read(conn, *wakes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "write", writes)
+        patch.setattr(Connection, "drain", drains)
+        patch.setattr(Connection, "read_or", reads)
+        yield lambda: counted["most"]
 
 
 async def test_a_client_reads_and_organises(tmp_path: Path) -> None:
@@ -325,4 +357,38 @@ async def test_unauthenticate_and_language(tmp_path: Path) -> None:
         assert (await talk.say(b"c SELECT INBOX"))[-1].startswith(b"c BAD")
         login = b'l LOGIN ann@example.test "' + PASSWORD.encode() + b'"'
         assert (await talk.say(login))[-1].startswith(b"l OK")
+        talk.close()
+
+
+async def test_keeping_busy_does_not_put_off_the_login(tmp_path: Path) -> None:
+    async with opened(tmp_path, Options(login_timeout=0.5)) as (_, port):
+        wire = await Wire.connect(port)
+        heard = []
+        while line := await wire.line():
+            heard.append(line)
+            await wire.send(b"n NOOP\r\n")
+        assert b"* BYE You took too long to log in" in heard[-3:]
+        wire.close()
+        talk = await dialogue(port)
+        await asyncio.sleep(0.6)
+        assert (await talk.say(b"n NOOP"))[-1].startswith(b"n OK")
+        talk.close()
+
+
+async def test_answers_wait_for_a_client_that_does_not_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short commands with long answers, all at once: what is not taken is not made."""
+    async with opened(tmp_path) as (_, port):
+        talk = await dialogue(port)
+        for number in range(60):
+            await talk.say(b"c CREATE %s-%d" % (b"x" * 200, number))
+        wire = await Wire.connect(port)
+        await wire.send(f'l LOGIN ann@example.test "{PASSWORD}"\r\n'.encode())
+        await wire.until(b"l OK")
+        with unsent(monkeypatch) as most:
+            await wire.send_some(b'a LIST "" *\r\n' * 4000)
+            await asyncio.sleep(0.2)
+            assert most() < 1 << 20
+        wire.abort()
         talk.close()

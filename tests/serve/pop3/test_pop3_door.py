@@ -239,6 +239,16 @@ async def test_silence_ends_without_a_word(tmp_path: Path) -> None:
         assert await wire.rest() == b""
 
 
+async def test_keeping_busy_does_not_put_off_the_login(tmp_path: Path) -> None:
+    async with opened(tmp_path, ONE, login_timeout=0.5) as (_, port):
+        async with connected(port, login=False) as wire:
+            while await said(wire, b"NOOP"):
+                pass
+        async with connected(port) as wire:
+            await asyncio.sleep(0.6)
+            assert (await said(wire, b"NOOP")).startswith(b"+OK")
+
+
 async def test_a_server_that_goes_down_lets_work_be_finished(tmp_path: Path) -> None:
     async with opened(tmp_path, ONE, TWO, last_words=5.0) as (house, port):
         async with connected(port, login=False) as idle, connected(port) as busy:

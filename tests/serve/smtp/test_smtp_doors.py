@@ -82,6 +82,29 @@ async def test_submission_needs_login_and_ones_own_sender(tmp_path: Path) -> Non
         assert b"127.0.0.1" not in header
 
 
+async def test_a_bcc_does_not_hide_behind_a_long_header(tmp_path: Path) -> None:
+    """What is too long to be looked through is not sent; other doors have nothing to hide."""
+    header = b"".join(b"X-Filler: %070d\r\n" % n for n in range(4000))
+    message = header + b"Bcc: bob@example.test\r\n\r\nbody\r\n"
+    async with rooms(tmp_path, "ann", "bob") as house:
+        port = await house.smtp(Role.SUBMISSION)
+
+        def use() -> None:
+            with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+                client.login("ann@example.test", PASSWORD)
+                with pytest.raises(smtplib.SMTPDataError, match=r"552.*too long"):
+                    client.sendmail("ann@example.test", ["bob@example.test"], message)
+                client.sendmail("ann@example.test", ["bob@example.test"], b"Bcc: x@y\r\n\r\n")
+
+        await asyncio.to_thread(use)
+        (kept,) = await inbox(house, "bob")
+        assert b"Bcc" not in kept
+        port = await house.smtp(Role.MX)
+        envelope = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n"
+        lines = await talk(port, envelope, message + b".\r\nQUIT\r\n")
+        assert lines[-2].startswith(b"250 2.0.0")
+
+
 async def test_starttls_and_scram_with_an_independent_client(tmp_path: Path) -> None:
     async with rooms(tmp_path, "ann") as house:
         port = await house.smtp(Role.SUBMISSION)

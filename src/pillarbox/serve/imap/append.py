@@ -41,6 +41,9 @@ class Upload:
 async def on_start(session: Session, event: commands.AppendStart) -> None:
     """A message is announced. What can be refused is refused before it is sent."""
     upload: Upload | None = session.scratch.get("append")
+    if upload is not None and event.index == 0:  # of a command that broke off on our side
+        upload.discard()
+        del session.scratch["append"]
     if upload is None or event.index == 0:
         place = await session.needs.ops.access.find(session.user, event.mailbox, "i")
         if isinstance(place, Refusal):

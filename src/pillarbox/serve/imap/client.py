@@ -65,6 +65,10 @@ class Client:
         self.watch: Annotations | None = None
         """Hears of annotations that others change, once METADATA is enabled."""
         self.login_failures = 0
+        self.login_by = 0.0
+        """When the time to log in is over, by the monotonic clock; see ``ask_who``."""
+        self.unsent = 0
+        """Octets written since the peer last had to make room for them."""
         self.scratch: dict[str, Any] = {}
         """What a family of commands keeps from one event to the next (an exchange, an upload)."""
         self.contexts = Contexts(needs.options.contexts)
@@ -135,7 +139,12 @@ class Client:
 
     def write(self, data: bytes) -> None:
         """Add to what leaves next."""
+        self.unsent += len(data)
         self.conn.write(data)
+
+    def ask_who(self) -> None:
+        """From now on the client has so long to log in, however busy it keeps us meanwhile."""
+        self.login_by = self.needs.clock.monotonic() + self.needs.options.login_timeout
 
     def bye(self, text: str, code: str = "") -> None:
         """The last words."""

@@ -21,7 +21,7 @@ async def on_unauthenticate(session: Session, command: extensions.Unauthenticate
     session.engine.utf8 = session.engine.one_charset = False
     session.engine.uid_only = False
     session.engine.state = State.NOT_AUTHENTICATED
-    session.conn.timeout = session.needs.options.login_timeout
+    session.ask_who()
     session.write(render.ok(command.tag, "Who are you?", codes.capability(session.capabilities())))
 
 

@@ -28,6 +28,9 @@ from pillarbox.wire.imap.server import Event
 Handler = Callable[["Session", Any], Awaitable[None]]
 Between = Callable[["Session"], Awaitable[None]]
 
+ROOM = 65_536
+"""Octets of answers after which the peer must make room for more."""
+
 LENGTHY = frozenset(
     {
         commands.Search,
@@ -68,7 +71,7 @@ class Session(Client):
     async def run(self) -> None:
         """From greeting to end."""
         conn, engine = self.conn, self.engine
-        conn.timeout = self.needs.options.login_timeout
+        self.ask_who()
         conn.write(render.ok("*", "Pillarbox is ready", codes.capability(self.capabilities())))
         try:
             while not self.over:
@@ -84,6 +87,11 @@ class Session(Client):
     async def _wait(self) -> bytes | None:
         """Bytes from the client; None when something else was dealt with meanwhile."""
         conn = self.conn
+        if self.account is None:
+            conn.timeout = self.login_by - self.needs.clock.monotonic()
+            if conn.timeout <= 0:
+                self.bye("You took too long to log in")
+                return None
         news = self.notify is not None or self.contexts.touched
         if news and self.engine.between:
             await self._say_between()
@@ -139,6 +147,9 @@ class Session(Client):
                 await self._answer(event)
                 if self.over:
                     return
+                if self.unsent >= ROOM:  # commands that came at once have long answers too
+                    self.unsent = 0
+                    await self.conn.drain()
             engine.done()
             events = engine.resume()
 

@@ -59,6 +59,7 @@ class Session:
         self.over = False
         """The last answer has been written."""
         self._handlers = handlers
+        self._login_by = 0.0
         self._sent = 0
 
     @property
@@ -73,7 +74,7 @@ class Session:
     async def run(self) -> None:
         """From greeting to end."""
         conn, engine, options = self.conn, self.engine, self.needs.options
-        conn.timeout = options.login_timeout
+        self._login_by = self.needs.clock.monotonic() + options.login_timeout
         self.write(self.voice.ok(Phrase.GREETING, host=options.hostname))
         try:
             while not self.over:
@@ -95,6 +96,10 @@ class Session:
         what it has read and not yet removed it would read again.
         """
         conn = self.conn
+        if self.maildrop is None:  # however busy the client keeps us meanwhile
+            conn.timeout = self._login_by - self.needs.clock.monotonic()
+            if conn.timeout <= 0:
+                raise IdleTimeout("no login in time")
         data = None if conn.draining.is_set() else await conn.read_or(conn.draining)
         if data is not None:
             return data

@@ -38,13 +38,16 @@ class Mender:
 class HeaderGate:
     """Holds the header back until it is whole, then lets the message through."""
 
-    __slots__ = ("_held", "_limit", "_mender", "hops")
+    __slots__ = ("_held", "_limit", "_mender", "hops", "too_long")
 
     def __init__(self, limit: int, mender: Mender | None = None) -> None:
-        """``limit``: octets that are held at most; a longer header passes unmended."""
+        """``limit``: octets that are held at most. A longer header passes as it is; where it
+        would have to be mended it makes ``too_long``, for half of it may hide a Bcc."""
         self._limit = limit
         self._mender = mender
         self._held: bytearray | None = bytearray()
+        self.too_long = False
+        """The header cannot be mended: the message must not be taken."""
         self.hops = 0
         """Received fields seen, once the header is through."""
 
@@ -59,7 +62,10 @@ class HeaderGate:
         end = self._held.find(b"\r\n\r\n", begin)
         if end >= 0:
             return self._release(end + 4)
-        return self._release(len(self._held)) if len(self._held) > self._limit else b""
+        if len(self._held) <= self._limit:
+            return b""
+        self.too_long = self._mender is not None
+        return self._release(len(self._held))
 
     def close(self) -> bytes:
         """The message is over: what is still held."""

@@ -26,6 +26,7 @@ RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")
 CHUNK_OK = Reply(250, "2.0.0", "Chunk taken")
 TROUBLE = Reply(451, "4.3.0", "Something is wrong here; try again later")
 TOO_BIG = Reply(552, "5.3.4", "Message too big")
+HEADER_TOO_LONG = Reply(552, "5.3.4", "The header of the message is too long")
 NOT_POSSIBLE = Reply(554, "5.3.0", "This message cannot be taken")
 
 
@@ -37,7 +38,7 @@ class _Incoming:
     intake: Intake
     gate: HeaderGate
     fault: Reply | None = None
-    """What went wrong on our side; the rest of the content is read and dropped."""
+    """Why it cannot be kept; the rest of the content is read and dropped."""
 
 
 class Transaction:
@@ -97,6 +98,9 @@ class Transaction:
             except Exception as error:  # a message with a hole must never be kept
                 self._log.error("smtp.content", id=incoming.id, error=repr(error))
                 incoming.fault = TROUBLE
+            else:
+                incoming.fault = HEADER_TOO_LONG if incoming.gate.too_long else None
+            if incoming.fault is not None:
                 incoming.intake.discard()
         return b""
 
@@ -142,6 +146,7 @@ class Transaction:
             self._log.info(
                 "smtp.message",
                 id=trace_id,
+                user=self.peer.user or None,
                 sender=str(self._sender or "<>"),
                 rcpt=str(recipient.address),
                 size=size,
