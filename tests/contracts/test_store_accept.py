@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pillarbox.base.errors import Permanent
-from pillarbox.model.change import Added, Arrived
+from pillarbox.model.change import Added, Arrived, Expunged
 from pillarbox.model.flags import MAX_KEYWORDS, NO_FLAGS, flag_set
 from pillarbox.model.refusal import Kind, Refusal
-from pillarbox.store.api import Appended, Column, NewItem, Target
+from pillarbox.store.api import Appended, Column, NewItem, Replaces, Target
 from support.storekit import ALL, INLINE, Kit, envelope, refused
 
 
@@ -184,6 +184,62 @@ async def test_append_many_is_all_or_nothing(kit: Kit) -> None:
     assert await kit.store.append_many([]) == []
     assert kit.taken() == []
     assert await kit.uids(inbox) == [1, 2, 3, 4, 5]
+
+
+async def test_one_message_takes_the_place_of_another(kit: Kit) -> None:
+    ann = await kit.account(quota=250)
+    inbox, sent = await kit.box(ann), await kit.box(ann, "Sent")
+    target = Target(ann.id, inbox.id, flag_set(["\\Draft"]))
+    await kit.store.append_many([(await kit.message(b"o" * 100), target)] * 2)
+    kit.taken()
+    old = Replaces(ann.id, inbox.id, 1, "editor")
+    done = await kit.store.append_many([(await kit.message(b"n" * 120), target)], replaces=old)
+    assert isinstance(done, list)
+    added, gone = kit.taken()
+    assert isinstance(added, Added)
+    assert isinstance(gone, Expunged)
+    assert (added.modseq, list(gone.uids)) == (gone.modseq, [1])
+    assert await kit.uids(inbox) == [2, 3]
+    assert await used(kit, ann.id) == 220
+    (kept,) = await kit.store.retained(ann.id)
+    assert (kept.uid, kept.by) == (1, "editor")
+    tombs, _ = await kit.store.expunged_since(ann.id, inbox.id, done[0].modseq - 1)
+    assert list(tombs) == [1]
+    elsewhere = Target(ann.id, sent.id)
+    done = await kit.store.append_many(
+        [(await kit.message(b"s" * 60), elsewhere)], replaces=Replaces(ann.id, inbox.id, 2)
+    )
+    assert isinstance(done, list)
+    assert [type(change) for change in kit.taken()] == [Added, Expunged]
+    assert (await kit.uids(inbox), await kit.uids(sent)) == ([3], [1])
+    assert (await kit.again(inbox)).messages == 1
+
+
+async def test_nothing_is_replaced_by_nothing(kit: Kit) -> None:
+    ann = await kit.account(quota=250)
+    bob = await kit.account("bob")
+    inbox, other = await kit.box(ann), await kit.box(bob)
+    target = Target(ann.id, inbox.id)
+    await kit.store.append_many([(await kit.message(b"o" * 200), target)])
+    await kit.put(other)
+    kit.taken()
+    for old, kind in (
+        (Replaces(ann.id, inbox.id, 9), Kind.STALE),
+        (Replaces(ann.id, 999, 1), Kind.NONEXISTENT),
+        (Replaces(bob.id, other.id, 1), Kind.OVER_QUOTA),
+    ):
+        new = [(await kit.message(b"n" * 100), target)]
+        assert refused(await kit.store.append_many(new, replaces=old), kind)
+    too_much = [(await kit.message(b"n" * 260), target)]
+    same = Replaces(ann.id, inbox.id, 1)
+    assert refused(await kit.store.append_many(too_much, replaces=same), Kind.OVER_QUOTA)
+    assert kit.taken() == []
+    assert (await kit.uids(inbox), await kit.uids(other)) == ([1], [1])
+    small = [(await kit.message(b"n" * 10), target)]
+    assert isinstance(
+        await kit.store.append_many(small, replaces=Replaces(bob.id, other.id, 1)), list
+    )
+    assert (await kit.uids(inbox), await kit.uids(other)) == ([1, 2], [])
 
 
 async def test_a_delivery_does_not_fail_for_keywords(kit: Kit) -> None:

@@ -66,6 +66,15 @@ class Intake:
 
     def write(self, chunk: bytes) -> None:
         """Add octets. Raises Temporary when the disk refuses."""
+        self._add(chunk, self._normaliser.feed(chunk) if self._normaliser else chunk)
+
+    def copy(self, chunk: bytes) -> None:
+        """Add octets of a message that is kept here already, as they are (RFC 4469 §3)."""
+        if self._normaliser is not None:
+            self._normaliser.skip(chunk)
+        self._add(chunk, chunk)
+
+    def _add(self, chunk: bytes, normal: bytes) -> None:
         self.received += len(chunk)
         if self._staging is None:
             return
@@ -73,7 +82,7 @@ class Intake:
             self.too_big = True
             self.discard()
             return
-        self._staging.write(self._normaliser.feed(chunk) if self._normaliser else chunk)
+        self._staging.write(normal)
 
     async def finish(self) -> NewMessage | Refusal:
         """The scanned message, or TOO_BIG. Call it once.

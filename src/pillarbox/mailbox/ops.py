@@ -29,6 +29,7 @@ from pillarbox.store.api import (
     Mailboxes,
     NewMessage,
     Removed,
+    Replaces,
     Retained,
     Stored,
     Target,
@@ -64,11 +65,17 @@ class Ops:
     # ------------------------------------------------------------------ messages
 
     async def append(
-        self, account: int, name: str, drafts: Sequence[Draft]
+        self,
+        account: int,
+        name: str,
+        drafts: Sequence[Draft],
+        replaces: tuple[View, int] | None = None,
     ) -> list[Appended] | Refusal:
         """All into the mailbox ``name``, or none (RFC 9051 §6.3.12, RFC 3502 §6.3.11).
 
-        NONEXISTENT means TRYCREATE. On a refusal or error the contents are discarded.
+        ``replaces``: a view and the UID there that goes in the same transaction (RFC 8508 §3.4);
+        STALE when it is gone already. NONEXISTENT means TRYCREATE. On a refusal or error the
+        contents are discarded.
         """
         contents = [draft.message.content for draft in drafts]
         try:
@@ -80,7 +87,8 @@ class Ops:
                     [
                         (d.message, Target(account, box.id, d.flags, d.internaldate, d.zone))
                         for d in drafts
-                    ]
+                    ],
+                    replaces=_replaced(replaces),
                 )
         except BaseException:
             _discard(contents)
@@ -252,6 +260,13 @@ class Ops:
                 return result
             done.append(result)
         return done
+
+
+def _replaced(replaces: tuple[View, int] | None) -> Replaces | None:
+    if replaces is None:
+        return None
+    view, uid = replaces
+    return Replaces(view.box.account, view.box.id, uid, f"imap {view.id}")
 
 
 class _Discards(Protocol):

@@ -38,6 +38,11 @@ class CrlfNormaliser:
             return b"\n" + to_crlf(chunk[1:])
         return to_crlf(chunk)
 
+    def skip(self, chunk: bytes) -> None:
+        """Octets that come in between as they are, in normal form or not text."""
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+
     def close(self) -> bytes:
         """Nothing is left to say; the object can be used again."""
         self._after_cr = False

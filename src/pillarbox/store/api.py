@@ -128,6 +128,17 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaces:
+    """A message that goes as another one comes (RFC 8508). It is retained like an expunged one."""
+
+    account: int
+    mailbox: int
+    uid: int
+    by: str = ""
+    """Who replaced it, as for ``expunge``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """Where one target ended: the answer that APPENDUID and the trace need (RFC 4315 §3)."""
 
@@ -441,9 +452,17 @@ class Mail(Protocol):
         ...
 
     async def append_many(
-        self, messages: Sequence[tuple[NewMessage, Target]]
+        self,
+        messages: Sequence[tuple[NewMessage, Target]],
+        *,
+        replaces: Replaces | None = None,
     ) -> list[Appended] | Refusal:
-        """All into one mailbox or none (RFC 3502 §6.3.11)."""
+        """All into one mailbox or none (RFC 3502 §6.3.11).
+
+        ``replaces``: this message is expunged in the same transaction, whatever its flags, and
+        its room counts as free if the account is the same (RFC 8508 §3.4); what came is told
+        before what went. NONEXISTENT when its mailbox is gone, STALE when it is gone itself.
+        """
         ...
 
     async def load(self, account: int, mailbox: int) -> Snapshot | None: ...

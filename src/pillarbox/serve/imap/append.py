@@ -1,4 +1,8 @@
-"""APPEND: a message streams in, then all of the command is kept or nothing."""
+"""APPEND and REPLACE: a message streams in, then all of the command is kept or nothing.
+
+With CATENATE a message is put together from what the client sends and from messages, or parts of
+them, that are here already (RFC 4469).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,10 @@ from pillarbox.mailbox.ops import Draft
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.rights import scope
+from pillarbox.serve.imap.catenate import found
 from pillarbox.serve.imap.refusals import into
 from pillarbox.serve.imap.session import Session
-from pillarbox.wire.imap import commands, events
+from pillarbox.wire.imap import commands, events, render
 from pillarbox.wire.imap.render import codes
 
 
@@ -22,6 +27,8 @@ class Upload:
     """An APPEND on its way."""
 
     to: Place
+    replaces: int = 0
+    """UID in the selected mailbox of the message that goes (RFC 8508); 0: none does."""
     drafts: list[Draft] = field(default_factory=list)
     start: commands.AppendStart | None = None
     intake: Intake | None = None
@@ -50,12 +57,86 @@ async def on_start(session: Session, event: commands.AppendStart) -> None:
             session.engine.refuse()
             session.refuse(event.tag, place.text, into(place.kind))
             return
-        upload = session.scratch["append"] = Upload(place)
+        upload = Upload(place)
+        if event.replaces is not None and not _replaces(session, event, event.replaces, upload):
+            session.engine.refuse()
+            return
+        session.scratch["append"] = upload
+    limit = session.save_limit
+    if limit and event.index >= limit:  # RFC 9738 §3.1: none of them is kept
+        _refuse(session, event.tag, "Too many messages at once", codes.messagelimit(limit))
+        return
     await _complete(session, upload)
     upload.start = event
     upload.intake = session.needs.intake(event.size, event.binary and not event.utf8)
     session.write(session.engine.accept())
     session.conn.flush()
+
+
+def _replaces(
+    session: Session, event: commands.AppendStart, what: commands.Replaced, upload: Upload
+) -> bool:
+    """Find the message that REPLACE takes away; False when that was refused (RFC 8508 §3.4)."""
+    view = session.selected
+    number = what.number or (view.uid(view.exists) if what.uid and view.exists else view.exists)
+    seq = view.seq(number) if what.uid else number
+    if not what.uid and not 0 < seq <= view.exists:
+        session.write(render.bad(event.tag, "There is no message with that number"))
+    elif not seq:
+        session.refuse(event.tag, "There is no message with that UID")
+    elif view.read_only or not view.rights >= {"t", "e"}:  # RFC 8508 §4.1
+        session.refuse(event.tag, "You may not remove that message", codes.NOPERM)
+    else:
+        upload.replaces = view.uid(seq)
+        return True
+    return False
+
+
+async def on_text(session: Session, event: events.CatenateText) -> None:
+    """A piece of CATENATE comes as a literal."""
+    upload: Upload | None = session.scratch.get("append")
+    if upload is None or upload.intake is None:
+        session.engine.refuse()
+        return
+    if _too_big(session, upload, event.size):
+        _refuse(session, event.tag, "The message is too large", codes.TOOBIG)
+        return
+    session.write(session.engine.accept())
+    session.conn.flush()
+
+
+async def on_url(session: Session, event: events.CatenateUrl) -> None:
+    """A piece of CATENATE is here already (RFC 4469 §3, §4)."""
+    upload: Upload | None = session.scratch.get("append")
+    if upload is None or upload.intake is None:
+        session.engine.refuse()
+        return
+    async with found(session, event.url) as part:
+        if part is None:
+            text = "There is no such message, or no such part"
+            _refuse(session, event.tag, text, codes.badurl(event.url))
+            return
+        if _too_big(session, upload, part.size):
+            _refuse(session, event.tag, "The message is too large", codes.TOOBIG)
+            return
+        async for piece in part.pieces(session.needs.store):
+            upload.intake.copy(piece)
+    session.engine.accept()
+
+
+def _too_big(session: Session, upload: Upload, more: int) -> bool:
+    """RFC 4469 §4.2: the parts together may be no larger than a message that is sent whole."""
+    intake = upload.intake
+    return intake is not None and intake.received + more > session.needs.options.engine.append
+
+
+def _refuse(session: Session, tag: str, text: str, code: str) -> None:
+    """The command ends here; what comes of it is thrown away."""
+    upload: Upload | None = session.scratch.pop("append", None)
+    if upload is not None:
+        upload.discard()
+    session.engine.refuse()
+    session.refuse(tag, text, code)
 
 
 async def on_chunk(session: Session, event: events.LiteralChunk) -> None:
@@ -102,7 +183,8 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
             return
         drafts, upload.drafts = upload.drafts, []
         box = upload.to.box
-        result = await session.needs.ops.append(box.account, box.name, drafts)
+        old = (session.selected, upload.replaces) if upload.replaces else None
+        result = await session.needs.ops.append(box.account, box.name, drafts, old)
     finally:
         upload.discard()
     if isinstance(result, Refusal):
@@ -110,7 +192,16 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
         return
     uids = NumSet.of(one.uid for one in result)
     session.made(result[0].uidvalidity, uids)
-    session.finish(event.tag, "Kept", codes.appenduid(result[0].uidvalidity, uids))
+    code = codes.appenduid(result[0].uidvalidity, uids)
+    if not upload.replaces:
+        session.finish(event.tag, "Kept", code)
+        return
+    session.write(render.ok("*", "Here is the new one", code))  # RFC 8508 §4.3: before EXPUNGE
+    if session.qresync and session.selected.box.account == box.account:
+        high = codes.highestmodseq(result[0].modseq)  # RFC 8508 §4.5, RFC 7162 §3.2.8
+        session.finish(event.tag, "Replaced", high)
+    else:
+        session.finish(event.tag, "Replaced")
 
 
 async def on_bad(session: Session, event: events.BadCommand) -> None:
@@ -122,6 +213,8 @@ async def on_bad(session: Session, event: events.BadCommand) -> None:
 
 
 HANDLERS = {
+    events.CatenateText: on_text,
+    events.CatenateUrl: on_url,
     commands.AppendStart: on_start,
     events.LiteralChunk: on_chunk,
     commands.AppendEnd: on_end,

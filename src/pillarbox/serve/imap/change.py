@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pillarbox.mailbox.arrays import bit_mask, seqs_of_mask
+from pillarbox.model.flags import DELETED
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.serve.imap.numbers import window
 from pillarbox.serve.imap.refusals import CODES, into
 from pillarbox.serve.imap.session import Session
 from pillarbox.store.api import Copied, FlagOp
@@ -17,6 +20,7 @@ _OPS = {
     StoreMode.REMOVE: FlagOp.REMOVE,
 }
 _NO_NUMBER = "There is no message with that number"
+_LIMITED = "Only the newest of the messages were dealt with"
 
 
 async def on_store(session: Session, command: commands.Store) -> None:
@@ -28,6 +32,7 @@ async def on_store(session: Session, command: commands.Store) -> None:
         return
     if command.unchanged_since is not None:
         session.enabled.add("CONDSTORE")
+    seqs, limit = session.limited(seqs)
     uids = view.uids_of(seqs)
     result = await session.needs.ops.store_flags(
         view, uids, _OPS[command.mode], command.flags, unchanged_since=command.unchanged_since
@@ -38,8 +43,10 @@ async def on_store(session: Session, command: commands.Store) -> None:
         return
     echo = NumSet() if command.silent else view.exact_uids(seqs) - result.failed
     session.sync(allow_expunge=command.uid, echo=echo, silent=command.silent)
-    code = ""
+    code = limit
     if result.failed:
+        if limit:
+            session.write(render.no("*", _LIMITED, limit))
         failed = result.failed
         if not command.uid:
             failed = view.seqs_of_uids(result.failed.ranges)
@@ -52,6 +59,12 @@ async def on_copy(session: Session, command: commands.Copy) -> None:
     seqs = session.messages(command.ranges, uid=command.uid)
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
+        return
+    limit = session.save_limit
+    if limit and len(seqs) > limit:  # RFC 9738 §3.1: COPY is all or nothing
+        lowest = session.selected.uid(window(seqs, (-1, -limit)).ranges[0][0])
+        code = codes.messagelimit(limit, lowest)
+        session.refuse(command.tag, "Too many messages to copy at once", code)
         return
     view, ops = session.selected, session.needs.ops
     to = await ops.access.find(session.user, command.mailbox, "i")
@@ -69,6 +82,7 @@ async def on_move(session: Session, command: commands.Move) -> None:
     if seqs is None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
+    seqs, code = session.limited(seqs)
     view, ops = session.selected, session.needs.ops
     to = await ops.access.find(session.user, command.mailbox, "i")
     result = to if isinstance(to, Refusal) else await ops.move(view, view.uids_of(seqs), to)
@@ -78,7 +92,7 @@ async def on_move(session: Session, command: commands.Move) -> None:
     session.made(result.uidvalidity, result.target)
     if result.source:
         session.write(render.ok("*", "Moved", _copyuid(result)))
-    session.finish(command.tag, "Moved")
+    session.finish(command.tag, "Moved", code)
 
 
 def _copyuid(result: Copied) -> str:
@@ -91,14 +105,18 @@ def _copyuid(result: Copied) -> str:
 async def on_expunge(session: Session, command: commands.Expunge) -> None:
     """RFC 9051 §6.4.3, and UID EXPUNGE (RFC 4315 §2.1)."""
     view = session.selected
-    uids = None
-    if command.ranges is not None:
-        uids = view.uids_of(session.messages(command.ranges, uid=True) or NumSet())
+    uids, code = None, ""
+    if command.ranges is not None:  # only these have a limit (RFC 9738 §3.1)
+        marked = seqs_of_mask(bit_mask(view.flag_octets(), DELETED))
+        seqs = session.messages(command.ranges, uid=True) or NumSet()
+        seqs, code = session.limited(seqs & marked)
+        uids = view.uids_of(seqs)
     result = await session.needs.ops.expunge(view, uids)
     if isinstance(result, Refusal):
         session.refuse(command.tag, result.text, CODES[result.kind])
         return
-    code = ""
+    if code and session.qresync:
+        session.write(render.no("*", _LIMITED, code))
     if session.qresync and result.uids:
         code = codes.highestmodseq(result.modseq)  # RFC 7162 §3.2.8
     session.finish(command.tag, "Expunged", code)

@@ -19,7 +19,7 @@ from pillarbox.net.driver import Connection
 from pillarbox.serve.imap import telling
 from pillarbox.serve.imap.annotated import Watch as Annotations
 from pillarbox.serve.imap.contexts import Contexts
-from pillarbox.serve.imap.numbers import meant
+from pillarbox.serve.imap.numbers import meant, window
 from pillarbox.serve.imap.options import Needs
 from pillarbox.serve.imap.watch import Watch
 from pillarbox.wire.imap import capability, commands, extensions, render
@@ -55,6 +55,8 @@ class Client:
         """Set by a login."""
         self.view: View | None = None
         """The selected mailbox."""
+        self.selected_name = ""
+        """What the user calls it."""
         self.enabled: set[str] = set()
         """What ENABLE turned on, and CONDSTORE where a command implied it."""
         self.saved = EMPTY
@@ -134,6 +136,26 @@ class Client:
     def messages(self, ranges: Ranges, *, uid: bool) -> NumSet | None:
         """Sequence numbers of the messages a command means; None when one does not exist."""
         return meant(self.selected, ranges, self.saved, uid=uid)
+
+    @property
+    def message_limit(self) -> int:
+        """Messages that one command may be about, 0 for any number (RFC 9738 §3)."""
+        return 0 if "MESSAGELIMIT" in self.masked else self.needs.options.message_limit
+
+    @property
+    def save_limit(self) -> int:
+        """Messages that COPY and APPEND may keep at once, 0 for any number."""
+        alone = 0 if "SAVELIMIT" in self.masked else self.needs.options.save_limit
+        return self.message_limit or alone
+
+    def limited(self, seqs: NumSet) -> tuple[NumSet, str]:
+        """Of the messages a command is about, those that it may be about: the newest, and the
+        code that says so, '' where these are all (RFC 9738 §3.1)."""
+        limit = self.message_limit
+        if not limit or len(seqs) <= limit:
+            return seqs, ""
+        kept = window(seqs, (-1, -limit))
+        return kept, codes.messagelimit(limit, self.selected.uid(kept.ranges[0][0]))
 
     # -- answers ------------------------------------------------------------------------------
 

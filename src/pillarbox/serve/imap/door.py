@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pillarbox.net.driver import Connection
 from pillarbox.serve.imap import (
     append,
+    batches,
     change,
     connection,
     fetch,
@@ -44,6 +45,7 @@ FAMILIES = (
     quota,
     updating,
     notify,
+    batches,
     metadata,
     filters,  # before the commands that search: behind their families here
 )

@@ -53,8 +53,16 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
             gone = await session.needs.ops.vanished(view, command.changed_since, known)
             session.write(render.vanished(gone, earlier=True))
         seqs = view.changed_since(command.changed_since, seqs)
+    limit = ""
     if command.partial is not None:
+        most = session.message_limit
+        if most and abs(command.partial[0] - command.partial[1]) >= most:  # RFC 9738 §3.1
+            code = codes.messagelimit(most)
+            session.refuse(command.tag, "Too many messages at once", code)
+            return
         seqs = window(seqs, command.partial)  # RFC 9394 §3.3
+    else:
+        seqs, limit = session.limited(seqs)
     marked = await _mark_seen(session, items, seqs)
     sent, decoded = await send(session, items, seqs) if seqs else (0, True)
     if not decoded:
@@ -62,13 +70,15 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
         session.refuse(command.tag, text, codes.UNKNOWN_CTE, allow_expunge=command.uid)
         return
     if not command.uid and sent < len(seqs):  # RFC 2180 §4.1.2
+        if limit:
+            session.write(render.no("*", "And only the newest were looked at", limit))
         text = "Some of the messages are no longer there"
         session.refuse(command.tag, text, codes.EXPUNGEISSUED, allow_expunge=False)
         return
     session.sync(
         allow_expunge=command.uid, told=marked, modseqs=FetchAtt.MODSEQ in items and sent > 0
     )
-    session.write(render.ok(command.tag, "Fetched"))
+    session.write(render.ok(command.tag, "Fetched", limit))
 
 
 async def _mark_seen(session: Session, items: list[FetchItem], seqs: NumSet) -> bool:

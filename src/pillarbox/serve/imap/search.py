@@ -20,7 +20,7 @@ async def on_search(session: Session, command: commands.Search) -> None:
         return
     if command.modseq:
         session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
-    query = with_saved(command.query, session.saved)
+    query, limit = limited(session, with_saved(command.query, session.saved))
     returns = command.returns
     if returns is None and session.rev2:
         returns = SearchReturn(all=True)  # RFC 9051 §6.4.4: there is no SEARCH response
@@ -42,7 +42,29 @@ async def on_search(session: Session, command: commands.Search) -> None:
         if returns != SearchReturn(save=True):  # RFC 5182 §2.1: nothing but SAVE, no answer
             session.write(_extended(command, returns, numbers, found, modseq))
         keep(session, command, query, found.uid_set())
-    session.finish(command.tag, "Searched", allow_expunge=command.uid)
+    session.finish(command.tag, "Searched", limit, allow_expunge=command.uid)
+
+
+def limited(session: Session, query: q.Query) -> tuple[q.Query, str]:
+    """The query over no more messages than one command may be about, and the code that says so.
+
+    Counted are the messages that are looked at, those found or not; sets of numbers at the top of
+    the query say which these are (RFC 9738 §3.1).
+    """
+    view = session.selected
+    seqs = NumSet([(1, view.exists)]) if view.exists else EMPTY
+    for part in query.parts if isinstance(query, q.And) else (query,):
+        match part:
+            case q.Sequence(ranges=ranges):
+                seqs = seqs & NumSet.merge(
+                    (low or view.exists, high or view.exists) for low, high in ranges
+                )
+            case q.Uid(ranges=ranges):
+                seqs = seqs & view.seqs_of_uids(ranges)
+            case q.Saved(uids=uids) if uids is not None:
+                seqs = seqs & view.seqs_of_uids(uids.ranges)
+    kept, code = session.limited(seqs)
+    return (q.And((q.Saved(view.exact_uids(kept)), query)), code) if code else (query, "")
 
 
 def with_saved(query: q.Query, saved: NumSet) -> q.Query:

@@ -47,6 +47,7 @@ async def on_select(session: Session, command: commands.Select) -> None:
     if not place.own:
         view.access = -1  # the list may have changed meanwhile: the next command looks again
     session.view = view
+    session.selected_name = place.name
     session.engine.state = State.SELECTED
     if command.condstore:
         session.enabled.add("CONDSTORE")
@@ -54,7 +55,7 @@ async def on_select(session: Session, command: commands.Select) -> None:
         view.recent_from = NOTHING_RECENT
     session.write(_describe(view, session))
     if session.rev2:
-        session.write(await list_line(session, view.box.name, supplied=command.supplied))
+        session.write(await list_line(session, place.name, supplied=command.supplied))
     if command.resync is not None:
         await _catch_up(session, view, command.resync)
     code = codes.READ_ONLY if read_only else codes.READ_WRITE

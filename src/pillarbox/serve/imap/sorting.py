@@ -17,7 +17,7 @@ from pillarbox.serve.imap.updating import keep, reuses_tag
 from pillarbox.wire.imap import extensions, render
 from pillarbox.wire.imap.commands import SearchReturn
 from pillarbox.wire.imap.extensions import SortBy
-from pillarbox.wire.imap.render import extra
+from pillarbox.wire.imap.render import codes, extra
 
 
 async def on_sort(session: Session, command: extensions.Sort) -> None:
@@ -98,6 +98,11 @@ _ALGORITHMS: dict[str, Callable[[Iterable[Message]], list[Node]]] = {
 
 async def on_thread(session: Session, command: extensions.Thread) -> None:
     """Search, then put replies below what they answer."""
+    limit = session.message_limit
+    if limit and session.selected.exists > limit:
+        code = codes.messagelimit(limit)  # RFC 9738 §3.3
+        session.refuse(command.tag, "There are too many messages for threads", code)
+        return
     view, store = session.selected, session.needs.store
     query = with_saved(command.query, session.saved)
     found = await search(store, view, query, now=session.needs.clock.now())

@@ -18,13 +18,14 @@ from pillarbox.store.api import (
     NewItem,
     NewMessage,
     Removed,
+    Replaces,
     Snapshot,
     Stored,
     Target,
 )
 from pillarbox.store.memory.accept import accept, put_one
 from pillarbox.store.memory.mailboxes import retain, shift
-from pillarbox.store.memory.state import Box, Message, State
+from pillarbox.store.memory.state import Box, Home, Message, State
 
 
 class MemoryMail:
@@ -40,7 +41,10 @@ class MemoryMail:
         return results
 
     async def append_many(
-        self, messages: Sequence[tuple[NewMessage, Target]]
+        self,
+        messages: Sequence[tuple[NewMessage, Target]],
+        *,
+        replaces: Replaces | None = None,
     ) -> list[Appended] | Refusal:
         if not messages:
             return []
@@ -51,20 +55,37 @@ class MemoryMail:
         if found is None:
             return rules.NO_TARGET
         home, box = found
+        old = None
+        if replaces is not None:
+            old = self.state.box(replaces.account, replaces.mailbox)
+            if old is None or replaces.uid not in old[1].messages:
+                return rules.NO_MAILBOX if old is None else rules.NO_MESSAGE
         counted = [m.content.size for m, target in messages if target.enforce_quota]
-        if counted and (refused := home.no_room(sum(counted), len(counted))) is not None:
+        size, count = sum(counted), len(counted)
+        if replaces is not None and old is not None and old[0] is home:
+            size, count = size - old[1].messages[replaces.uid].size, count - 1
+        if (size > 0 or count > 0) and (refused := home.no_room(size, count)) is not None:
             return refused
         if (refused := self.state.room(box, len(messages))) is not None:
             return refused
         modseq = home.next_modseq()
+        gone = []
+        if replaces is not None and old is not None:
+            gone.append(self._retire(replaces, *old, modseq if old[0] is home else 0))
         new = []
         for message, target in messages:
             blob = self.state.keep(bytes(message.content.view()), message.facts, [home])
             new.append(put_one(self.state, home, box, target, blob, modseq))
-        self.state.commit([self.state.added(home, box, modseq, new)])
+        self.state.commit([self.state.added(home, box, modseq, new), *gone])
         return [
             Appended(first.account, box.id, box.uidvalidity, m.uid, modseq, m.blob) for m in new
         ]
+
+    def _retire(self, replaces: Replaces, home: Home, box: Box, modseq: int) -> Expunged:
+        """Expunge the message that is replaced; ``modseq`` 0: the account has had none yet."""
+        modseq = modseq or home.next_modseq()
+        retain(self.state, home, box, [box.messages[replaces.uid]], modseq, replaces.by)
+        return Expunged(replaces.account, replaces.mailbox, modseq, [replaces.uid])
 
     async def load(self, account: int, mailbox: int) -> Snapshot | None:
         found = self.state.box(account, mailbox)

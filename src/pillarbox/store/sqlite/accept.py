@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pillarbox.base.lanes import Lane
-from pillarbox.model.change import Added, Arrived
+from pillarbox.model.change import Added, Arrived, Expunged
 from pillarbox.model.flags import DELETED, SEEN, intern_keywords
-from pillarbox.model.numset import MAX_NUMBER
+from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
-from pillarbox.store.api import Appended, Content, Facts, NewItem, Target
+from pillarbox.store.api import Appended, Content, Facts, NewItem, Replaces, Target
 from pillarbox.store.blobs import codec
 from pillarbox.store.blobs.files import FileBodies, FileContent
 from pillarbox.store.sqlite.envelope import freeze
+from pillarbox.store.sqlite.messages import Found, find, retain
 from pillarbox.store.sqlite.tx import Box, Home, Tx
 
 _PACK_ON_LOOP = 32 * 1024
@@ -196,17 +197,28 @@ def put(
     return answer, Arrived(uid, flags, size)
 
 
-def append_many(tx: Tx, messages: Sequence[tuple[Body, Facts, Target]]) -> list[Appended] | Refusal:
+def append_many(
+    tx: Tx, messages: Sequence[tuple[Body, Facts, Target]], replaces: Replaces | None = None
+) -> list[Appended] | Refusal:
     """``Mail.append_many`` inside a transaction; all targets are the same mailbox."""
     target = messages[0][2]
     home, box = tx.home(target.account), tx.box(target.account, target.mailbox)
     if home is None or box is None:
         return rules.NO_TARGET
+    old = _old(tx, box, replaces) if replaces is not None else None
+    if isinstance(old, Refusal):
+        return old
     counted = [body.size for body, _, goal in messages if goal.enforce_quota]
-    if counted and (refused := home.no_room(sum(counted), len(counted))) is not None:
+    size, count = sum(counted), len(counted)
+    if old is not None and old.home is home:
+        size, count = size - old.found.size, count - 1
+    if (size > 0 or count > 0) and (refused := home.no_room(size, count)) is not None:
         return refused
     if box.uidnext + len(messages) - 1 > MAX_NUMBER:
         return rules.NO_UIDS
+    if old is not None and replaces is not None:
+        retain(tx, old.home, old.box, old.found, replaces.by)
+        tx.save(old.home, old.box)
     done = []
     for body, facts, goal in messages:
         home.used += body.size
@@ -216,7 +228,29 @@ def append_many(tx: Tx, messages: Sequence[tuple[Body, Facts, Target]]) -> list[
     tx.save(home, box)
     new = [arrived for _, arrived in done]
     tx.changes.append(Added(box.account, box.id, home.modseq, new, tuple(box.keywords)))
+    if old is not None:
+        there = old.box
+        tx.changes.append(Expunged(there.account, there.id, old.home.modseq, old.found.uids))
     return [appended for appended, _ in done]
+
+
+@dataclass(slots=True)
+class _Old:
+    """The message that is replaced."""
+
+    home: Home
+    box: Box
+    found: Found
+
+
+def _old(tx: Tx, target: Box, replaces: Replaces) -> _Old | Refusal:
+    same = (target.account, target.id) == (replaces.account, replaces.mailbox)
+    home = tx.home(replaces.account)
+    box = target if same else tx.box(replaces.account, replaces.mailbox)
+    if home is None or box is None:
+        return rules.NO_MAILBOX
+    found = find(tx, box, NumSet([(replaces.uid, replaces.uid)]))
+    return _Old(home, box, found) if found.uids else rules.NO_MESSAGE
 
 
 def _enqueue(

@@ -17,6 +17,7 @@ from pillarbox.store.api import (
     NewItem,
     NewMessage,
     Removed,
+    Replaces,
     Snapshot,
     Stored,
     Target,
@@ -44,7 +45,10 @@ class SqliteMail:
         )
 
     async def append_many(
-        self, messages: Sequence[tuple[NewMessage, Target]]
+        self,
+        messages: Sequence[tuple[NewMessage, Target]],
+        *,
+        replaces: Replaces | None = None,
     ) -> list[Appended] | Refusal:
         if not messages:
             return []
@@ -58,6 +62,7 @@ class SqliteMail:
                     (body, message.facts, target)
                     for body, (message, target) in zip(bodies, messages, strict=True)
                 ],
+                replaces,
             ),
         )
 

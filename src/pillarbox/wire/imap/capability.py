@@ -84,8 +84,8 @@ TABLE: tuple[Row, ...] = (
     Row("MOVE", "6851", done=True),
     Row("BINARY", "3516", done=True),
     Row("MULTIAPPEND", "3502", done=True),
-    Row("CATENATE", "4469"),
-    Row("REPLACE", "8508"),
+    Row("CATENATE", "4469", done=True),
+    Row("REPLACE", "8508", done=True),
     Row("APPENDLIMIT", "7889", done=True),
     Row("ESEARCH", "4731", done=True),
     Row("SEARCHRES", "5182", done=True),
@@ -122,9 +122,9 @@ TABLE: tuple[Row, ...] = (
     Row("UTF8=ACCEPT", "6855", done=True, enable=True),
     Row("INPROGRESS", "9585", done=True),
     Row("UIDONLY", "9586", done=True, enable=True),
-    Row("UIDBATCHES", "10022"),
-    Row("MESSAGELIMIT", "9738", condition="messagelimit"),
-    Row("SAVELIMIT", "9738", condition="savelimit"),
+    Row("UIDBATCHES", "10022", done=True),
+    Row("MESSAGELIMIT", "9738", done=True, condition="messagelimit"),
+    Row("SAVELIMIT", "9738", done=True, condition="savelimit"),
     Row("JMAPACCESS", "9698", done=True, condition="jmap"),
 )
 

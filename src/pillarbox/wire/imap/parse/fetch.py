@@ -214,6 +214,17 @@ def _section(cur: Cursor, peek: bool) -> SectionItem:
     return SectionItem(path, what, fields, part, peek, _label(label + "]", part))
 
 
+def section(text: str) -> SectionItem | None:
+    """What stands between the brackets of BODY[…]; None where it is no section."""
+    try:
+        cur = Cursor(f"[{text}]")
+        found = _section(cur, peek=True)
+        cur.end()
+    except Bad:
+        return None
+    return found
+
+
 def _field(cur: Cursor) -> str:
     name = cur.astring()
     if _FIELD.match(name) is None:

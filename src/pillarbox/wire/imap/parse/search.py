@@ -10,7 +10,7 @@ from functools import partial
 from pillarbox.model import query as q
 from pillarbox.model.flags import is_keyword
 from pillarbox.wire.imap.commands import SAVED_RESULT, FetchItem, Search, SearchReturn
-from pillarbox.wire.imap.lex import MAX_NUMBER64, Bad, Cursor
+from pillarbox.wire.imap.lex import MAX_NUMBER, MAX_NUMBER64, Bad, Cursor
 from pillarbox.wire.imap.parse.base import Parser
 from pillarbox.wire.imap.parse.dates import date
 from pillarbox.wire.imap.parse.fetch import fetch_list, partial_range
@@ -194,6 +194,21 @@ def _uid(reader: Reader) -> q.Query:
     return q.Saved() if ranges == SAVED_RESULT else q.Uid(ranges)
 
 
+def _uid_after(reader: Reader) -> q.Query:
+    """RFC 9738 §3.2."""
+    reader.cur.need("MESSAGELIMIT")
+    reader.cur.space()
+    uid = reader.cur.nz_number()
+    return q.Uid(((uid + 1, MAX_NUMBER),)) if uid < MAX_NUMBER else q.Not(q.All())
+
+
+def _uid_before(reader: Reader) -> q.Query:
+    reader.cur.need("MESSAGELIMIT")
+    reader.cur.space()
+    uid = reader.cur.nz_number()
+    return q.Uid(((1, uid - 1),)) if uid > 1 else q.Not(q.All())
+
+
 def _or(reader: Reader) -> q.Query:
     first = reader.nested()
     return q.Or((first, reader.nested()))
@@ -265,6 +280,8 @@ def _fuzzy(reader: Reader) -> q.Query:
 
 _KEYS: dict[str, Callable[[Reader], q.Query]] = {
     **{name.upper(): _header(name) for name in ("From", "To", "Cc", "Bcc", "Subject")},
+    "UIDAFTER": _uid_after,
+    "UIDBEFORE": _uid_before,
     "HEADER": _any_header,
     "BODY": _text("body"),
     "TEXT": _text("text"),
