@@ -191,6 +191,7 @@ async def test_the_standard_library_reads_what_is_written(tmp_path: Path) -> Non
         await append(house, messages, flags=["\\Seen", "\\Flagged"])
         await append(house, messages[:1], "Lists/python")
         await export_mail(house, "maildir", ANN, tmp_path / "d")
+        assert (tmp_path / "d").stat().st_mode & 0o777 == 0o700
         await export_mail(house, "mbox", ANN, tmp_path / "m")
     maildir = stdlib.Maildir(tmp_path / "d", create=False)
     assert sorted(message["subject"] for message in maildir) == ["0", "1", "2"]

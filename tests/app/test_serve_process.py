@@ -216,6 +216,27 @@ def test_certificates_are_looked_at(config: Path) -> None:
     assert [f.level for f in checkup.certificate(loaded, SystemClock())] == ["error"]
 
 
+def test_the_server_must_be_able_to_read_a_renewed_certificate() -> None:
+    nobody = someone()
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        place = Path(name)
+        loaded = load(write(place, 'user = "nobody"'))
+        key = place / "tls" / "key.pem"
+
+        def found() -> list[str]:
+            return [one.text for one in checkup.certificate(loaded, SystemClock())][1:]
+
+        assert all("nobody may not enter" in text for text in found())
+        assert len(found()) == 2
+        place.chmod(0o755)
+        (place / "tls").chmod(0o755)
+        (text,) = found()
+        assert text.startswith(f"nobody may not read {key}")
+        os.chown(key, 0, nobody.pw_gid)
+        key.chmod(0o640)
+        assert found() == []
+
+
 def test_the_data_directory_is_looked_at(config: Path, tmp_path: Path) -> None:
     loaded = load(config)
     assert level(list(checkup.data(loaded)), "data") == ["ok"]

@@ -116,7 +116,7 @@ cleartext_on_loopback = false
         assert options.engine.hostname == "mail.example.org"
         assert options.engine.max_size == 10 << 20
         assert options.engine.max_recipients == 200
-        assert options.timeout == 60
+        assert (options.timeout, options.login_timeout) == (60, 30)
     assert made.imap.engine.append == 10 << 20
     assert (made.imap.timeout, made.imap.login_timeout) == (31 * 60, 30)
     assert (made.pop3.timeout, made.pop3.login_timeout, made.pop3.login_delay) == (660, 30, 5)

@@ -81,9 +81,12 @@ class Rooms:
         self.listeners.append(listener)
         return listener.addresses[0].port
 
-    async def smtp(self, role: Role, *, implicit: bool = False, **more: object) -> int:
+    async def smtp(
+        self, role: Role, *, implicit: bool = False, login_timeout: float = 60.0, **more: object
+    ) -> int:
         """Open an SMTP door of a role; ``more`` are engine options."""
-        options = Options(EngineOptions("mail.example.test", role, **more))  # type: ignore[arg-type]
+        engine = EngineOptions("mail.example.test", role, **more)  # type: ignore[arg-type]
+        options = Options(engine, login_timeout=login_timeout)
         needs = Needs(
             Router(self.store),
             Acceptor(self.store, self.clock),

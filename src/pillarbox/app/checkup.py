@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -202,12 +202,44 @@ def certificate(config: Config, clock: Clock) -> Iterator[Finding]:
         yield warning("certificate", f"ends in {_days(left)}", "renew it")
     else:
         yield ok("certificate", f"good for {_days(left)}")
+    yield from _renewable(config, tls.certificate, tls.key)
     if not _covers(names, config.server.hostname):
         yield warning(
             "certificate",
             f"is for {', '.join(sorted(names)) or 'no name'}, not for {config.server.hostname}",
             "programs that check the name will refuse it",
         )
+
+
+def _renewable(config: Config, *paths: Path) -> Iterator[Finding]:
+    """A reload reads the certificate as the user the server has become, not as root."""
+    name = config.server.user
+    try:
+        person = pwd.getpwnam(name) if name else None
+    except KeyError:  # said elsewhere
+        return
+    if person is None or os.geteuid() != 0:
+        return
+    groups = os.getgrouplist(name, person.pw_gid)
+    for path in paths:
+        shut = _shut(path.resolve(), person.pw_uid, groups)
+        if shut is not None:
+            yield warning(
+                "certificate",
+                f"{name} may not {'read' if shut == path.resolve() else 'enter'} {shut}: a renewed "
+                "certificate waits for a restart",
+                f"let {name} read it, by a group or a copy",
+            )
+
+
+def _shut(path: Path, uid: int, groups: Collection[int]) -> Path | None:
+    """What on the way to ``path`` its permissions keep from a user; access lists count not."""
+    for place, want in [*((parent, 1) for parent in reversed(path.parents)), (path, 4)]:
+        found = place.stat()
+        shift = 6 if found.st_uid == uid else 3 if found.st_gid in groups else 0
+        if not found.st_mode >> shift & want:
+            return place
+    return None
 
 
 def _covers(names: frozenset[str], hostname: str) -> bool:

@@ -103,7 +103,7 @@ async def export_mail(
 
 def _make_empty(directory: Path) -> None:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(0o700, parents=True, exist_ok=True)  # mail is nobody else's business
         if any(directory.iterdir()):
             raise Misuse(f"{directory} is not empty", hint="name a new directory")
     except OSError as error:

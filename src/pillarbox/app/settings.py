@@ -109,6 +109,7 @@ def smtp_options(config: Config, role: Role) -> smtp.Options:
     return smtp.Options(
         options,
         timeout=config.limits.smtp_timeout,
+        login_timeout=config.limits.login_timeout,
     )
 
 

@@ -168,6 +168,12 @@ def _next_steps(made: Made, *, self_signed: bool) -> list[str]:
         f"pillarbox account add you@{domain}{option}",
         f"pillarbox serve{option}",
     ]
+    if os.geteuid() == 0 and not made.user:
+        steps.insert(
+            1,
+            f"adduser --system --group {SYSTEM_USER}; chown -R {SYSTEM_USER} {made.data}; name "
+            f"it in server.user, whom the server becomes: it does not stay root",
+        )
     if made.certificate is None:
         steps.insert(1, "get a certificate and name it in [tls]; without one nobody can log in")
     elif self_signed:

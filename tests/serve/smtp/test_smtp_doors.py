@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import smtplib
 import ssl
 from pathlib import Path
@@ -15,6 +16,7 @@ from pillarbox.model.transaction import Role
 from pillarbox.store.api import Column
 from support.doors import PASSWORD, Rooms, rooms
 from support.people import account
+from support.wire import Wire
 
 
 async def inbox(house: Rooms, name: str) -> list[bytes]:
@@ -103,6 +105,30 @@ async def test_a_bcc_does_not_hide_behind_a_long_header(tmp_path: Path) -> None:
         envelope = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n"
         lines = await talk(port, envelope, message + b".\r\nQUIT\r\n")
         assert lines[-2].startswith(b"250 2.0.0")
+
+
+async def test_keeping_busy_does_not_put_off_the_login(tmp_path: Path) -> None:
+    async with rooms(tmp_path, "ann") as house:
+        port = await house.smtp(Role.SUBMISSION, login_timeout=0.5)
+        wire = await Wire.connect(port)
+        heard = []
+        while line := await wire.line():
+            heard.append(line)
+            await wire.send(b"NOOP\r\n")
+        assert any(line.startswith(b"421 4.4.2") for line in heard[-3:])
+        wire.close()
+        wire = await Wire.connect(port)
+        secret = base64.b64encode(f"\0ann@example.test\0{PASSWORD}".encode())
+        await wire.send(b"EHLO x\r\nAUTH PLAIN " + secret + b"\r\n")
+        await wire.until(b"235 ")
+        await asyncio.sleep(0.6)
+        await wire.send(b"NOOP\r\n")
+        assert (await wire.line()).startswith(b"250")
+        wire.close()
+        wire = await Wire.connect(await house.smtp(Role.MX, login_timeout=0.0))
+        await wire.send(b"NOOP\r\n")
+        await wire.until(b"250 ")  # nobody logs in here
+        wire.close()
 
 
 async def test_starttls_and_scram_with_an_independent_client(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ class Options:
     engine: EngineOptions
     timeout: float = 300.0
     """Seconds of silence until the connection is closed (RFC 5321 §4.5.3.2.7)."""
+    login_timeout: float = 60.0
+    """Seconds that a client of submission has to log in, however busy it keeps us meanwhile."""
     auth_failures: int = 3
     """Failed logins on one connection before it is closed."""
     max_header: int = 256 * 1024

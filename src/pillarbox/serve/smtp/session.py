@@ -52,6 +52,7 @@ class Session:
             engine = with_mechanisms(engine, needs.authenticator, conn)
         if conn.can_start_tls:
             engine = replace(engine, extensions=engine.extensions | {Extension.STARTTLS})
+        self._login_by = 0.0
         self._engine = Engine(engine, tls=conn.tls is not None)
         peer = Peer(conn.peer.ip, conn.peer.port, tls=_tls_words(conn))
         self._transaction = Transaction(self._engine, options, needs, peer, self._log)
@@ -84,6 +85,7 @@ class Session:
         """Until the client or we hang up. Content that was not completed is forgotten."""
         conn, engine = self._conn, self._engine
         conn.timeout = self._options.timeout
+        self._login_by = self._needs.clock.monotonic() + self._options.login_timeout
         conn.write(engine.greet())
         try:
             while not engine.closed:
@@ -97,6 +99,8 @@ class Session:
         """What the client makes happen next. A server that goes down lets a transaction end
         first; the bytes are not kept while waiting."""
         conn, engine = self._conn, self._engine
+        if self._options.engine.role is Role.SUBMISSION:
+            conn.timeout = self._patience()
         if engine.sender is not None:
             data: bytes | None = await conn.read()
         else:
@@ -105,6 +109,15 @@ class Session:
             conn.write(render(SHUTTING_DOWN))  # RFC 5321 §3.8
             return engine.eof()
         return engine.feed(data) if data else engine.eof()
+
+    def _patience(self) -> float:
+        """Seconds that a client of submission may be silent now."""
+        if self._login.account is not None:
+            return self._options.timeout
+        left = self._login_by - self._needs.clock.monotonic()
+        if left <= 0:
+            raise IdleTimeout("no login in time")
+        return min(left, self._options.timeout)
 
     async def _handle(self, happened: list[events.Event]) -> None:
         while happened:
