@@ -194,9 +194,9 @@ async def test_unknown_there_is_told_here(street: Street) -> None:
 async def test_down_until_day_two(street: Street) -> None:
     await street.open("example.test", "ann")
     await street.write("bob@other.test")
-    await street.pass_time(3.5 * HOUR)
+    await street.pass_time(3.9 * HOUR)
     assert await street.inbox("ann@example.test") == []
-    await street.pass_time(2 * HOUR)
+    await street.pass_time(0.2 * HOUR)
     (notice,) = await street.inbox("ann@example.test")
     assert fates(notice) == [("delayed", "bob@other.test", "4.4.1")]
     await street.pass_time(1.5 * DAY)
@@ -262,3 +262,37 @@ async def test_in_time_or_not_at_all(street: Street) -> None:
     await street.open("other.test", "bob")
     await street.pass_time(6 * HOUR)
     assert await street.inbox("bob@other.test") == []
+
+
+async def test_forwarded_mail_passes_on_under_our_name_and_its_bounce_finds_back(
+    street: Street,
+) -> None:
+    """Bob writes to an alias of Ann's house that leads to somebody who is not in his own."""
+    here = await street.open("example.test", "ann")
+    await street.open("other.test", "bob", "eve")
+    for name, target in (("list", "eve@other.test"), ("lost", "nobody@other.test")):
+        await here.admin.call("alias.add", {"address": f"{name}@example.test", "targets": [target]})
+    await street.write("list@example.test", user="bob@other.test")
+    await street.pass_time(1)
+    await street.pass_time(1)
+    (message,) = await street.inbox("eve@other.test")
+    top = message.partition(b"\r\n")[0]
+    assert top.startswith(b"Return-Path: <SRS0=")
+    sender = top.partition(b"<")[2].rstrip(b">").decode()
+    assert sender.endswith("=other.test=bob@example.test")
+
+    def bounce(*to: str) -> None:
+        with smtplib.SMTP("127.0.0.1", street.ports[0], timeout=10) as client:
+            client.sendmail("", list(to), "From: x@y.test\r\nSubject: bounce\r\n\r\nx\r\n")
+
+    await asyncio.to_thread(bounce, sender)
+    await street.pass_time(1)
+    (back,) = await street.inbox("bob@other.test")
+    assert b"Subject: bounce" in back
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        await asyncio.to_thread(bounce, sender.replace("=bob@", "=ann@"))
+    await street.write("lost@example.test", user="bob@other.test")
+    await street.pass_time(1)
+    await street.pass_time(1)
+    report = (await street.inbox("bob@other.test"))[-1]
+    assert fates(report) == [("failed", "nobody@other.test", "5.1.1")]

@@ -366,8 +366,10 @@ async def test_five_days_and_what_the_sender_hears(notify: list[str], actions: l
     here.far.answers["down.test"] = LATER
     await here.write("a@down.test", notify=notify)
     task = asyncio.create_task(here.work.run())
-    await here.clock.advance(3.5 * 3600)
+    await here.clock.advance(4 * 3600 - 1)
     assert await here.reports() == []
+    await here.clock.advance(2)
+    assert len(await here.reports()) == actions.count("delayed")
     await here.clock.advance(6 * DAY)
     task.cancel()
     assert [action(one) for one in await here.reports()] == [[f"{a} a@down.test"] for a in actions]

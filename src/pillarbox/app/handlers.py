@@ -54,7 +54,8 @@ class Handlers:
     ) -> None:
         self._core = core
         store, clock, rng = core.store, core.clock, core.rng
-        self._router = Router(store, settings.route)
+        back = sending.back if sending is not None else _nowhere
+        self._router = Router(store, settings.route, back)
         self._acceptor = Acceptor(store, clock, settings.accept)
         self._ops = Ops(store)
         self._maildrops = Maildrops(store)
@@ -141,3 +142,8 @@ class Handlers:
 
     async def _route_report(self, sender: Address) -> tuple[Route, ...] | Reply:
         return await self._router.route(sender, Role.LOCAL)
+
+
+def _nowhere(address: Address) -> Address | None:  # noqa: ARG001
+    """Without forwarding no sender was ever rewritten."""
+    return None

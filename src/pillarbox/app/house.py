@@ -121,7 +121,8 @@ class House:
             open_core(self.config, bus.publish, self._clock, self._rng, self._opener)
         )
         self._core = core
-        sending = Sending(self.config, core) if self.config.send.enabled else None
+        secret = self._place.secret(self._rng)
+        sending = Sending(self.config, core, secret) if self.config.send.enabled else None
         if sending is not None:
             self._stack.callback(sending.close)
         self._handlers = handlers = Handlers(
@@ -129,7 +130,7 @@ class House:
             bus,
             settings(self.config),
             hostname=self.config.server.hostname,
-            secret=self._place.secret(self._rng),
+            secret=secret,
             sending=sending,
         )
         self._stack.callback(handlers.views.shut)

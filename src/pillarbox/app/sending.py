@@ -6,7 +6,9 @@ import ipaddress
 
 from pillarbox.app.core import Core
 from pillarbox.base.errors import Misuse
+from pillarbox.base.log import Logger
 from pillarbox.config.schema import Config
+from pillarbox.model.address import Address
 from pillarbox.net import dnsclient
 from pillarbox.net.contexts import ClientTls
 from pillarbox.net.dnsclient import DnsClient
@@ -14,10 +16,13 @@ from pillarbox.net.https import Fetcher
 from pillarbox.outbound.options import Level, Login, Options, Relay
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
-from pillarbox.outbound.remote import RemoteTransport
+from pillarbox.outbound.remote import RemoteTransport, TlsResult
 from pillarbox.outbound.session import Tools
 from pillarbox.outbound.signing import Signer
 from pillarbox.policy.mtasts import Policies
+from pillarbox.policy.srs import Srs
+
+log = Logger("sending")
 
 _LEVELS = {
     "verified": Level.VERIFIED,
@@ -31,11 +36,13 @@ _LEVELS = {
 class Sending:
     """One for a house. Nothing is asked or dialled before there is mail."""
 
-    def __init__(self, config: Config, core: Core) -> None:
-        """Raises Misuse for a resolver, source or smarthost that cannot be."""
+    def __init__(self, config: Config, core: Core, secret: bytes) -> None:
+        """``secret``: the house's own key. Raises Misuse for a resolver, source or smarthost that
+        cannot be."""
         options = send_options(config)
         resolver = DnsClient(core.clock, dns_options(config))
         tls = ClientTls()
+        self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
         policies = Policies(resolver, Fetcher(resolver, tls).policy, core.clock)
         self.transport = RemoteTransport(
@@ -43,11 +50,29 @@ class Sending:
             Finder(options, resolver, core.rng, policies),
             self._pool,
             sign=Signer(core.keys.signing, core.clock),
+            tally=_noted,
+            forward=lambda sender, here: self._srs.forward(sender, here, core.clock.now()),
         )
+
+    def back(self, address: Address) -> Address | None:
+        """Where mail to a sender that was rewritten here goes."""
+        return self._srs.back(address, self._clock.now())
 
     def close(self) -> None:
         """Say goodbye on connections that wait for more mail."""
         self._pool.close()
+
+
+def _noted(result: TlsResult) -> None:
+    """TLS that failed, in the words of RFC 8460 §4.3."""
+    if result.result:
+        log.warning(
+            "tls.failed",
+            domain=result.domain,
+            policy=result.policy,
+            host=result.host,
+            result=result.result,
+        )
 
 
 def dns_options(config: Config) -> dnsclient.Options:

@@ -7,12 +7,14 @@ each address is visited once, so a loop ends by itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pillarbox.model.account import Account
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Local, Remote, Role, Route
+from pillarbox.policy.srs import is_rewritten
 from pillarbox.store.api import Directory
 
 
@@ -50,7 +52,14 @@ Found = tuple[Account | None, Route]
 class Router:
     """Answers RCPT from the directory."""
 
-    def __init__(self, directory: Directory, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        options: Options | None = None,
+        back: Callable[[Address], Address | None] = lambda address: None,  # noqa: ARG005
+    ) -> None:
+        """``back``: where mail to a sender that we rewrote goes (``policy.srs``)."""
+        self._back = back
         self._directory = directory
         self._options = options or Options()
 
@@ -117,7 +126,10 @@ class Router:
         return None, (), ""
 
     async def _fallback(self, address: Address) -> list[Found] | Reply:
-        """Postmaster, then the domain's catch-all, then nobody."""
+        """A sender that was rewritten here, postmaster, the domain's catch-all, nobody."""
+        original = self._back(address) if is_rewritten(address) else None
+        if original is not None and self._options.remote:
+            return await self._expand(original) or UNKNOWN
         base, _ = address.without_detail(self._options.detail_separator)
         name = normal_domain(address.domain)
         if base.local.lower() == "postmaster":  # RFC 5321 §4.5.1: in any case of letters

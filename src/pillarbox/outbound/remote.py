@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pillarbox.base.log import Logger
-from pillarbox.model.address import normal_domain, parse_address
+from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Recipient, Remote
+from pillarbox.model.transaction import Recipient, Remote, Role
 from pillarbox.outbound.letter import Letters, Sign, unsigned
 from pillarbox.outbound.options import Demand, Level, Options, Relay, Way
 from pillarbox.outbound.paths import Blocked, Finder
@@ -42,6 +42,8 @@ class TlsResult:
 
 
 Tally = Callable[[TlsResult], None]
+Forward = Callable[[Address, str], Address]
+"""The sender under which a domain of ours passes mail on (``policy.srs``)."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class RemoteTransport:
         *,
         sign: Sign = unsigned,
         tally: Tally = lambda result: None,  # noqa: ARG005
+        forward: Forward = lambda sender, here: sender,  # noqa: ARG005
     ) -> None:
         self._blobs = blobs
         self._finder = finder
@@ -73,18 +76,31 @@ class RemoteTransport:
         self._options = finder.options
         self._sign = sign
         self._tally = tally
+        self._forward = forward
 
     async def attempt(
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
     ) -> Sequence[Report]:
         """One report a row, in order. Never more than one message to a recipient."""
         reports = [Report(NOT_AN_ADDRESS)] * len(recipients)
+        item = self._passed_on(item, recipients)
         letters = Letters(item, self._blobs, self._sign, now=self._pool.now())
         for group in self._groups(item, recipients):
             attempt = _Attempt(self._finder, self._pool, self._tally, item, letters, group)
             for place, report in zip(group.places, await attempt.run(), strict=True):
                 reports[place] = report
         return reports
+
+    def _passed_on(self, item: QueueItem, rows: Sequence[QueueRecipient]) -> QueueItem:
+        """Mail of others that only passes through goes on under a sender of ours, of the domain
+        that forwards it; reports that we write still go to who sent it."""
+        envelope = item.envelope
+        sender = envelope.sender.address
+        if envelope.role is not Role.MX or sender is None or not rows:
+            return item
+        here = envelope.recipients[rows[0].envelope_index].address.domain
+        ours = replace(envelope.sender, address=self._forward(sender, normal_domain(here)))
+        return replace(item, envelope=replace(envelope, sender=ours))
 
     def destination(self, item: QueueItem, recipient: QueueRecipient) -> str:
         """What concurrency is counted by: a domain, or a relay."""

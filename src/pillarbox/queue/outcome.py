@@ -75,9 +75,11 @@ def decide(
     policy: Policy,
     chance: float,
     expire: float | None = None,
+    warn: float | None = None,
 ) -> Settled:
     """What becomes of ``recipient`` after ``reply``. ``expire``: see ``Times``; by default that
-    of an item without wishes.
+    of an item without wishes. ``warn``: a try falls to this moment, so that the sender hears of
+    the delay when he should.
 
     A refusal that would be retried after the expiry fails now, with the words the other side
     used: waiting longer could change nothing. 2xx and 3xx are success, 5xx failure, everything
@@ -90,6 +92,8 @@ def decide(
     due = now + wait_after(recipient.attempts + 1, policy, chance)
     if due >= (created + policy.expire if expire is None else expire):
         return Settled(recipient.number, "failed", 0.0, reply)
+    if warn is not None and now < warn < due:
+        due = warn
     return Settled(recipient.number, "due", due, reply)
 
 

@@ -272,6 +272,7 @@ class Runner:
                 policy=self._options.policy,
                 chance=self._rng.uniform(0, 1),
                 expire=limits.expire,
+                warn=limits.warn,
             )
             recipient = item.envelope.recipients[row.envelope_index]
             owed = ""
