@@ -126,6 +126,20 @@ async def test_scram_failures_count(house: House) -> None:
     assert isinstance(await log_in(house, client(SCRAM), elsewhere), Accepted)
 
 
+async def test_exchanges_begun_at_once_are_no_more_guesses(house: House) -> None:
+    """All are let in before the first fails; the proof is where it counts."""
+    theirs = [client(SCRAM, "ann", f"wrong{n}") for n in range(14)] + [client(SCRAM)]
+    ours = [begun(house, SCRAM) for _ in theirs]
+    asked = [await mine.step(one.start()) for mine, one in zip(ours, theirs, strict=True)]
+    outcomes = []
+    for mine, one, challenge in zip(ours, theirs, asked, strict=True):
+        assert isinstance(challenge, Challenge)
+        answer = one.step(challenge.data)
+        assert not isinstance(answer, Abort)
+        outcomes.append(reason(await mine.step(answer.data)))
+    assert outcomes == [Reason.CREDENTIALS] * 10 + [Reason.LOCKED] * 5
+
+
 async def test_scram_costs_no_argon2(house: House) -> None:
     await log_in(house, client(SCRAM))
     assert house.passwords.checks == 0

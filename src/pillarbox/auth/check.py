@@ -120,13 +120,20 @@ class Checks:
 
     async def wait(self, person: Person, attempt: Attempt) -> Rejected | None:
         """Take the delay that is due; or refuse because of too many failures."""
+        locked = self.locked(person, attempt)
+        if locked is None:
+            delay = self._lockout.verdict(person.name, attempt.ctx.ip).delay
+            if delay:
+                await self._clock.sleep(delay)
+        return locked
+
+    def locked(self, person: Person, attempt: Attempt) -> Rejected | None:
+        """Refuse because of too many failures; None when one may try."""
         verdict = self._lockout.verdict(person.name, attempt.ctx.ip)
-        if verdict.retry_after:
-            why = f"locked: {verdict.why}"
-            return self.refuse(attempt, Rejected(Reason.LOCKED, why, verdict.retry_after))
-        if verdict.delay:
-            await self._clock.sleep(verdict.delay)
-        return None
+        if not verdict.retry_after:
+            return None
+        why = f"locked: {verdict.why}"
+        return self.refuse(attempt, Rejected(Reason.LOCKED, why, verdict.retry_after))
 
     async def _is_right(self, person: Person, password: str) -> bool:
         account, kept = person.account, person.credentials

@@ -65,6 +65,11 @@ class Exchange:
             if response:
                 return self._malformed("a response where none was due")
             return await self._finish(self._proved)
+        if self._person is not None:
+            # Exchanges begun at once must not be as many guesses: the others failed meanwhile.
+            locked = self._checks.locked(self._person, self._attempt)
+            if locked is not None:
+                return locked
         step = self._machine.step(response)
         if isinstance(step, NeedCredentials):
             asked = await self._ask(step)
