@@ -34,7 +34,7 @@ class Dialogue:
     async def until(self, start: bytes) -> list[bytes]:
         lines: list[bytes] = []
         while not lines or not lines[-1].startswith(start):
-            line = await asyncio.wait_for(self.reader.readline(), 5)
+            line = await asyncio.wait_for(self.reader.readline(), 30)
             assert line, lines
             lines.append(line.rstrip(b"\r\n"))
         return lines

@@ -27,7 +27,7 @@ class Talk:
 
     async def line(self) -> str:
         """The next line, '' at the end of the connection."""
-        line = await asyncio.wait_for(self._reader.readline(), 5)
+        line = await asyncio.wait_for(self._reader.readline(), 30)
         return line.decode("utf-8").rstrip("\r\n")
 
     async def until(self, start: str) -> list[str]:

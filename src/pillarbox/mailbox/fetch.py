@@ -56,7 +56,7 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
         made = [make(row) for row in joined]
         if plan.has_pieces:
             for at, row in enumerate(made):
-                if None in row:  # its header fields were not kept
+                if None in row:  # not kept beside it, or not inline
                     made[at] = await _with_pieces(store, view, plan.columns, parts, joined[at])
         yield made
 
@@ -90,10 +90,15 @@ def _places(plan: Plan) -> dict[Column, int]:
     return {column: place for place, column in enumerate(plan.columns, _UID)}
 
 
+WHOLE: Final = Section()
+"""``BODY[]``: the message as it is."""
+
+
 def _maker(plan: Plan) -> Callable[[_Joined], Row] | None:
     """From a joined row to the values of the plan; None when messages must be looked into.
 
-    It gives None for header fields that were not kept for a message.
+    It gives None for header fields that were not kept for a message, and for a body that is not
+    inline.
     """
     places = _places(plan)
     numbers = [_number(item, places) for item in plan.items]
@@ -106,6 +111,8 @@ def _maker(plan: Plan) -> Callable[[_Joined], Row] | None:
             getters.append(_getter(item, places))
         elif isinstance(item, Section) and kept_beside(item):
             getters.append(_kept(item, places[Column.COMMON]))
+        elif item == WHOLE:
+            getters.append(itemgetter(places[Column.BODY]))
         else:
             return None
     return lambda row: (_seq_of(row), *[get(row) for get in getters])

@@ -102,8 +102,13 @@ async def send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> tu
     if (Att.FLAGS in planned or session.uid_only) and Att.UID not in planned:
         planned.append(Att.UID)  # read along: it tells which messages are \Recent
     sent, decoded = 0, True
-    async for rows in fetch(session.needs.store, view, fetchplan.plan(planned), seqs):
+    plan = fetchplan.plan(planned)
+    async for rows in fetch(session.needs.store, view, plan, seqs):
         sent += len(rows)
+        if not plan.has_pieces:  # nothing that is large or cannot be decoded
+            _write_rows(session, view, items, planned, rows)
+            await session.conn.drain()
+            continue
         decoded = decoded and not any(UNKNOWN_CTE in row for row in rows)
         plain: list[Row] = []
         for row in rows:
