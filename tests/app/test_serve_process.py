@@ -291,6 +291,17 @@ def test_root_becomes_the_user_once_the_ports_are_bound() -> None:
             assert main(["domain", "add", "example.test", "--config", str(config)]) == 0
 
 
+def test_who_was_root_can_still_read_every_character_set() -> None:
+    """Python may lie in root's home, and loads a codec when a stranger first names it."""
+    user = someone()
+    program = (
+        "import sys; from pillarbox.app.run import become; become('nobody', None); import os;"
+        "print(os.getuid(), {'encodings.utf_16_be', 'encodings.koi8_r'} <= set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert done.stdout.decode().split() == [str(user.pw_uid), "True"]
+
+
 def test_a_command_of_root_leaves_nothing_that_the_server_cannot_read() -> None:
     user = someone()
     with tempfile.TemporaryDirectory() as name:

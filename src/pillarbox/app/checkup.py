@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pillarbox
 from pillarbox.app.core import reach_house
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
@@ -70,13 +71,24 @@ def examine(config: Config, clock: Clock, *, running: bool) -> Iterator[Finding]
     if running:
         yield ok("ports", "held by the running server")
     else:
-        for door in DOORS:
-            for bind in getattr(config.listen, door):
-                yield port(door, bind)
+        yield from ports(config)
+
+
+def ports(config: Config) -> Iterator[Finding]:
+    """Every door's, when nobody should hold them."""
+    for door in DOORS:
+        for bind in getattr(config.listen, door):
+            yield port(door, bind)
 
 
 async def whole(config: Config) -> list[Finding]:
-    """The same with what the store holds, by way of the running server if there is one."""
+    """The same with what the store holds, by way of the running server if there is one.
+
+    Looks before it asks: to open the store root becomes its owner, who may bind and read less
+    than the server that root starts.
+    """
+    clock = SystemClock()
+    found = {running: list(examine(config, clock, running=running)) for running in (False, True)}
     try:
         async with reach_house(config) as caller:
             state = await caller.call("status", {})
@@ -86,7 +98,7 @@ async def whole(config: Config) -> list[Finding]:
     else:
         held = list(_held(state))
         running = state["running"]
-    return [*examine(config, SystemClock(), running=running), *held]
+    return [*found[running], *held]
 
 
 def _held(state: Mapping[str, Any]) -> Iterator[Finding]:
@@ -126,12 +138,26 @@ def user(config: Config) -> Iterator[Finding]:
             )
         else:
             yield ok("user", f"{name}, once the ports are bound")
+            yield from _python(name)
     elif os.geteuid() == 0 and not config.server.allow_root:
         yield error(
             "user",
             "started as root it would stay root, and refuses to",
             "set server.user, or start it by systemd as packaging/systemd does",
         )
+
+
+def _python(name: str) -> Iterator[Finding]:
+    """The server loads parts of Python when it first needs them, as the user it has become."""
+    for module in (os, pillarbox):
+        path = Path(module.__file__ or "").resolve()
+        shut = _closed_to(name, path)
+        if shut is not None:
+            yield warning(
+                "user",
+                f"{name} may not {_verb(shut, path)} {shut}, and {module.__name__} is in there",
+                "install Python and Pillarbox where everybody may read them, as in /usr or /opt",
+            )
 
 
 def data(config: Config) -> Iterator[Finding]:
@@ -214,26 +240,32 @@ def certificate(config: Config, clock: Clock) -> Iterator[Finding]:
 def _renewable(config: Config, *paths: Path) -> Iterator[Finding]:
     """A reload reads the certificate as the user the server has become, not as root."""
     name = config.server.user
-    try:
-        person = pwd.getpwnam(name) if name else None
-    except KeyError:  # said elsewhere
-        return
-    if person is None or os.geteuid() != 0:
-        return
-    groups = os.getgrouplist(name, person.pw_gid)
-    for path in paths:
-        shut = _shut(path.resolve(), person.pw_uid, groups)
+    for path in (one.resolve() for one in paths):
+        shut = _closed_to(name, path)
         if shut is not None:
             yield warning(
                 "certificate",
-                f"{name} may not {'read' if shut == path.resolve() else 'enter'} {shut}: a renewed "
-                "certificate waits for a restart",
+                f"{name} may not {_verb(shut, path)} {shut}: a renewed certificate waits for a "
+                "restart",
                 f"let {name} read it, by a group or a copy",
             )
 
 
+def _verb(shut: Path, path: Path) -> str:
+    return "read" if shut == path else "enter"
+
+
+def _closed_to(name: str, path: Path) -> Path | None:
+    """What on the way to ``path`` is closed to the user that root will become; access lists are
+    not looked at. None where all is open, or where nobody changes."""
+    try:
+        person = pwd.getpwnam(name) if name and os.geteuid() == 0 else None
+    except KeyError:  # said elsewhere
+        person = None
+    return _shut(path, person.pw_uid, os.getgrouplist(name, person.pw_gid)) if person else None
+
+
 def _shut(path: Path, uid: int, groups: Collection[int]) -> Path | None:
-    """What on the way to ``path`` its permissions keep from a user; access lists count not."""
     for place, want in [*((parent, 1) for parent in reversed(path.parents)), (path, 4)]:
         found = place.stat()
         shift = 6 if found.st_uid == uid else 3 if found.st_gid in groups else 0

@@ -6,8 +6,12 @@ What a ``House`` does not do because whoever embeds one does it in another way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import encodings
+import importlib
 import logging
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -75,7 +79,7 @@ async def _serve(path: Path, config: Config) -> None:
     house = House(config, clock=clock, given=inherited(os.environ, os.getpid()))
     house.bind()
     if config.server.user:
-        drop_privileges(config.server.user, config.server.group or None)
+        become(config.server.user, config.server.group or None)
 
     def again() -> None:
         notifier.reloading()
@@ -92,6 +96,20 @@ async def _serve(path: Path, config: Config) -> None:
         await house.serve()
         log.info("house.stopping", grace=house.config.server.drain)
         notifier.stopping("draining")
+
+
+def become(user: str, group: str | None) -> None:
+    """Drop privileges, with all in memory that the new user may not be able to load.
+
+    Python reads a character set from its library when somebody first names it, which strangers
+    do; a library in root's home is then out of reach.
+    """
+    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        with contextlib.suppress(ImportError):  # those of other systems
+            importlib.import_module(module.name)
+    drop_privileges(user, group)
+    if not os.access(os.__file__, os.R_OK):
+        log.warning("house.python-unreadable", user=user, path=os.__file__)
 
 
 def reload(house: House, path: Path) -> None:
