@@ -28,7 +28,7 @@ from pillarbox.store.sqlite import open_store
 
 ALL = NumSet([(1, MAX_NUMBER)])
 ACCOUNTS = 100
-chance = random.Random(1)  # noqa: S311  (repeating itself is the point)
+chance = random.Random(1)
 WORDS = [chance.randbytes(3).hex() for _ in range(3000)]
 
 

@@ -84,7 +84,9 @@ def test_short_texts_cannot_be_asked_for() -> None:
     assert wanted_of(q.Text("body", "ab", fuzzy=True)) == []
 
 
-async def test_every_word_of_real_mail_is_found_by_its_pieces(corpus_files: tuple[Path, ...]) -> None:
+async def test_every_word_of_real_mail_is_found_by_its_pieces(
+    corpus_files: tuple[Path, ...],
+) -> None:
     house = await room()
     box = await house.box()
     for path in corpus_files:

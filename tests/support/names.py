@@ -64,9 +64,7 @@ def _zone(name: str, zone: Zone) -> tuple[str, str]:
     if not zone.signed:
         return made.to_text(relativize=False), ""
     key = ec.generate_private_key(ec.SECP256R1())
-    dnskey = dns.dnssec.make_dnskey(
-        key.public_key(), "ECDSAP256SHA256", flags=257
-    )
+    dnskey = dns.dnssec.make_dnskey(key.public_key(), "ECDSAP256SHA256", flags=257)
     expires = datetime.now(UTC) + timedelta(days=2)
     inception = datetime.now(UTC) - timedelta(days=1)
     with made.writer() as writer:
