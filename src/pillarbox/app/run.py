@@ -6,9 +6,9 @@ What a ``House`` does not do because whoever embeds one does it in another way.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import encodings
-import importlib
 import logging
 import os
 import pkgutil
@@ -104,9 +104,9 @@ def become(user: str, group: str | None) -> None:
     Python reads a character set from its library when somebody first names it, which strangers
     do; a library in root's home is then out of reach.
     """
-    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
-        with contextlib.suppress(ImportError):  # those of other systems
-            importlib.import_module(module.name)
+    for module in pkgutil.iter_modules(encodings.__path__):
+        with contextlib.suppress(LookupError, ImportError):  # no codec, or one of other systems
+            codecs.lookup(module.name)
     drop_privileges(user, group)
     if not os.access(os.__file__, os.R_OK):
         log.warning("house.python-unreadable", user=user, path=os.__file__)
