@@ -124,3 +124,15 @@ async def test_an_alias_to_everybody_is_bounded() -> None:
     await alias(store, "all", *names)
     router = Router(store, Options(max_expansion=10))
     assert await routes(router, "all@example.test") == route.TOO_MANY_TARGETS
+
+
+async def test_a_rewritten_sender_takes_bounces_and_nothing_else() -> None:
+    """Or whoever gets forwarded mail could have us relay to any sender they once named."""
+    ours, far = Address("SRS0=HASH=AA=far.test=eve", "example.test"), Address("eve", "far.test")
+    made = await house()
+    router = Router(made, Options(remote=True), lambda a: far if a == ours else None)
+    assert await router.route(ours, Role.MX) == (Remote("eve@far.test"),)
+    refused = await router.route(ours, Role.MX, bounce=False)
+    assert refused == route.BOUNCES_ONLY
+    forged = Address("SRS0=NONE=AA=far.test=eve", "example.test")
+    assert await router.route(forged, Role.MX) == route.UNKNOWN

@@ -35,6 +35,7 @@ class Options:
 
 UNKNOWN = Reply(550, "5.1.1", "No such recipient here")
 NO_SUCH_DOMAIN_HERE = Reply(550, "5.7.1", "Relaying denied: that domain is not served here")
+BOUNCES_ONLY = Reply(550, "5.7.1", "That address takes bounces only, from the null sender")
 NO_REMOTE_YET = Reply(
     550, "5.3.2", "This server does not send mail to other servers; only local recipients work"
 )
@@ -64,13 +65,15 @@ class Router:
         self._options = options or Options()
 
     async def route(
-        self, address: Address, role: Role, *, size: int | None = None
+        self, address: Address, role: Role, *, size: int | None = None, bounce: bool = True
     ) -> tuple[Route, ...] | Reply:
         """The routes of ``address``, or the reply that refuses it.
 
         ``size`` is what MAIL announced (octets) and lets a full mailbox refuse early. Only
         Role.SUBMISSION, which is authenticated, and Role.LOCAL, the house itself, may reach
-        other servers.
+        other servers. ``bounce``: the mail comes from the null sender. A sender that we rewrote
+        takes no other: whoever gets forwarded mail has such addresses, for any goal they named
+        as the sender, and could send through us.
         """
         if not address.domain:  # RFC 5321 §4.5.1: <postmaster> without a domain
             return await self._postmaster("")
@@ -80,7 +83,10 @@ class Router:
             return (Remote(str(address)),) if self._options.remote else NO_REMOTE_YET
         found = await self._expand(address)
         if found == []:
-            found = await self._fallback(address)
+            original = self._back(address) if is_rewritten(address) else None
+            if original is not None and not bounce:
+                return BOUNCES_ONLY
+            found = await self._fallback(address, original)
         return found if isinstance(found, Reply) else _usable(found, size)
 
     async def _is_ours(self, address: Address) -> bool:
@@ -125,9 +131,8 @@ class Router:
                 break
         return None, (), ""
 
-    async def _fallback(self, address: Address) -> list[Found] | Reply:
+    async def _fallback(self, address: Address, original: Address | None) -> list[Found] | Reply:
         """A sender that was rewritten here, postmaster, the domain's catch-all, nobody."""
-        original = self._back(address) if is_rewritten(address) else None
         if original is not None and self._options.remote:
             return await self._expand(original) or UNKNOWN
         base, _ = address.without_detail(self._options.detail_separator)

@@ -59,7 +59,12 @@ class Transaction:
         """Route it once; the routes ride on the recipient from here on."""
         sender = self._engine.sender
         size = sender.size if sender else None
-        found = await self._needs.router.route(event.recipient.address, self._role, size=size)
+        found = await self._needs.router.route(
+            event.recipient.address,
+            self._role,
+            size=size,
+            bounce=sender is None or sender.address is None,
+        )
         if isinstance(found, Reply):
             self._log.info("smtp.rcpt", rcpt=str(event.recipient.address), reply=str(found))
             return self._engine.reply(found)
