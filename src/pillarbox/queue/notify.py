@@ -56,7 +56,9 @@ class Notifier:
             return None
         now = self.clock.now()
         until = times(item.envelope, item.created, self.policy).expire
-        fates = [_fate(item, debt, until) for debt in debts]
+        # As the sender wrote them, whichever destination answered first.
+        ordered = sorted(debts, key=lambda debt: debt.recipient.number)
+        fates = [_fate(item, debt, until) for debt in ordered]
         original = await self.blobs.read(item.blob, 0, min(item.size, _MOST_RETURNED))
         frame = Frame(
             self.hostname,
