@@ -98,7 +98,9 @@ class RemoteTransport:
         sender = envelope.sender.address
         if envelope.role is not Role.MX or sender is None or not rows:
             return item
-        here = envelope.recipients[rows[0].envelope_index].address.domain
+        # <postmaster> has no domain (RFC 5321 §4.5.1)
+        to = envelope.recipients[rows[0].envelope_index].address
+        here = to.domain or self._options.hostname
         ours = replace(envelope.sender, address=self._forward(sender, normal_domain(here)))
         return replace(item, envelope=replace(envelope, sender=ours))
 
