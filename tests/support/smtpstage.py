@@ -82,6 +82,7 @@ class Everywhere(Router):
         role: Role,
         *,
         size: int | None = None,
+        bounce: bool = True,
     ) -> tuple[Route, ...] | Reply:
         if address.local in BROKEN:
             raise BROKEN[address.local]
