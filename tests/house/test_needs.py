@@ -50,7 +50,7 @@ def run(folder: Path, *words: str, strict: str = "") -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("words", [(), ("-n", "2")])
+@pytest.mark.parametrize("words", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
 def test_missing_parts_are_counted(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run(tmp_path, *words)
     assert done.returncode == 0, done.stdout
