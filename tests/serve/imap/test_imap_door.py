@@ -367,7 +367,7 @@ async def test_keeping_busy_does_not_put_off_the_login(tmp_path: Path) -> None:
         while line := await wire.line():
             heard.append(line)
             await wire.send(b"n NOOP\r\n")
-        assert b"* BYE You took too long to log in" in heard[-3:]
+        assert b"* BYE You have taken too long to log in" in heard[-3:]
         wire.close()
         talk = await dialogue(port)
         await asyncio.sleep(0.6)

@@ -80,7 +80,8 @@ class Session(Client):
                     continue
                 await self._handle(engine.feed(data) if data else engine.eof())
         except IdleTimeout:
-            conn.write(render.bye("You have been silent for too long"))
+            late = "been silent for too long" if self.account else "taken too long to log in"
+            conn.write(render.bye(f"You have {late}"))
         finally:
             await self.end()
 
@@ -90,8 +91,7 @@ class Session(Client):
         if self.account is None:
             conn.timeout = self.login_by - self.needs.clock.monotonic()
             if conn.timeout <= 0:
-                self.bye("You took too long to log in")
-                return None
+                raise IdleTimeout("no login in time")
         news = self.notify is not None or self.contexts.touched
         if news and self.engine.between:
             await self._say_between()
