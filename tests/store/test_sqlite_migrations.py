@@ -36,6 +36,7 @@ async def test_from_version_1(tmp_path: Path) -> None:
     assert ann is not None
     assert (ann.quota, ann.used, ann.messages, ann.masked) == (500, 10, 3, frozenset({"IDLE"}))
     assert (ann.max_messages, ann.max_mailboxes, ann.admin) == (0, 0, False)
+    assert (ann.forward, ann.keep_copy, ann.hour_limit, ann.day_limit) == ((), True, 0, 0)
     threads = [
         row
         for box in await store.mailboxes(ann.id)

@@ -48,6 +48,14 @@ class Account:
     """Mailboxes; 0 is no limit but the store's own, a negative number means none more."""
     admin: bool = False
     """May change quotas and what is said about the server, of everyone."""
+    forward: tuple[str, ...] = ()
+    """Addresses in normal form that its mail goes on to."""
+    keep_copy: bool = True
+    """What is forwarded stays here too."""
+    hour_limit: int = 0
+    """Recipients it may write to within an hour; 0 as the house says, negative: to none."""
+    day_limit: int = 0
+    """The same within a day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,28 @@ class Remote:
         return self.address.rpartition("@")[2]
 
 
-Route = Local | Remote
+class Part(Enum):
+    """What mail to an address of a list is for; the values end its local part."""
+
+    POST = ""
+    OWNER = "-owner"
+    REQUEST = "-request"
+    """RFC 2142 §6: to whoever runs the list."""
+    UNSUBSCRIBE = "-unsubscribe"
+    BOUNCES = "-bounces"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Route: to a mailing list, which knows what to do with it. ``address`` is the list's own, in
+    normal form; ``token`` stood behind the + and says which member is meant."""
+
+    address: str
+    part: Part = Part.POST
+    token: str = ""
+
+
+Route = Local | Remote | Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +132,6 @@ class Envelope:
     """Seconds since 1970 UTC, when DATA or BDAT ended."""
     id: str = ""
     """Trace id, unique in the house, in the Received field and every log line."""
+    list: str = ""
+    """Address of the list whose members these recipients are, '' for other mail: each gets a copy
+    with marks of its own."""

@@ -34,7 +34,9 @@ from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
+from pillarbox.model.sending import Sent
 from pillarbox.model.transaction import Envelope
+from pillarbox.store.lists import Lists, Senders, Suppressions
 from pillarbox.store.search import TextIndex
 from pillarbox.store.sharing import AccessLists, Annotations
 
@@ -283,6 +285,8 @@ class QueueItem:
     recipients: tuple[QueueRecipient, ...]
     lease: str = ""
     priority: int = 0
+    held: str = ""
+    """Why recipients of it were held from the beginning, '' where none was."""
 
 
 @dataclass(slots=True)
@@ -294,6 +298,10 @@ class NewItem:
     due: float
     priority: int = 0
     """-9 to 9, higher first (RFC 6710 §3)."""
+    held: Collection[tuple[int, int]] = ()
+    """Pairs that wait until somebody releases them."""
+    why_held: str = ""
+    """For people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,9 +447,16 @@ class Mail(Protocol):
     """Messages in mailboxes."""
 
     async def accept(
-        self, message: NewMessage, targets: Sequence[Target], queued: NewItem | None = None
+        self,
+        message: NewMessage,
+        targets: Sequence[Target],
+        queued: NewItem | None = None,
+        *,
+        sent: Sent | None = None,
     ) -> list[Appended | Refusal]:
         """Keep a message: one transaction for all targets and the queue item, one blob.
+
+        ``sent`` is counted (``Senders``) in the same transaction, if anything is kept.
 
         A target's refusal (OVER_QUOTA, NONEXISTENT) does not touch the others. Refused targets
         that name a ``pair`` have it added to ``queued`` (which may start with no pairs) in the
@@ -595,7 +610,18 @@ class Spool(Protocol):
 
 
 class Store(
-    Blobs, Directory, Mailboxes, Mail, Spool, TextIndex, Annotations, AccessLists, Protocol
+    Blobs,
+    Directory,
+    Mailboxes,
+    Mail,
+    Spool,
+    TextIndex,
+    Annotations,
+    AccessLists,
+    Lists,
+    Suppressions,
+    Senders,
+    Protocol,
 ):
     """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""
 

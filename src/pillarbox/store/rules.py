@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from pillarbox.model.address import normal_domain
 from pillarbox.model.flags import FLAGGED, SYSTEM_MASK, FlagSet, intern_keywords, keyword_bit
+from pillarbox.model.lists import Cause, Suppressed
 from pillarbox.model.mailbox import (
     INBOX,
     SEPARATOR,
@@ -22,8 +23,10 @@ from pillarbox.model.mailbox import (
 )
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.rights import Rights
+from pillarbox.model.sending import HISTORY, HOUR, Hour, Sent
 from pillarbox.model.transaction import Envelope, Remote
 from pillarbox.store.api import FlagOp, NewItem, QueueRecipient, Settled
+from pillarbox.store.lists import MAX_MEMBERS
 from pillarbox.store.sharing import AccessOp
 
 MAX_MAILBOXES = 10_000
@@ -37,6 +40,10 @@ NO_DOMAIN = Refusal(Kind.NONEXISTENT, "there is no such domain")
 NO_ALIAS = Refusal(Kind.NONEXISTENT, "there is no such alias")
 NO_MAILBOX = Refusal(Kind.NONEXISTENT, "there is no such mailbox")
 NO_TARGET = Refusal(Kind.NONEXISTENT, "there is no such mailbox to put it in")
+NO_LIST = Refusal(Kind.NONEXISTENT, "there is no such list")
+NO_MEMBER = Refusal(Kind.NONEXISTENT, "that address is not on the list")
+NOT_SUPPRESSED = Refusal(Kind.NONEXISTENT, "that address is not suppressed")
+TOO_MANY_MEMBERS = Refusal(Kind.LIMIT, f"more than {MAX_MEMBERS} members")
 NO_ITEM = Refusal(Kind.NONEXISTENT, "there is no such message in the queue")
 NO_MESSAGE = Refusal(Kind.STALE, "the message is not there any more")
 STALE_LEASE = Refusal(Kind.STALE, "the lease was lost")
@@ -49,7 +56,7 @@ MAILBOX_QUOTA = Refusal(Kind.OVER_QUOTA, "the account has as many mailboxes as i
 TOO_MANY_ANNOTATIONS = Refusal(Kind.LIMIT, "there are too many annotations")
 TOO_MANY_IDENTIFIERS = Refusal(Kind.LIMIT, "there are too many identifiers in the list")
 ONE_MAILBOX = Refusal(Kind.CANNOT, "all messages must go to the same mailbox")
-DOMAIN_IN_USE = Refusal(Kind.IN_USE, "accounts or aliases live in the domain")
+DOMAIN_IN_USE = Refusal(Kind.IN_USE, "accounts, aliases or lists live in the domain")
 ADDRESS_TAKEN = Refusal(Kind.ALREADY_EXISTS, "the address is taken")
 NOT_AN_ADDRESS = Refusal(Kind.CANNOT, "that is not an address")
 NO_ALIAS_TARGET = Refusal(Kind.CANNOT, "an alias needs at least one target")
@@ -236,7 +243,8 @@ def queue_rows(queued: NewItem, pairs: Sequence[tuple[int, int]]) -> tuple[Queue
     for number, (recipient, route) in enumerate(pairs):
         to = queued.envelope.recipients[recipient].routes[route]
         domain = normal_domain(to.domain) if isinstance(to, Remote) else ""
-        rows.append(QueueRecipient(number, recipient, route, 0, queued.due, "due", domain=domain))
+        state = "held" if (recipient, route) in queued.held else "due"
+        rows.append(QueueRecipient(number, recipient, route, 0, queued.due, state, domain=domain))
     return tuple(rows)
 
 
@@ -249,6 +257,33 @@ def queue_sender(envelope: Envelope) -> str:
 def finished(recipients: Iterable[QueueRecipient]) -> bool:
     """Nothing is left to do for the item."""
     return not any(r.state in {"due", "held"} or r.owed for r in recipients)
+
+
+def counted(hours: Sequence[Hour], sent: Sent) -> tuple[Hour, ...]:
+    """An account's hours after ``sent``, without those that are too old."""
+    start = hour_of(sent.at)
+    by_start = {hour.start: hour for hour in hours if hour.start > forgotten(sent.at)}
+    before = by_start.get(start, Hour(start))
+    if sent.recipients or sent.failures:
+        by_start[start] = Hour(
+            start, before.recipients + sent.recipients, before.failures + sent.failures
+        )
+    return tuple(by_start[at] for at in sorted(by_start))
+
+
+def forgotten(now: float) -> float:
+    """Sending before this is remembered no more."""
+    return now - HISTORY
+
+
+def hour_of(at: float) -> int:
+    """The beginning of the hour that a moment is in."""
+    return int(at) // HOUR * HOUR
+
+
+def suppression(before: Suppressed | None, new: Suppressed) -> Suppressed:
+    """What stays of two entries for the same address."""
+    return before if before is not None and before.cause is not Cause.BOUNCE else new
 
 
 def in_turns(waiting: Mapping[str, Sequence[int]], limit: int) -> list[int]:

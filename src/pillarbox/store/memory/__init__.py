@@ -14,6 +14,7 @@ from pillarbox.model.change import Change
 from pillarbox.store.api import Publish
 from pillarbox.store.memory.blobs import MemoryBlobs
 from pillarbox.store.memory.directory import MemoryDirectory
+from pillarbox.store.memory.lists import MemoryLists
 from pillarbox.store.memory.mail import MemoryMail
 from pillarbox.store.memory.mailboxes import MemoryMailboxes
 from pillarbox.store.memory.retention import MemoryRetention
@@ -36,6 +37,7 @@ class MemoryStore(
     MemoryMail,
     MemoryMailboxes,
     MemorySharing,
+    MemoryLists,
     MemoryDirectory,
     MemoryBlobs,
 ):

@@ -100,6 +100,7 @@ def _enqueue(
         created,
         recipients,
         priority=queued.priority,
+        held=queued.why_held,
     )
     state.queue[item.id] = Queued(item)
     state.blobs[blob].refs += 1

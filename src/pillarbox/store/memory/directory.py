@@ -28,6 +28,7 @@ class MemoryDirectory:
         if name not in self.state.domains:
             return rules.NO_DOMAIN
         living = [home.account.address for home in self.state.homes.values()]
+        living += [one.address for one in self.state.lists.values()]
         if any(rules.domain_of(a) == name for a in [*living, *self.state.aliases]):
             return rules.DOMAIN_IN_USE
         del self.state.domains[name]
@@ -81,8 +82,7 @@ class MemoryDirectory:
             return rules.NOT_AN_ADDRESS
         if domain not in self.state.domains:
             return rules.NO_DOMAIN
-        taken = await self.account_by_address(account.address)
-        if taken or account.address in self.state.aliases:
+        if self.state.taken(account.address):
             return rules.ADDRESS_TAKEN
         self.state.last_account += 1
         home = Home(replace(account, id=self.state.last_account), credentials)
@@ -138,7 +138,7 @@ class MemoryDirectory:
             return rules.NO_ALIAS_TARGET
         if domain not in self.state.domains:
             return rules.NO_DOMAIN
-        if await self.account_by_address(alias.address):
+        if alias.address not in self.state.aliases and self.state.taken(alias.address):
             return rules.ADDRESS_TAKEN
         self.state.aliases[alias.address] = alias
         return None

@@ -9,6 +9,7 @@ from pillarbox.model.change import Added, Change, Expunged, Flagged
 from pillarbox.model.flags import DELETED, EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.sending import Sent
 from pillarbox.store import rules
 from pillarbox.store.api import (
     Appended,
@@ -24,6 +25,7 @@ from pillarbox.store.api import (
     Target,
 )
 from pillarbox.store.memory.accept import accept, put_one
+from pillarbox.store.memory.lists import count_sent
 from pillarbox.store.memory.mailboxes import retain, shift
 from pillarbox.store.memory.state import Box, Home, Message, State
 
@@ -34,9 +36,17 @@ class MemoryMail:
     state: State
 
     async def accept(
-        self, message: NewMessage, targets: Sequence[Target], queued: NewItem | None = None
+        self,
+        message: NewMessage,
+        targets: Sequence[Target],
+        queued: NewItem | None = None,
+        *,
+        sent: Sent | None = None,
     ) -> list[Appended | Refusal]:
+        before = self.state.last_blob
         results, changes = accept(self.state, message, targets, queued)
+        if sent is not None and self.state.last_blob > before:
+            count_sent(self.state, sent)
         self.state.commit(changes)
         return results
 

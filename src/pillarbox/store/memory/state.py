@@ -18,10 +18,12 @@ from pillarbox.model.flags import (
     intern_keywords,
     to_flag_set,
 )
+from pillarbox.model.lists import MailingList, Member, Suppressed
 from pillarbox.model.mailbox import SEPARATOR, Mailbox
 from pillarbox.model.numset import MAX_NUMBER
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.rights import Rights
+from pillarbox.model.sending import Sending
 from pillarbox.store import rules
 from pillarbox.store.api import Facts, Publish, QueueItem
 
@@ -170,6 +172,12 @@ class State:
     annotations: dict[tuple[int, int, int], dict[str, bytes]] = field(default_factory=dict)
     """By account, mailbox and user."""
     access: dict[tuple[int, int], dict[str, Rights]] = field(default_factory=dict)
+    lists: dict[int, MailingList] = field(default_factory=dict)
+    members: dict[int, Member] = field(default_factory=dict)
+    suppressions: dict[tuple[str, str], Suppressed] = field(default_factory=dict)
+    sending: dict[int, Sending] = field(default_factory=dict)
+    last_list: int = 0
+    last_member: int = 0
     last_account: int = 0
     last_mailbox: int = 0
     last_blob: int = 0
@@ -206,8 +214,21 @@ class State:
         for key in [key for key in self.annotations if key[:2] == (account, mailbox)]:
             del self.annotations[key]
 
+    def taken(self, address: str) -> bool:
+        """Some account, alias or list has this address."""
+        homes = (home.account.address for home in self.homes.values())
+        lists = (one.address for one in self.lists.values())
+        return address in self.aliases or address in homes or address in lists
+
+    def forget_owner(self, address: str) -> None:
+        """Drop the suppressions of an account or list that is gone."""
+        for key in [key for key in self.suppressions if key[0] == address]:
+            del self.suppressions[key]
+
     def forget_account(self, account: int, address: str) -> None:
         """Drop what hangs on an account that is gone, and its name from the lists of others."""
+        self.forget_owner(address)
+        self.sending.pop(account, None)
         for key in [key for key in self.annotations if account in (key[0], key[2])]:
             del self.annotations[key]
         for place, entries in list(self.access.items()):

@@ -10,11 +10,13 @@ from pillarbox.model.change import Added, Arrived, Expunged
 from pillarbox.model.flags import DELETED, SEEN, intern_keywords
 from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.sending import Sent
 from pillarbox.store import rules
 from pillarbox.store.api import Appended, Content, Facts, NewItem, Replaces, Target
 from pillarbox.store.blobs import codec
 from pillarbox.store.blobs.files import FileBodies, FileContent
 from pillarbox.store.sqlite.envelope import freeze
+from pillarbox.store.sqlite.lists import count_sent
 from pillarbox.store.sqlite.messages import Found, find, retain
 from pillarbox.store.sqlite.tx import Box, Home, Tx
 
@@ -113,7 +115,12 @@ def _thread(tx: Tx, kin: Sequence[int], blob: int, accounts: Sequence[int]) -> i
 
 
 def accept(
-    tx: Tx, body: Body, facts: Facts, targets: Sequence[Target], queued: NewItem | None
+    tx: Tx,
+    body: Body,
+    facts: Facts,
+    targets: Sequence[Target],
+    queued: NewItem | None,
+    sent: Sent | None = None,
 ) -> list[Appended | Refusal]:
     """``Mail.accept`` inside a transaction."""
     boxes: dict[tuple[int, int], Box] = {}
@@ -147,6 +154,8 @@ def accept(
         tx.changes.append(Added(account, mailbox, home.modseq, new_ones, tuple(box.keywords)))
     if queued is not None and pairs:
         _enqueue(tx, queued, pairs, blob, body.size)
+    if sent is not None:
+        count_sent(tx, sent)
     return results
 
 
@@ -258,16 +267,16 @@ def _enqueue(
 ) -> None:
     item = tx.ids.take(tx.db, "item")
     tx.db.execute(
-        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, '', 0, 0, ?)",
-        (item, blob, size, tx.now, freeze(queued.envelope), queued.priority),
+        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, '', 0, 0, ?, ?)",
+        (item, blob, size, tx.now, freeze(queued.envelope), queued.priority, queued.why_held),
     )
     sender = rules.queue_sender(queued.envelope)
     tx.db.executemany(
-        "INSERT INTO recipient VALUES (?, ?, ?, ?, 0, ?, 'due', '', ?, '', 0, ?, ?)",
+        "INSERT INTO recipient VALUES (?, ?, ?, ?, 0, ?, ?, '', ?, '', 0, ?, ?)",
         [
             (
                 *(item, row.number, row.envelope_index, row.route_index),
-                *(row.due, row.domain, sender, queued.priority),
+                *(row.due, row.state, row.domain, sender, queued.priority),
             )
             for row in rules.queue_rows(queued, pairs)
         ],

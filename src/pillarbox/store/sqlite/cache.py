@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from pillarbox.model.account import Account, Alias, Domain
+from pillarbox.model.lists import MailingList
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -51,6 +52,7 @@ class Cache:
     def __init__(self) -> None:
         self.domains: Memo[str, Domain | None] = Memo()
         self.aliases: Memo[str, Alias | None] = Memo()
+        self.lists: Memo[str, MailingList | None] = Memo()
         self.addresses: Memo[str, int | None] = Memo()
         self.accounts: Memo[int, Account | None] = Memo()
 
@@ -58,5 +60,6 @@ class Cache:
         """The directory changed."""
         self.domains.clear()
         self.aliases.clear()
+        self.lists.clear()
         self.addresses.clear()
         self.accounts.clear()

@@ -24,14 +24,16 @@ from pillarbox.store.sqlite.writer import WriteLane
 T = TypeVar("T")
 _ACCOUNT = (
     "id, address, quota, used, pop3, enabled, masked, display_name, max_messages, messages,"
-    " max_mailboxes, admin"
+    " max_mailboxes, admin, forward, keep_copy, hour_limit, day_limit"
 )
 _SET_ACCOUNT = """
     UPDATE account SET quota = ?, pop3 = ?, enabled = ?, masked = ?, display_name = ?,
-    max_messages = ?, max_mailboxes = ?, admin = ? WHERE id = ?
+    max_messages = ?, max_mailboxes = ?, admin = ?, forward = ?, keep_copy = ?, hour_limit = ?,
+    day_limit = ? WHERE id = ?
 """
 _BESIDE_MAIL = (
     "credential", "mailbox", "subscription", "tombstone", "thread", "annotation", "access",
+    "sent_hour", "sent_network", "sent_alarm",
 )  # fmt: skip
 _LIGHT_ACCOUNTS = 8
 
@@ -60,7 +62,7 @@ class SqliteDirectory:
                 return rules.NO_DOMAIN
             lives = "SELECT 1 FROM {} WHERE substr(address, -length(:end)) = :end"
             end = {"end": "@" + name}
-            for table in ("account", "alias"):
+            for table in ("account", "alias", "list"):
                 if tx.one(lives.format(table), end) is not None:
                     return rules.DOMAIN_IN_USE
             tx.db.execute("DELETE FROM domain WHERE name = ?", (name,))
@@ -172,7 +174,7 @@ class SqliteDirectory:
                 return rules.NO_ALIAS_TARGET
             if not _exists(tx, "SELECT 1 FROM domain WHERE name = ?", domain):
                 return rules.NO_DOMAIN
-            if _exists(tx, "SELECT 1 FROM account WHERE address = ?", alias.address):
+            if tx.taken(alias.address, "account", "list"):
                 return rules.ADDRESS_TAKEN
             tx.db.execute(
                 "INSERT OR REPLACE INTO alias VALUES (?, ?)",
@@ -213,8 +215,8 @@ def _exists(tx: Tx, sql: str, name: str) -> bool:
 
 
 def _account(row: Sequence[Any]) -> Account:
-    number, address, quota, used, pop3, enabled, masked, name, *limits, admin = row
-    max_messages, messages, max_mailboxes = limits
+    number, address, quota, used, pop3, enabled, masked, name, *rest = row
+    max_messages, messages, max_mailboxes, admin, forward, keep_copy, hour, day = rest
     return Account(
         id=number,
         address=address,
@@ -228,10 +230,14 @@ def _account(row: Sequence[Any]) -> Account:
         messages=messages,
         max_mailboxes=max_mailboxes,
         admin=bool(admin),
+        forward=tuple(json.loads(forward)),
+        keep_copy=bool(keep_copy),
+        hour_limit=hour,
+        day_limit=day,
     )
 
 
-def _settings(account: Account) -> tuple[int, str, bool, str, str, int, int, bool]:
+def _settings(account: Account) -> tuple[int | str | bool, ...]:
     masked = " ".join(sorted(account.masked))
     return (
         account.quota,
@@ -242,6 +248,10 @@ def _settings(account: Account) -> tuple[int, str, bool, str, str, int, int, boo
         account.max_messages,
         account.max_mailboxes,
         account.admin,
+        json.dumps(account.forward),
+        account.keep_copy,
+        account.hour_limit,
+        account.day_limit,
     )
 
 
@@ -255,14 +265,13 @@ def _add(tx: Tx, account: Account, credentials: Credentials) -> Account | Refusa
         return rules.NOT_AN_ADDRESS
     if not _exists(tx, "SELECT 1 FROM domain WHERE name = ?", domain):
         return rules.NO_DOMAIN
-    for table in ("account", "alias"):
-        if _exists(tx, f"SELECT 1 FROM {table} WHERE address = ?", account.address):
-            return rules.ADDRESS_TAKEN
+    if tx.taken(account.address):
+        return rules.ADDRESS_TAKEN
     number = tx.ids.take(tx.db, "account")
     tx.db.execute(
         "INSERT INTO account (id, address, modseq, used, quota, pop3, enabled, masked,"
-        " display_name, max_messages, max_mailboxes, admin)"
-        " VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " display_name, max_messages, max_mailboxes, admin, forward, keep_copy, hour_limit,"
+        " day_limit) VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (number, account.address, *_settings(account)),
     )
     _write_credentials(tx, number, credentials)
@@ -283,6 +292,7 @@ def _forget(tx: Tx, account: int) -> None:
     row = tx.one("SELECT address FROM account WHERE id = ?", (account,))
     for identifier in (row[0], "-" + row[0]) if row else ():
         tx.db.execute("DELETE FROM access WHERE identifier = ?", (identifier,))
+        tx.db.execute("DELETE FROM suppression WHERE owner = ?", (identifier,))
     tx.db.execute("DELETE FROM account WHERE id = ?", (account,))
     tx.db.execute("DELETE FROM annotation WHERE user = ?", (account,))
     for table in _BESIDE_MAIL:

@@ -17,7 +17,9 @@ from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import (
     Envelope,
+    Listed,
     Local,
+    Part,
     Peer,
     Recipient,
     Remote,
@@ -26,7 +28,7 @@ from pillarbox.model.transaction import (
     Sender,
 )
 
-_ROUTES: dict[str, type[Route]] = {"local": Local, "remote": Remote}
+_ROUTES: dict[str, type[Route]] = {"local": Local, "remote": Remote, "list": Listed}
 _KIND_OF = {kind: name for name, kind in _ROUTES.items()}
 
 
@@ -81,7 +83,7 @@ def _plain(value: object) -> object:
     match value:
         case Address():
             return [value.local, value.domain]
-        case Local() | Remote():
+        case Local() | Remote() | Listed():
             return [_KIND_OF[type(value)], _pack(value)]
         case Sender() | Recipient() | Peer():
             return _pack(value)
@@ -111,8 +113,13 @@ def _thaw_sender(frozen: Mapping[str, Any]) -> Sender:
 def _thaw_recipient(frozen: Mapping[str, Any]) -> Recipient:
     known = _known(Recipient, frozen)
     known["address"] = Address(*known["address"])
-    known["routes"] = tuple(
-        _ROUTES[kind](**_known(_ROUTES[kind], packed)) for kind, packed in known.get("routes", ())
-    )
+    known["routes"] = tuple(_thaw_route(*route) for route in known.get("routes", ()))
     known["notify"] = frozenset(known.get("notify", ()))
     return Recipient(**known)
+
+
+def _thaw_route(kind: str, packed: Mapping[str, Any]) -> Route:
+    known = _known(_ROUTES[kind], packed)
+    if "part" in known:
+        known["part"] = Part(known["part"])
+    return _ROUTES[kind](**known)

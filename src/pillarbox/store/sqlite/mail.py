@@ -8,6 +8,7 @@ from typing import Any
 from pillarbox.model.flags import EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.sending import Sent
 from pillarbox.store import rules
 from pillarbox.store.api import (
     Appended,
@@ -37,11 +38,16 @@ class SqliteMail:
     intake: Intake
 
     async def accept(
-        self, message: NewMessage, targets: Sequence[Target], queued: NewItem | None = None
+        self,
+        message: NewMessage,
+        targets: Sequence[Target],
+        queued: NewItem | None = None,
+        *,
+        sent: Sent | None = None,
     ) -> list[Appended | Refusal]:
         return await self.intake.run(
             [message],
-            lambda tx, bodies: accept.accept(tx, bodies[0], message.facts, targets, queued),
+            lambda tx, bodies: accept.accept(tx, bodies[0], message.facts, targets, queued, sent),
         )
 
     async def append_many(

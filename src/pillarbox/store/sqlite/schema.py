@@ -219,6 +219,56 @@ CREATE INDEX recipient_owed ON recipient (item) WHERE owed <> '';
 CREATE INDEX queue_leased ON queue (lease_until) WHERE lease_until > 0;
 """
 
+_ROUTING = """
+ALTER TABLE account ADD COLUMN forward TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE account ADD COLUMN keep_copy INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE account ADD COLUMN hour_limit INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN day_limit INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue ADD COLUMN held TEXT NOT NULL DEFAULT '';
+
+CREATE TABLE list (
+    id INTEGER PRIMARY KEY,
+    address TEXT NOT NULL UNIQUE,
+    title TEXT NOT NULL,
+    post TEXT NOT NULL,
+    others TEXT NOT NULL,
+    rewrite_from TEXT NOT NULL
+) STRICT;
+CREATE TABLE member (
+    list INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    id INTEGER NOT NULL UNIQUE,
+    owner INTEGER NOT NULL,
+    PRIMARY KEY (list, address)
+) STRICT, WITHOUT ROWID;
+
+-- owner: the address of an account or a list.
+CREATE TABLE suppression (
+    owner TEXT NOT NULL,
+    address TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    at REAL NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (owner, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sent_hour (
+    account INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    recipients INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    PRIMARY KEY (account, start)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sent_network (
+    account INTEGER NOT NULL,
+    network TEXT NOT NULL,
+    first REAL NOT NULL,
+    last REAL NOT NULL,
+    PRIMARY KEY (account, network)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sent_alarm (account INTEGER PRIMARY KEY, at REAL NOT NULL) STRICT;
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -229,5 +279,6 @@ def _script(sql: str) -> Migration:
     return run
 
 
-MIGRATIONS: Sequence[Migration] = (_script(_FIRST), _script(_SHARING), _script(_QUEUE))
+_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING)
+MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

@@ -28,7 +28,7 @@ from pillarbox.store.sqlite.writer import WriteLane
 
 _SLICE = 50
 """Items read in one turn of the loop."""
-_ITEM = "id, envelope, blob, size, created, lease, priority"
+_ITEM = "id, envelope, blob, size, created, lease, priority, held"
 _RECIPIENTS = (
     "SELECT number, envelope_index, route_index, attempts, due, state, reply, domain, owed, warned"
     " FROM recipient WHERE item = ? ORDER BY number"
@@ -132,10 +132,10 @@ class SqliteSpool:
 
 
 def _item(db: apsw.Connection, row: Sequence[Any]) -> QueueItem:
-    number, envelope, blob, size, created, lease, priority = row
+    number, envelope, blob, size, created, lease, priority, held = row
     rows: list[tuple[Any, ...]] = db.execute(_RECIPIENTS, (number,)).fetchall()
     recipients = tuple(map(_recipient, rows))
-    return QueueItem(number, thaw(envelope), blob, size, created, recipients, lease, priority)
+    return QueueItem(number, thaw(envelope), blob, size, created, recipients, lease, priority, held)
 
 
 def _recipient(row: Sequence[Any]) -> QueueRecipient:

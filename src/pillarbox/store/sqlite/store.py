@@ -21,6 +21,7 @@ from pillarbox.store.sqlite.directory import SqliteDirectory
 from pillarbox.store.sqlite.faults import translate
 from pillarbox.store.sqlite.ids import Ids
 from pillarbox.store.sqlite.intake import Intake
+from pillarbox.store.sqlite.lists import SqliteLists
 from pillarbox.store.sqlite.lock import StoreLock
 from pillarbox.store.sqlite.mail import SqliteMail
 from pillarbox.store.sqlite.mailboxes import SqliteMailboxes
@@ -48,6 +49,7 @@ class SqliteStore(
     SqliteMail,
     SqliteMailboxes,
     SqliteSharing,
+    SqliteLists,
     SqliteDirectory,
     SqliteBlobs,
 ):

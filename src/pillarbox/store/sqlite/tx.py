@@ -139,6 +139,12 @@ class Tx:
         cursor.close()
         return row
 
+    def taken(self, address: str, *tables: str) -> bool:
+        """Whether an account, alias or list, or a row of just these tables, has the address."""
+        sql = "SELECT 1 FROM {} WHERE address = ?"
+        names = tables or ("account", "alias", "list")
+        return any(self.one(sql.format(name), (address,)) is not None for name in names)
+
     def home(self, account: int) -> Home | None:
         """The account's numbers, the same object for the whole operation."""
         home = self._homes.get(account)
