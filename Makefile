@@ -13,7 +13,7 @@ test: ## everything: installs what the tests need, real mail programs included (
 	@scripts/test $(ARGS)
 
 unit: dev ## the quick tests only, for the inner loop (ARGS=... to pytest)
-	@.venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not (clients or flows or crash or fuzz or slow)" $(ARGS)
+	@.venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not (clients or peers or flows or crash or fuzz or slow)" $(ARGS)
 
 lint: dev ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

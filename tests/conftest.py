@@ -16,9 +16,9 @@ from support.needs import could_not_run
 ORDER = (
     "house", "base", "model", "message", "wire", "sieve", "dns", "store", "bus", "net", "policy",
     "auth", "mailbox", "queue", "delivery", "outbound", "serve", "config", "app", "cli",
-    "contracts", "transcripts", "flows", "clients", "crash", "fuzz",
+    "contracts", "transcripts", "flows", "clients", "peers", "crash", "fuzz",
 )  # fmt: skip
-KINDS = {"flows", "clients", "crash", "fuzz"}
+KINDS = {"flows", "clients", "peers", "crash", "fuzz"}
 
 # A test's time is the machine's business, and the same examples are tried on every machine of
 # a build; chance belongs to tests/fuzz.

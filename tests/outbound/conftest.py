@@ -64,9 +64,9 @@ class World:
             self.store, finder, self._pool, sign=self.sign, tally=self.results.append
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._pool is not None:
-            self._pool.close()
+            await self._pool.close()
 
     async def send(
         self, *to: str, body: bytes = BODY, sender: Sender | None = None, notify: Sequence[str] = ()
@@ -128,6 +128,6 @@ def far(tmp_path: Path) -> Make:
             try:
                 yield world
             finally:
-                world.close()
+                await world.close()
 
     return make

@@ -149,7 +149,7 @@ async def test_requiretls(far: Any) -> None:
         assert report.reply.enhanced == "5.7.30"  # the server does not know it
         extensions = world.peers[0].options.extensions | {Extension.REQUIRETLS}
         world.peers[0].options = replace(world.peers[0].options, extensions=extensions)
-        world.close()
+        await world.close()
         (report,) = await world.send("ann@far.test", sender=sender)
         assert report.reply.ok
         assert "REQUIRETLS" in world.peers[0].taken[0].sender.params

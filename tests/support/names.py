@@ -101,14 +101,15 @@ def _wait(port: int, name: str, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 @contextlib.contextmanager
-def serve(directory: Path, zones: Mapping[str, Zone]) -> Iterator[Names]:
-    """Run both servers over ``zones`` (by name, without final dot)."""
+def serve(directory: Path, zones: Mapping[str, Zone], *, also: str = "") -> Iterator[Names]:
+    """Run both servers over ``zones`` (by name, without final dot). ``also``: another address
+    where the resolver listens, on port 53, for programs that know no other."""
     for program in ("nsd", "unbound"):
         if shutil.which(program, path=PATH) is None:
             could_not_run(f"no program {program}")
     names = Names(free_port(), free_port())
     anchors = _nsd_files(directory, zones, names.nsd)
-    _unbound_file(directory, zones, names, anchors)
+    _unbound_file(directory, zones, names, anchors, also)
     running: list[subprocess.Popen[bytes]] = []
     first = next(iter(zones))
     try:
@@ -146,11 +147,12 @@ def _nsd_files(directory: Path, zones: Mapping[str, Zone], port: int) -> list[st
 
 
 def _unbound_file(
-    directory: Path, zones: Mapping[str, Zone], names: Names, anchors: list[str]
+    directory: Path, zones: Mapping[str, Zone], names: Names, anchors: list[str], also: str
 ) -> None:
     lines = [
         "server:",
         *("  interface: 127.0.0.1", f"  port: {names.unbound}", "  num-threads: 1"),
+        *([f"  interface: {also}@53", "  access-control: 127.0.0.0/8 allow"] if also else []),
         *('  username: ""', '  chroot: ""', f'  directory: "{directory}"', '  logfile: ""'),
         *(f'  pidfile: "{directory}/unbound.pid"', "  use-syslog: no", "  do-daemonize: no"),
         *("  do-not-query-localhost: no", '  module-config: "validator iterator"'),

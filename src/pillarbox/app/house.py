@@ -27,7 +27,7 @@ from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.handlers import Handlers
 from pillarbox.app.reload import merged
-from pillarbox.app.sending import Sending
+from pillarbox.app.sending import THE_INTERNET, Internet, Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
 from pillarbox.base.clock import Clock, SystemClock
@@ -59,14 +59,16 @@ class House:
         rng: Rng | None = None,
         opener: OpenStore = sqlite_store,
         given: Mapping[str, list[socket.socket]] | None = None,
+        internet: Internet = THE_INTERNET,
     ) -> None:
         """``opener``: opens another store than the usual one. ``given``: sockets by door, taken
-        over from a service manager."""
+        over from a service manager. ``internet``: where mail goes."""
         self.config = config
         self._clock = clock or SystemClock()
         self._rng = rng or SystemRng()
         self._opener = opener
         self._given = given or {}
+        self._internet = internet
         self._place = DataDir(config.server.data)
         self._sockets: doors.Sockets | None = None
         self._certificates: doors.Certificates | None = None
@@ -122,9 +124,10 @@ class House:
         )
         self._core = core
         secret = self._place.secret(self._rng)
-        sending = Sending(self.config, core, secret) if self.config.send.enabled else None
-        if sending is not None:
-            self._stack.callback(sending.close)
+        sending = None
+        if self.config.send.enabled:
+            sending = Sending(self.config, core, secret, self._internet)
+            self._stack.push_async_callback(sending.close)
         self._handlers = handlers = Handlers(
             core,
             bus,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass, replace
 
 from pillarbox.app.core import Core
 from pillarbox.base.errors import Misuse
@@ -33,18 +34,35 @@ _LEVELS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Internet:
+    """The world that mail leaves into; tests bring a small one of their own."""
+
+    smtp: int = 25
+    https: int = 443
+    loopback: bool = False
+    """Mail hosts may be on this machine."""
+    ca: bytes | None = None
+    """PEM of the authorities to trust; None takes the system's."""
+
+
+THE_INTERNET = Internet()
+
+
 class Sending:
     """One for a house. Nothing is asked or dialled before there is mail."""
 
-    def __init__(self, config: Config, core: Core, secret: bytes) -> None:
+    def __init__(
+        self, config: Config, core: Core, secret: bytes, internet: Internet = THE_INTERNET
+    ) -> None:
         """``secret``: the house's own key. Raises Misuse for a resolver, source or smarthost that
         cannot be."""
-        options = send_options(config)
+        options = replace(send_options(config), port=internet.smtp, loopback=internet.loopback)
         resolver = DnsClient(core.clock, dns_options(config))
-        tls = ClientTls()
+        tls = ClientTls(ca=internet.ca)
         self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
-        policies = Policies(resolver, Fetcher(resolver, tls).policy, core.clock)
+        policies = Policies(resolver, Fetcher(resolver, tls, internet.https).policy, core.clock)
         self.transport = RemoteTransport(
             core.store,
             Finder(options, resolver, core.rng, policies),
@@ -58,9 +76,9 @@ class Sending:
         """Where mail to a sender that was rewritten here goes."""
         return self._srs.back(address, self._clock.now())
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Say goodbye on connections that wait for more mail."""
-        self._pool.close()
+        await self._pool.close()
 
 
 def _noted(result: TlsResult) -> None:

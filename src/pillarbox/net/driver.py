@@ -104,6 +104,13 @@ class Connection(Stream):
         if self._lost or self._fault is not None:
             raise self._fault or PeerGone("connection lost")
 
+    async def gone(self, seconds: float) -> None:
+        """Wait until a closed connection has ended; after ``seconds`` drop it."""
+        while not self._lost:
+            if not await self._waiter.wait(seconds):
+                self.abort()
+                return
+
     async def start_tls(
         self,
         source: TlsSource | ssl.SSLContext | None = None,

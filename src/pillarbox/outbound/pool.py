@@ -58,10 +58,12 @@ class Pool:
             while len(self._idle) > options.kept:
                 self._expire(next(iter(self._idle)))
 
-    def close(self) -> None:
-        """End all that wait."""
-        for session in list(self._idle):
+    async def close(self) -> None:
+        """End all that wait; a server that does not say goodbye is left after a second."""
+        waiting = list(self._idle)
+        for session in waiting:
             self._expire(session)
+        await asyncio.gather(*(session.gone(1.0) for session in waiting))
 
     def _expire(self, session: Session) -> None:
         self._idle.pop(session).cancel()

@@ -295,6 +295,10 @@ class Session:
             self._conn.write(self._client.outgoing())
         self._conn.close()
 
+    async def gone(self, seconds: float) -> None:
+        """Wait for the end of a closed session."""
+        await self._conn.gone(seconds)
+
     def abort(self) -> None:
         """Drop the connection."""
         self._conn.abort()

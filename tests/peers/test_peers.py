@@ -1,0 +1,264 @@
+"""Mail to and from postfix, exim and opensmtpd, found by a DNS with DNSSEC."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import re
+from collections import Counter
+from email.message import EmailMessage
+
+import dkim
+import pytest
+
+from support.smallworld import Home, hand_in, until
+
+pytestmark = [
+    pytest.mark.needs("nsd", "unbound", "unshare", "openssl"),
+    pytest.mark.xdist_group("peers"),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+PEERS = {"postfix": 1, "exim": 4, "smtpd": 5}
+
+
+def having(home: Home, peer: str, mark: str) -> list[bytes]:
+    """What ``peer`` keeps of this test."""
+    return [one for one in home.world.boxes[peer].kept() if mark.encode() in one]
+
+
+def parsed(message: bytes) -> EmailMessage:
+    return email.message_from_bytes(message, policy=email.policy.SMTP)  # type: ignore[return-value]
+
+
+def fates(report: EmailMessage) -> list[tuple[str, str, str]]:
+    """Action, recipient, status."""
+    kinds = {"message/delivery-status", "message/global-delivery-status"}
+    (status,) = [part for part in report.walk() if part.get_content_type() in kinds]
+    return [
+        (str(g["Action"]), str(g["Final-Recipient"]).partition("; ")[2], str(g["Status"]))
+        for g in map(parsed_text, re.split(r"\r?\n\r?\n", _text(status)))
+        if g["Final-Recipient"]
+    ]
+
+
+def parsed_text(text: str) -> EmailMessage:
+    return email.message_from_string(text, policy=email.policy.SMTPUTF8)  # type: ignore[return-value]
+
+
+def _text(part: EmailMessage) -> str:
+    """The content of a part, which the library takes for messages."""
+    inner = part.get_payload()
+    assert isinstance(inner, list)
+    return "\n\n".join(one.as_bytes().decode("utf-8") for one in inner)
+
+
+def levels(caplog: pytest.LogCaptureFixture, domain: str) -> list[str]:
+    """How far TLS was checked for each delivery to a domain, by our log."""
+    fields = [one.fields for one in caplog.records if one.msg == "queue.result"]  # type: ignore[attr-defined]
+    return [str(f["tls"]).split()[-1] for f in fields if domain in str(f["rcpt"]) and f["tls"]]
+
+
+@pytest.fixture(autouse=True)
+def _hear(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "pillarbox")
+
+
+# ------------------------------------------------------------------ there and back
+
+
+@pytest.mark.parametrize(
+    ("peer", "level"), [("postfix", ["dane"]), ("exim", ["dane"]), ("smtpd", [])]
+)
+async def test_there(
+    home: Home, mark: str, peer: str, level: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    await home.write(f"bob@{peer}.test", message=f"Subject: {mark}\r\n\r\n.dot\r\n".encode())
+    (got,) = await until(lambda: having(home, peer, mark))
+    assert b"\n.dot\n" in got.replace(b"\r\n", b"\n")
+    await until(home.waiting, lambda waiting: not waiting)
+    assert levels(caplog, f"{peer}.test") == level
+
+
+@pytest.mark.parametrize("peer", PEERS)
+async def test_and_back(home: Home, mark: str, peer: str) -> None:
+    """Each insists on TLS: postfix and exim on DANE, opensmtpd on a certificate it can check."""
+    message = f"From: x@{peer}.test\r\nSubject: {mark}\r\n\r\n.dot\r\n".encode()
+    await asyncio.to_thread(
+        hand_in,
+        f"{home.world.net}.{PEERS[peer]}",
+        home.world.place.port,
+        f"x@{peer}.test",
+        "ann@example.test",
+        message,
+    )
+    (got,) = await until(home.inbox)
+    assert mark.encode() in got
+    assert b"\r\n.dot\r\n" in got
+    assert re.search(rb"with (UTF8)?E?SMTPS ", got), got
+    if peer == "postfix":
+        log = home.world.boxes[peer].log
+        assert re.search(r"Verified TLS connection established to mail\.example\.test", log)
+    if peer == "exim":
+        assert "CV=dane" in home.world.boxes[peer].log
+
+
+@pytest.mark.parametrize("peer", PEERS)
+async def test_a_signature_survives_the_way_through(home: Home, mark: str, peer: str) -> None:
+    """A neighbour turns the message round; it comes back with its trace on top."""
+    body = f"Subject: {mark}\r\nTo: back@{peer}.test\r\n\r\nover\r\n  and back \r\n\r\n\r\n"
+    await home.write(f"back@{peer}.test", message=body.encode())
+    (got,) = await until(home.inbox, most=5)
+    assert f"mx.{peer}.test".encode() in got
+    keys = await home.house.admin.call("domain.keys", {"name": "example.test"})
+    published = {f"{one['name']}.".encode(): one["record"].encode() for one in keys["keys"]}
+
+    def txt(name: bytes, timeout: int = 5) -> bytes | None:
+        return published.get(name)
+
+    signatures = parsed(got).get_all("DKIM-Signature", [])
+    assert len(signatures) == 2
+    for number in range(2):
+        assert dkim.DKIM(got).verify(idx=number, dnsfunc=txt), signatures[number]
+
+
+# ------------------------------------------------------------------ what TLS must be
+
+
+@pytest.mark.parametrize(
+    ("domain", "level", "why"),
+    [
+        ("wrongdane", "", "is not who the DNS says"),
+        ("odddane", "encrypted", ""),
+        ("stsok", "verified", ""),
+        ("ststest", "opportunistic", ""),
+        ("stsbad", "", "4.7.5"),
+    ],
+)
+async def test_policies(
+    home: Home, mark: str, domain: str, level: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A way that a policy forbids is not taken: the mail waits, and says why."""
+    await home.write(f"bob@{domain}.test", message=f"Subject: {mark}\r\n\r\nx\r\n".encode())
+    if why:
+        (said,) = await until(home.waiting, lambda got: got and got[0] != "None")
+        assert why in said
+        assert having(home, "postfix", mark) == []
+    else:
+        await until(lambda: having(home, "postfix", mark))
+        await until(home.waiting, lambda waiting: not waiting)
+        assert levels(caplog, f"{domain}.test") == [level]
+
+
+async def test_a_policy_that_ended(home: Home, mark: str) -> None:
+    """Enforced for two seconds, then gone: after that TLS is taken only where it is offered."""
+    await home.write("bob@stsold.test", message=f"Subject: {mark}\r\n\r\nx\r\n".encode())
+    (said,) = await until(home.waiting, lambda got: got and got[0] != "None")
+    assert "does not offer STARTTLS" in said
+    (item,) = await home.house.core.store.queue_items()
+
+    async def again() -> list[bytes]:
+        if await home.waiting():
+            await home.house.admin.call("queue.retry", {"item": item.id})
+        return having(home, "postfix", mark)
+
+    (got,) = await until(again)
+    assert b"with ESMTP id" in got
+
+
+# ------------------------------------------------------------------ what the other side lacks
+
+
+async def test_eight_bits_for_who_takes_seven(home: Home, mark: str) -> None:
+    text = "Grüße aus Köln, " + "x" * 70
+    head = f"Subject: {mark}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    message = (head + "Content-Transfer-Encoding: 8bit\r\n\r\n" + text + "\r\n").encode()
+    await home.write("bob@narrow.test", message=message, mail=["BODY=8BITMIME"])
+    (got,) = await until(lambda: having(home, "postfix", mark))
+    assert got.isascii()
+    assert parsed(got).get_content().strip() == text
+
+
+@pytest.mark.parametrize("domain", ["smtpd.test", "narrow.test"])
+async def test_international_mail_for_who_knows_none(home: Home, mark: str, domain: str) -> None:
+    message = f"Subject: {mark}\r\n\r\nx\r\n".encode()
+    await home.write(f"jörg@{domain}", message=message, mail=["SMTPUTF8"])
+    report = await home.report()
+    assert report.get_content_type() == "multipart/report"
+    assert fates(report) == [("failed", f"jörg@{domain}", "5.6.7")]
+    assert "international" in str(report.get_body())
+
+
+@pytest.mark.parametrize("peer", ["postfix", "exim"])
+async def test_international_mail_arrives(home: Home, mark: str, peer: str) -> None:
+    message = f"Subject: Grüße {mark}\r\n\r\nx\r\n".encode()
+    await home.write(f"jörg@{peer}.test", message=message, mail=["SMTPUTF8", "BODY=8BITMIME"])
+    (got,) = await until(lambda: having(home, peer, mark))
+    assert "jörg@".encode() in got
+    assert "Subject: Grüße".encode() in got
+
+
+# ------------------------------------------------------------------ much
+
+
+@pytest.mark.parametrize("peer", PEERS)
+async def test_thirty_megabytes(home: Home, mark: str, peer: str) -> None:
+    line = b"0123456789abcdef" * 4 + b"\r\n"
+    body = line * (30 * 1024 * 1024 // len(line))
+    head = f"Subject: {mark}\r\n\r\n".encode()
+    await home.write(f"bob@{peer}.test", message=head + body)
+    (got,) = await until(lambda: having(home, peer, mark), most=60)
+    assert got.replace(b"\r\n", b"\n").endswith(body.replace(b"\r\n", b"\n"))
+
+
+async def test_a_thousand_recipients_over_fifty_domains(home: Home, mark: str) -> None:
+    """Over three servers; each gets every recipient of its domains once."""
+    domains = [f"d{n}.{'abc'[n % 3]}.many.test" for n in range(50)]
+    people = [f"p{n}@{domains[n % 50]}" for n in range(1000)]
+    await home.write(*people, message=f"Subject: {mark}\r\n\r\nx\r\n".encode())
+    await until(home.waiting, lambda waiting: not waiting, most=60)
+    assert await home.inbox() == []
+    found: Counter[str] = Counter()
+
+    def count() -> int:
+        nonlocal found
+        found = Counter(
+            to for peer in PEERS for one in having(home, peer, mark) for to in recipients(one)
+        )
+        return found.total()
+
+    await until(count, lambda total: total >= 1000, most=60)
+    assert found == Counter(people)
+
+
+def recipients(kept: bytes) -> list[str]:
+    """Whom a kept copy was for, by the field each server writes."""
+    message = parsed(kept)
+    names = message.get_all("Envelope-to") or message.get_all("Delivered-To") or []
+    return [one.strip() for name in names for one in str(name).split(",")]
+
+
+# ------------------------------------------------------------------ reports
+
+
+async def test_reports_of_success(home: Home, mark: str) -> None:
+    """postfix, exim and opensmtpd know DSN and tell the sender themselves, one way or other; who
+    does not know it is told of by us."""
+    message = f"Subject: {mark}\r\n\r\nx\r\n".encode()
+    await home.write(
+        "bob@postfix.test",
+        "bob@narrow.test",
+        message=message,
+        rcpt=["NOTIFY=SUCCESS,FAILURE"],
+        mail=["RET=HDRS", "ENVID=our-id"],
+    )
+    found = await until(home.inbox, lambda got: len(got) == 2)
+    by = {str(parsed(one)["From"]): parsed(one) for one in found}
+    told = sorted(fate for one in by.values() for fate in fates(one))
+    assert told == [
+        ("delivered", "bob@postfix.test", "2.0.0"),
+        ("relayed", "bob@narrow.test", "2.0.0"),
+    ]
+    for one in by.values():
+        status = next(p for p in one.walk() if p.get_content_type() == "message/delivery-status")
+        assert status.get_payload(0)["Original-Envelope-Id"] == "our-id"  # type: ignore[index]
