@@ -7,11 +7,10 @@ Content-Type put in front of a signed message breaks the signature (§8.15).
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pillarbox.message import header
-from pillarbox.policy.dkim.canon import relaxed_field, simple_field
+from pillarbox.policy.dkim.canon import Head
 from pillarbox.policy.dkim.keys import Key
 
 OVERSIGNED = (
@@ -48,30 +47,11 @@ class Form:
 RELAXED = Form()
 
 
-def names_to_sign(fields: Iterable[header.Field]) -> list[bytes]:
+def names_to_sign(head: Head) -> list[bytes]:
     """The ``h=`` tag for a header."""
-    present = [field.name for field in fields]
+    present = [name for name, _ in head.fields]
     once = [name for name in SIGNED for _ in range(present.count(name))]
     return [name for name in OVERSIGNED for _ in range(present.count(name) + 1)] + once
-
-
-def canonical_header(
-    head: bytes, names: Sequence[bytes], signature: bytes, *, relaxed: bool
-) -> bytes:
-    """What the hash is over (§3.7): the named fields, each name taking the next one from the
-    bottom (§5.4.2), then the signature field itself with an empty ``b=`` and no line end.
-    """
-    waiting: dict[bytes, list[bytes]] = {}
-    for field in header.section(head, 0, len(head)).fields:
-        waiting.setdefault(field.name, []).append(head[field.start : field.end])
-    out = []
-    for name in names:
-        found = waiting.get(name)
-        if found:  # a name that does not occur counts as nothing (§5.4)
-            raw = found.pop()
-            out.append(relaxed_field(name, raw) if relaxed else simple_field(raw))
-    own = relaxed_field(b"dkim-signature", signature) if relaxed else simple_field(signature)
-    return b"".join([one + b"\r\n" for one in out]) + own
 
 
 def sign(head: bytes, body_hash: bytes, key: Key, *, now: float, form: Form = RELAXED) -> bytes:
@@ -80,7 +60,8 @@ def sign(head: bytes, body_hash: bytes, key: Key, *, now: float, form: Form = RE
     ``head``: the header section, CRLF line ends. ``body_hash``: of ``canon.BodyHash`` in the
     same form. ``now`` in seconds since 1970.
     """
-    names = names_to_sign(header.section(head, 0, len(head)).fields)
+    fields = Head(head)
+    names = names_to_sign(fields)
     tags = [
         *("v=1", f"a={key.algorithm.value}", f"c={form.tag}", f"d={key.domain}"),
         *(f"s={key.selector}", f"t={int(now)}"),
@@ -88,16 +69,21 @@ def sign(head: bytes, body_hash: bytes, key: Key, *, now: float, form: Form = RE
         "h=" + ":".join(name.decode("ascii") for name in names),
         "bh=" + base64.b64encode(body_hash).decode("ascii"),
     ]
-    unsigned = _fold(tags)
-    data = canonical_header(head, names, unsigned, relaxed=form.relaxed_header)
-    signature = base64.b64encode(key.sign(data)).decode("ascii")
-    pieces = [signature[at : at + _LINE] for at in range(0, len(signature), _LINE)]
+    unsigned = fold("DKIM-Signature", tags)
+    data = fields.canonical(names, b"dkim-signature", unsigned, relaxed=form.relaxed_header)
+    return finished(unsigned, key.sign(data))
+
+
+def finished(unsigned: bytes, signature: bytes) -> bytes:
+    """The field with its signature and line end."""
+    text = base64.b64encode(signature).decode("ascii")
+    pieces = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
     return unsigned + "".join([f"\r\n\t{one}" for one in pieces]).encode("ascii") + b"\r\n"
 
 
-def _fold(tags: Sequence[str]) -> bytes:
-    """The field up to and with ``b=``, folded at tags and at the colons of ``h=``."""
-    lines = ["DKIM-Signature:"]
+def fold(name: str, tags: Sequence[str]) -> bytes:
+    """A signature field up to and with ``b=``, folded at tags and at the colons of ``h=``."""
+    lines = [f"{name}:"]
     for tag in [*(f"{tag};" for tag in tags), "b="]:
         first, *more = tag.split(":")
         for n, word in enumerate([first, *(f":{word}" for word in more)]):
