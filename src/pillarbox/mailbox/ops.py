@@ -182,6 +182,8 @@ class Ops:
             below = NumSet([(1, largest)]) if largest else NumSet()
             everyone = NumSet([(1, view.exists)]) if view.exists else NumSet()
             gone = below - view.exact_uids(everyone)
+        elif gone:  # one that went just now still has its number, and is told with it
+            gone = gone - view.exact_uids(view.seqs_of_uids(gone.ranges))
         return gone if known is None else gone & known
 
     # ------------------------------------------------------------------ mailboxes
