@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pillarbox.auth.login import Options as LoginOptions
 from pillarbox.auth.sendas import SendAs
@@ -59,11 +60,9 @@ class Keeper(Acceptor):
         super().__init__(store, clock)
         self.kept: list[Kept] = []
 
-    async def accept(
-        self, envelope: Envelope, message: NewMessage, *, hops: int = 0, queue: bool = True
-    ) -> Result:
+    async def accept(self, envelope: Envelope, message: NewMessage, **how: Any) -> Result:
         data = bytes(message.content.view())
-        result = await super().accept(envelope, message, hops=hops, queue=queue)
+        result = await super().accept(envelope, message, **how)
         if result.kept and envelope.peer.helo != Sender.NAME:
             self.kept.append(Kept(envelope, TRACE.sub(b"", data, count=1)))
         return result

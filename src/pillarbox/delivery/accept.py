@@ -7,7 +7,7 @@ is on disk or none of it. The outcome is one reply a recipient: LMTP sends them 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,9 +16,11 @@ from pillarbox.model.flags import NO_FLAGS
 from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
+from pillarbox.model.story import Event
 from pillarbox.model.transaction import Envelope, Local, Remote, Route
 from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Target
+from pillarbox.store.journal import Telling
 
 
 class Keeper(Mail, Mailboxes, Protocol):
@@ -66,6 +68,14 @@ class Result:
         return min(self.replies, key=lambda reply: reply.code)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Mail that waited in the queue: whose story goes on, and the recipients' numbers there."""
+
+    story: int
+    numbers: Sequence[int]
+
+
 class Acceptor:
     """Turns a finished transaction into mail at rest."""
 
@@ -75,13 +85,21 @@ class Acceptor:
         self._options = options or Options()
 
     async def accept(
-        self, envelope: Envelope, message: NewMessage, *, hops: int = 0, queue: bool = True
+        self,
+        envelope: Envelope,
+        message: NewMessage,
+        *,
+        hops: int = 0,
+        queue: bool = True,
+        notes: Sequence[Event] = (),
+        again: Again | None = None,
     ) -> Result:
         """Keep ``message`` for every recipient of ``envelope``; returns once it is durable.
 
         ``hops`` is the number of Received fields it came with. What fails for now goes to the
         queue, except with ``queue`` False (LMTP, where each recipient has a reply of its own):
-        then a recipient that reached nobody is told so, and tries again by itself.
+        then a recipient that reached nobody is told so, and tries again by itself. ``notes`` go
+        into the message's story before its acceptance; ``again`` is for mail out of the queue.
         """
         if hops > self._options.max_hops:
             message.content.discard()
@@ -91,7 +109,10 @@ class Acceptor:
         wait = 0.0 if later else self._options.retry_after
         due = max(self._clock.now() + wait, release(envelope))
         item = NewItem(envelope, sorted(later), due, priority(envelope))
-        results = await self._store.accept(message, targets, item)
+        telling = Telling(envelope, places=place, notes=notes)
+        if again is not None:
+            telling.story, telling.numbers = again.story, again.numbers
+        results = await self._store.accept(message, targets, item, telling)
         outcome = {
             pair: QUEUED
             if isinstance(result := results[index], Refusal) and targets[index].pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.accept import Acceptor, Again
 from pillarbox.model.reply import Reply
 from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Blobs, NewMessage, QueueItem, QueueRecipient
@@ -38,5 +38,6 @@ class LocalTransport:
             ),
         )
         message = await self.make_message(await self.blobs.read(item.blob))
-        result = await self.acceptor.accept(envelope, message, queue=False)
+        again = Again(item.story, [recipient.number for recipient in recipients])
+        result = await self.acceptor.accept(envelope, message, queue=False, again=again)
         return result.replies

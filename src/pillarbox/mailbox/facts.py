@@ -13,6 +13,9 @@ from pillarbox.store.api import Facts
 
 log = Logger("mailbox")
 
+_ID = 500
+"""Octets of a Message-ID that the journal remembers."""
+
 
 def facts_of(data: Readable) -> Facts:
     """The facts of a message, whatever its bytes.
@@ -33,6 +36,7 @@ def facts_of(data: Readable) -> Facts:
             keys=keys.pack(kept),
             preview=text.preview(found, octets),
             kin=keys.kin(kept),
+            message_id=kept.message_id[:_ID].decode("utf-8", "replace"),
         )
     except Exception as error:
         log.error("intake.facts_failed", exc=error, size=len(octets))

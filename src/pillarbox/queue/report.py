@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pillarbox.model.reply import Reply
+from pillarbox.model.story import Try
 from pillarbox.store.api import QueueRecipient
 
 
@@ -31,6 +32,8 @@ class Report:
     tls: str = ""
     maybe: bool = False
     """The message was sent and the answer lost: another attempt may make a duplicate."""
+    tries: tuple[Try, ...] = ()
+    """The servers that were tried, for the journal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,15 @@ class Runner:
             if owed:
                 settled = replace(settled, owed=owed, warned=owed == "delayed")
                 debts.append(Debt(row, owed, report.reply, report.by))
-            results.append(settled)
+            results.append(
+                replace(
+                    settled,
+                    by=report.by,
+                    tls=report.tls,
+                    maybe=report.maybe,
+                    tries=report.tries,
+                )
+            )
             log.info(
                 "queue.result",
                 item=item.id,

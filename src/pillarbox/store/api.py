@@ -35,7 +35,9 @@ from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
+from pillarbox.model.story import Try
 from pillarbox.model.transaction import Envelope
+from pillarbox.store.journal import Journal, Telling
 from pillarbox.store.lists import Lists, Senders, Suppressions
 from pillarbox.store.search import TextIndex
 from pillarbox.store.sharing import AccessLists, Annotations
@@ -100,6 +102,8 @@ class Facts:
     kin: tuple[int, ...] = ()
     """What puts it into a thread (``rules.thread_of``): hashes of Message-IDs, positive, its own
     first (0 when it has none), then those of its ancestors, nearest first, the root last."""
+    message_id: str = ""
+    """The Message-ID with its brackets, for the journal."""
 
 
 @dataclass(slots=True)
@@ -287,6 +291,8 @@ class QueueItem:
     priority: int = 0
     held: str = ""
     """Why recipients of it were held from the beginning, '' where none was."""
+    story: int = 0
+    """Where the journal tells of it."""
 
 
 @dataclass(slots=True)
@@ -315,6 +321,12 @@ class Settled:
     owed: str = ""
     warned: bool = False
     """Both as in QueueRecipient; '' and False change nothing."""
+    by: str = ""
+    """Name of the server that said ``reply``, for the journal, as what follows."""
+    tls: str = ""
+    maybe: bool = False
+    """The message was sent and the answer lost."""
+    tries: tuple[Try, ...] = ()
 
 
 # ---------------------------------------------------------------------------- protocols
@@ -419,7 +431,7 @@ class Mailboxes(Protocol):
         an account: IN_USE."""
         ...
 
-    async def delete_mailbox(self, account: int, mailbox: int) -> Refusal | None:
+    async def delete_mailbox(self, account: int, mailbox: int, by: str = "") -> Refusal | None:
         """Its messages are retained like expunged ones. Children stay."""
         ...
 
@@ -451,6 +463,7 @@ class Mail(Protocol):
         message: NewMessage,
         targets: Sequence[Target],
         queued: NewItem | None = None,
+        telling: Telling | None = None,
         *,
         sent: Sent | None = None,
     ) -> list[Appended | Refusal]:
@@ -462,7 +475,8 @@ class Mail(Protocol):
         that name a ``pair`` have it added to ``queued`` (which may start with no pairs) in the
         same transaction; an item that ends with no pairs is not made. With every target refused
         and nothing queued, nothing is kept, and the content stays the caller's. Keywords that a
-        mailbox has no room for are left out, here and in copies: mail matters more.
+        mailbox has no room for are left out, here and in copies: mail matters more. With
+        ``telling`` the journal tells of it, also where everybody's copy was discarded.
         """
         ...
 
@@ -471,6 +485,7 @@ class Mail(Protocol):
         messages: Sequence[tuple[NewMessage, Target]],
         *,
         replaces: Replaces | None = None,
+        by: str = "",
     ) -> list[Appended] | Refusal:
         """All into one mailbox or none (RFC 3502 §6.3.11).
 
@@ -514,6 +529,7 @@ class Mail(Protocol):
         to_mailbox: int,
         *,
         scope: FlagScope = EVERY_FLAG,
+        by: str = "",
     ) -> Copied | Refusal:
         """All or none (RFC 9051 §6.4.7); flags within ``scope`` and internal date go along."""
         ...
@@ -527,6 +543,7 @@ class Mail(Protocol):
         to_mailbox: int,
         *,
         scope: FlagScope = EVERY_FLAG,
+        by: str = "",
     ) -> Copied | Refusal:
         """Copy and expunge in one transaction (RFC 6851 §3.3); not counted against quota within
         an account, and nothing is retained: the message is still there."""
@@ -546,7 +563,7 @@ class Mail(Protocol):
     async def retained(self, account: int, mailbox: int | None = None) -> list[Retained]: ...
 
     async def undelete(
-        self, account: int, entries: Sequence[Retained], to_mailbox: int
+        self, account: int, entries: Sequence[Retained], to_mailbox: int, by: str = ""
     ) -> Copied | Refusal:
         """Bring messages back under new UIDs, in the order given, without \\Deleted. Entries no
         longer retained are passed over."""
@@ -598,15 +615,22 @@ class Spool(Protocol):
 
     async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]: ...
 
-    async def hold(self, item: int, held: bool) -> Refusal | None:
+    async def hold(self, item: int, held: bool, by: str = "") -> Refusal | None:
         """Recipients that are due wait until they are let go, and go on where they were."""
         ...
 
-    async def retry(self, item: int, due: float) -> Refusal | None:
+    async def retry(self, item: int, due: float, by: str = "") -> Refusal | None:
         """Let its due recipients be due at ``due`` instead; held ones stay held."""
         ...
 
-    async def drop(self, item: int) -> Refusal | None: ...
+    async def expire(self, item: int, results: Sequence[Settled], by: str = "") -> Refusal | None:
+        """Write results that no attempt led to. What they say is owed to the sender makes the
+        item due once more. IN_USE while somebody has the lease."""
+        ...
+
+    async def drop(self, item: int, by: str = "") -> Refusal | None:
+        """Forget it; nobody is told but the journal."""
+        ...
 
 
 class Store(
@@ -621,6 +645,7 @@ class Store(
     Lists,
     Suppressions,
     Senders,
+    Journal,
     Protocol,
 ):
     """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from pillarbox.model.address import normal_domain
 from pillarbox.model.flags import FLAGGED, SYSTEM_MASK, FlagSet, intern_keywords, keyword_bit
@@ -44,6 +44,7 @@ NO_LIST = Refusal(Kind.NONEXISTENT, "there is no such list")
 NO_MEMBER = Refusal(Kind.NONEXISTENT, "that address is not on the list")
 NOT_SUPPRESSED = Refusal(Kind.NONEXISTENT, "that address is not suppressed")
 TOO_MANY_MEMBERS = Refusal(Kind.LIMIT, f"more than {MAX_MEMBERS} members")
+LEASED = Refusal(Kind.IN_USE, "it is being delivered at this moment; try again soon")
 NO_ITEM = Refusal(Kind.NONEXISTENT, "there is no such message in the queue")
 NO_MESSAGE = Refusal(Kind.STALE, "the message is not there any more")
 STALE_LEASE = Refusal(Kind.STALE, "the lease was lost")
@@ -237,6 +238,15 @@ def settled(recipient: QueueRecipient, result: Settled) -> QueueRecipient:
     )
 
 
+def runs(places: Sequence[tuple[int, int]]) -> list[range]:
+    """Where (mailbox, UID) ascend within one mailbox: places of the first to the last."""
+    starts = [0] if places else []
+    for n, (one, next_) in enumerate(pairwise(places), 1):
+        if next_[0] != one[0] or next_[1] <= one[1]:
+            starts.append(n)
+    return [range(*pair) for pair in pairwise([*starts, len(places)])]
+
+
 def queue_rows(queued: NewItem, pairs: Sequence[tuple[int, int]]) -> tuple[QueueRecipient, ...]:
     """The recipients of a new item."""
     rows = []
@@ -252,6 +262,11 @@ def queue_sender(envelope: Envelope) -> str:
     """Who takes turns with others: the account that submitted it, else the sender address."""
     address = envelope.sender.address
     return envelope.peer.user or (address.normal() if address else "")
+
+
+def waiting(recipients: Iterable[QueueRecipient]) -> tuple[int, ...]:
+    """Numbers of those who still wait."""
+    return tuple(r.number for r in recipients if r.state in {"due", "held"})
 
 
 def finished(recipients: Iterable[QueueRecipient]) -> bool:

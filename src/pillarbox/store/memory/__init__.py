@@ -14,6 +14,7 @@ from pillarbox.model.change import Change
 from pillarbox.store.api import Publish
 from pillarbox.store.memory.blobs import MemoryBlobs
 from pillarbox.store.memory.directory import MemoryDirectory
+from pillarbox.store.memory.journal import MemoryJournal
 from pillarbox.store.memory.lists import MemoryLists
 from pillarbox.store.memory.mail import MemoryMail
 from pillarbox.store.memory.mailboxes import MemoryMailboxes
@@ -32,6 +33,7 @@ def _nobody(changes: Sequence[Change]) -> None:
 
 class MemoryStore(
     MemoryTexts,
+    MemoryJournal,
     MemorySpool,
     MemoryRetention,
     MemoryMail,

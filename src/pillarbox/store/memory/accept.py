@@ -7,19 +7,27 @@ from collections.abc import Sequence
 
 from pillarbox.model.change import Change
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.story import Delivered
 from pillarbox.store import rules
+from pillarbox.store import telling as words
 from pillarbox.store.api import (
     Appended,
     NewItem,
     NewMessage,
     QueueItem,
+    QueueRecipient,
     Target,
 )
+from pillarbox.store.journal import Telling
 from pillarbox.store.memory.state import Box, Home, Message, Queued, State
 
 
 def accept(
-    state: State, message: NewMessage, targets: Sequence[Target], queued: NewItem | None
+    state: State,
+    message: NewMessage,
+    targets: Sequence[Target],
+    queued: NewItem | None,
+    telling: Telling | None = None,
 ) -> tuple[list[Appended | Refusal], list[Change]]:
     """What ``Mail.accept`` promises, without the publishing."""
     size = message.content.size
@@ -31,7 +39,10 @@ def accept(
         ]
         pairs += [target.pair for target in refused if target.pair is not None]
     if not pairs and all(isinstance(place, Refusal) for place in places):
-        return [place for place in places if isinstance(place, Refusal)], []
+        refusals: list[Appended | Refusal] = [p for p in places if isinstance(p, Refusal)]
+        if telling is not None and telling.discarded:
+            _tell(state, telling, message, 0, (), refusals)
+        return refusals, []
     homes = {id(p[0]): p[0] for p in places if not isinstance(p, Refusal)}
     blob = state.keep(bytes(message.content.view()), message.facts, list(homes.values()))
     modseqs: dict[int, int] = {}
@@ -47,8 +58,15 @@ def accept(
         new = put_one(state, home, box, target, blob, modseq)
         arrived.setdefault((target.account, box.id), (home, box, []))[2].append(new)
         results.append(Appended(target.account, box.id, box.uidvalidity, new.uid, modseq, blob))
-    if queued and pairs:
-        _enqueue(state, queued, pairs, blob, size)
+    rows = rules.queue_rows(queued, pairs) if queued and pairs else ()
+    if rows:
+        state.last_item += 1
+    story = 0
+    if telling is not None:
+        item = state.last_item if rows else 0
+        story = _tell(state, telling, message, blob, rows, results, item)
+    if queued and rows:
+        _enqueue(state, queued, rows, blob, size, story)
     changes: list[Change] = [
         state.added(home, box, modseqs[home.account.id], new) for home, box, new in arrived.values()
     ]
@@ -86,21 +104,50 @@ def put_one(state: State, home: Home, box: Box, target: Target, blob: int, modse
     return state.put(home, box, new, target.flags, modseq)
 
 
+def _tell(
+    state: State,
+    telling: Telling,
+    message: NewMessage,
+    blob: int,
+    rows: Sequence[QueueRecipient],
+    results: Sequence[Appended | Refusal],
+    item: int = 0,
+) -> int:
+    """Into the journal; the number of the story."""
+    names = {(h.account.id, b.id): b.name for h in state.homes.values() for b in h.boxes.values()}
+    ended = words.ways(telling, results, names, rows)
+    if telling.story:
+        state.book.add(telling.story, (*telling.notes, Delivered(ended)))
+        return telling.story
+    event = words.accepted(
+        telling,
+        ended,
+        size=message.content.size,
+        blob=blob,
+        item=item,
+        message_id=message.facts.message_id,
+    )
+    return state.book.begin((*telling.notes, event))
+
+
 def _enqueue(
-    state: State, queued: NewItem, pairs: Sequence[tuple[int, int]], blob: int, size: int
+    state: State,
+    queued: NewItem,
+    recipients: Sequence[QueueRecipient],
+    blob: int,
+    size: int,
+    story: int,
 ) -> None:
-    state.last_item += 1
-    recipients = rules.queue_rows(queued, pairs)
-    created = state.clock.now()
     item = QueueItem(
         state.last_item,
         queued.envelope,
         blob,
         size,
-        created,
-        recipients,
+        state.clock.now(),
+        tuple(recipients),
         priority=queued.priority,
         held=queued.why_held,
+        story=story,
     )
     state.queue[item.id] = Queued(item)
     state.blobs[blob].refs += 1

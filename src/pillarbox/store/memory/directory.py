@@ -8,9 +8,11 @@ from dataclasses import replace
 from pillarbox.model.account import Account, Alias, Credentials, Domain, Pop3Mode
 from pillarbox.model.change import BoxCreated, BoxDeleted, Change
 from pillarbox.model.mailbox import DEFAULT_MAILBOXES
+from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.memory.state import Home, State
+from pillarbox.store.telling import GONE_WITH_ACCOUNT
 
 
 class MemoryDirectory:
@@ -113,6 +115,8 @@ class MemoryDirectory:
                 self.state.release(message.blob)
         for kept in home.kept.values():
             self.state.release(kept.message.blob)
+        gone = (account, GONE_WITH_ACCOUNT, home.account.address)
+        self.state.book.deed("deleted", gone, NumSet(), "")
         self.state.forget_account(account, home.account.address)
         self.state.commit(changes)
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncIterator, Sequence
 
+from pillarbox.model import story
 from pillarbox.model.change import Added, Change, Expunged, Flagged
 from pillarbox.model.flags import DELETED, EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
@@ -24,6 +25,7 @@ from pillarbox.store.api import (
     Stored,
     Target,
 )
+from pillarbox.store.journal import Telling
 from pillarbox.store.memory.accept import accept, put_one
 from pillarbox.store.memory.lists import count_sent
 from pillarbox.store.memory.mailboxes import retain, shift
@@ -40,11 +42,12 @@ class MemoryMail:
         message: NewMessage,
         targets: Sequence[Target],
         queued: NewItem | None = None,
+        telling: Telling | None = None,
         *,
         sent: Sent | None = None,
     ) -> list[Appended | Refusal]:
         before = self.state.last_blob
-        results, changes = accept(self.state, message, targets, queued)
+        results, changes = accept(self.state, message, targets, queued, telling)
         if sent is not None and self.state.last_blob > before:
             count_sent(self.state, sent)
         self.state.commit(changes)
@@ -55,6 +58,7 @@ class MemoryMail:
         messages: Sequence[tuple[NewMessage, Target]],
         *,
         replaces: Replaces | None = None,
+        by: str = "",
     ) -> list[Appended] | Refusal:
         if not messages:
             return []
@@ -86,6 +90,9 @@ class MemoryMail:
         for message, target in messages:
             blob = self.state.keep(bytes(message.content.view()), message.facts, [home])
             new.append(put_one(self.state, home, box, target, blob, modseq))
+            where = (first.account, box.id, box.name, new[-1].uid)
+            told = story.Appended(*where, message.content.size, blob, message.facts.message_id, by)
+            self.state.book.begin((told,))
         self.state.commit([self.state.added(home, box, modseq, new), *gone])
         return [
             Appended(first.account, box.id, box.uidvalidity, m.uid, modseq, m.blob) for m in new
@@ -190,6 +197,7 @@ class MemoryMail:
         to_mailbox: int,
         *,
         scope: FlagScope = EVERY_FLAG,
+        by: str = "",
     ) -> Copied | Refusal:
         source = self.state.box(account, mailbox)
         if source is None:
@@ -208,6 +216,10 @@ class MemoryMail:
             return refused
         modseq = to_home.next_modseq()
         new = self.state.duplicate(box, olds, to_home, to_box, modseq, scope)
+        uids_found = NumSet.of(m.uid for m in olds)
+        there = (to_account, to_box.id, to_box.name)
+        where = (account, box.id, box.name)
+        self.state.book.deed("copied", where, uids_found, by, there, new[0].uid)
         self.state.commit([self.state.added(to_home, to_box, modseq, new)])
         return Copied(to_box.uidvalidity, [m.uid for m in olds], [m.uid for m in new], modseq)
 
@@ -220,6 +232,7 @@ class MemoryMail:
         to_mailbox: int,
         *,
         scope: FlagScope = EVERY_FLAG,
+        by: str = "",
     ) -> Copied | Refusal:
         source = self.state.box(account, mailbox)
         if source is None:
@@ -239,7 +252,7 @@ class MemoryMail:
             return refused
         modseq = home.next_modseq()
         to_modseq = modseq if home is to_home else to_home.next_modseq()
-        new = shift(self.state, home, box, to_home, to_box, olds, modseq, to_modseq, scope)
+        new = shift(self.state, home, box, to_home, to_box, olds, modseq, to_modseq, scope, by)
         added: Added = self.state.added(to_home, to_box, to_modseq, new)
         changes: list[Change] = [added, Expunged(account, mailbox, modseq, olds)]
         self.state.commit(changes)

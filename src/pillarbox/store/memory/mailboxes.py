@@ -5,6 +5,7 @@ from __future__ import annotations
 from pillarbox.model.change import BoxChanged, BoxCreated, BoxDeleted, Change, Expunged
 from pillarbox.model.flags import EVERY_FLAG, FlagScope, to_flag_set
 from pillarbox.model.mailbox import INBOX, Mailbox, canonical_name
+from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.memory.state import Box, Home, Kept, Message, State
@@ -52,7 +53,7 @@ class MemoryMailboxes:
         self.state.commit([BoxCreated(account, modseq, home.row(box)) for box in boxes])
         return home.row(boxes[-1])
 
-    async def delete_mailbox(self, account: int, mailbox: int) -> Refusal | None:
+    async def delete_mailbox(self, account: int, mailbox: int, by: str = "") -> Refusal | None:
         found = self.state.box(account, mailbox)
         if found is None:
             return rules.NO_MAILBOX
@@ -60,7 +61,9 @@ class MemoryMailboxes:
         if box.name == INBOX:
             return rules.NOT_INBOX  # RFC 9051 §6.3.5
         modseq = home.next_modseq()
-        retain(self.state, home, box, list(box.messages.values()), modseq)
+        messages = list(box.messages.values())
+        if messages:
+            retain(self.state, home, box, messages, modseq, by, "deleted")
         del home.boxes[box.id]
         self.state.forget_box(account, box.id)
         self.state.commit([BoxDeleted(account, modseq, box.id, box.name)])
@@ -158,9 +161,17 @@ def special_use_change(home: Home, box: Box, use: str) -> list[Change] | Refusal
 
 
 def retain(
-    state: State, home: Home, box: Box, messages: list[Message], modseq: int, by: str = ""
+    state: State,
+    home: Home,
+    box: Box,
+    messages: list[Message],
+    modseq: int,
+    by: str = "",
+    kind: str = "expunged",
 ) -> None:
     """Expunge so that it can be undone: the reference moves to the retained entry."""
+    where = (home.account.id, box.id, box.name)
+    state.book.deed(kind, where, NumSet.of(message.uid for message in messages), by)
     state.take(home, box, messages, modseq)
     at = int(state.clock.now())
     for message in messages:
@@ -178,10 +189,13 @@ def shift(
     modseq: int,
     to_modseq: int,
     scope: FlagScope = EVERY_FLAG,
+    by: str = "",
 ) -> list[Message]:
     """Move messages: new ones in the target, tombstones in the source, nothing retained."""
     olds = [box.messages[uid] for uid in uids]
     moved = state.duplicate(box, olds, to_home, to_box, to_modseq, scope)
+    where, to = (home.account.id, box.id, box.name), (to_home.account.id, to_box.id, to_box.name)
+    state.book.deed("moved", where, NumSet.of(uids), by, to, moved[0].uid)
     state.take(home, box, olds, modseq)
     for old in olds:
         state.release(old.blob)

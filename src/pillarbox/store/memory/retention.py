@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pillarbox.model.flags import DELETED, FlagSet, intern_keywords
+from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.api import Copied, Retained
@@ -39,7 +40,7 @@ class MemoryRetention:
         )
 
     async def undelete(
-        self, account: int, entries: Sequence[Retained], to_mailbox: int
+        self, account: int, entries: Sequence[Retained], to_mailbox: int, by: str = ""
     ) -> Copied | Refusal:
         target = self.state.box(account, to_mailbox)
         if target is None:
@@ -66,6 +67,11 @@ class MemoryRetention:
             new.append(self.state.put(home, box, back, flags, modseq))
             self.state.release(old.blob)
             del home.kept[key]
+        places, to = list(kept), (account, box.id, box.name)
+        for run in rules.runs(places):
+            uids = NumSet.of(places[n][1] for n in run)
+            where = (account, places[run[0]][0], "")
+            self.state.book.deed("restored", where, uids, by, to, new[run[0]].uid)
         self.state.commit([self.state.added(home, box, modseq, new)])
         return Copied(box.uidvalidity, source, [m.uid for m in new], modseq)
 

@@ -7,8 +7,18 @@ from dataclasses import replace
 from itertools import groupby
 
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.story import Event, Handled
 from pillarbox.store import rules
-from pillarbox.store.api import NewItem, NewMessage, QueueItem, Settled, Target
+from pillarbox.store import telling as words
+from pillarbox.store.api import (
+    NewItem,
+    NewMessage,
+    QueueItem,
+    QueueRecipient,
+    Settled,
+    Target,
+)
+from pillarbox.store.journal import Telling
 from pillarbox.store.memory.accept import accept
 from pillarbox.store.memory.state import Queued, State
 
@@ -60,23 +70,23 @@ class MemorySpool:
         row = self.state.queue.get(item)
         if row is None or not lease or row.item.lease != lease:
             return rules.STALE_LEASE
-        by_number = {result.number: result for result in results}
-        recipients = tuple(
-            rules.settled(r, by_number[r.number]) if r.number in by_number else r
-            for r in row.item.recipients
-        )
+        recipients = _settled(row.item, results)
+        self._tell(row.item, words.attempts(row.item.envelope, recipients, results))
         if keep_until is not None:
             row.item = replace(row.item, recipients=recipients)
             row.until = keep_until
         else:
             if not owing:
+                told = words.reported(recipients, notice_item)
+                self._tell(row.item, (told,) if told is not None else ())
                 recipients = tuple(replace(r, owed="") if r.owed else r for r in recipients)
             row.item = replace(row.item, recipients=recipients, lease="")
             row.until = 0.0
             if rules.finished(recipients):
                 self._remove(row)
         if notice is not None:
-            _, changes = accept(self.state, notice, notice_targets, notice_item)
+            telling = Telling(notice_item.envelope) if notice_item is not None else None
+            _, changes = accept(self.state, notice, notice_targets, notice_item, telling)
             self.state.commit(changes)
         return None
 
@@ -95,7 +105,7 @@ class MemorySpool:
         items = [row.item for number, row in self.state.queue.items() if number > after]
         return items[:limit]
 
-    async def hold(self, item: int, held: bool) -> Refusal | None:
+    async def hold(self, item: int, held: bool, by: str = "") -> Refusal | None:
         row = self.state.queue.get(item)
         if row is None:
             return rules.NO_ITEM
@@ -104,9 +114,10 @@ class MemorySpool:
             replace(r, state=after) if r.state == before else r for r in row.item.recipients
         )
         row.item = replace(row.item, recipients=recipients)
+        self._tell(row.item, (Handled("held" if held else "released", by, item),))
         return None
 
-    async def retry(self, item: int, due: float) -> Refusal | None:
+    async def retry(self, item: int, due: float, by: str = "") -> Refusal | None:
         row = self.state.queue.get(item)
         if row is None:
             return rules.NO_ITEM
@@ -114,15 +125,44 @@ class MemorySpool:
             replace(r, due=due) if r.state == "due" else r for r in row.item.recipients
         )
         row.item = replace(row.item, recipients=recipients)
+        self._tell(row.item, (Handled("retried", by, item),))
         return None
 
-    async def drop(self, item: int) -> Refusal | None:
+    async def drop(self, item: int, by: str = "") -> Refusal | None:
         row = self.state.queue.get(item)
         if row is None:
             return rules.NO_ITEM
+        numbers = rules.waiting(row.item.recipients)
+        self._tell(row.item, (Handled("dropped", by, item, numbers),))
         self._remove(row)
         return None
+
+    async def expire(self, item: int, results: Sequence[Settled], by: str = "") -> Refusal | None:
+        row = self.state.queue.get(item)
+        if row is None:
+            return rules.NO_ITEM
+        if row.until > self.state.clock.now():
+            return rules.LEASED
+        numbers = tuple(result.number for result in results)
+        recipients = _settled(row.item, results)
+        told = words.attempts(row.item.envelope, recipients, results)
+        self._tell(row.item, (Handled("expired", by, item, numbers), *told))
+        row.item = replace(row.item, recipients=recipients)
+        if rules.finished(recipients):
+            self._remove(row)
+        return None
+
+    def _tell(self, item: QueueItem, events: Sequence[Event]) -> None:
+        self.state.book.add(item.story, events)
 
     def _remove(self, row: Queued) -> None:
         del self.state.queue[row.item.id]
         self.state.release(row.item.blob)
+
+
+def _settled(item: QueueItem, results: Sequence[Settled]) -> tuple[QueueRecipient, ...]:
+    by_number = {result.number: result for result in results}
+    return tuple(
+        rules.settled(r, by_number[r.number]) if r.number in by_number else r
+        for r in item.recipients
+    )

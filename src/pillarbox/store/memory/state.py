@@ -26,6 +26,7 @@ from pillarbox.model.rights import Rights
 from pillarbox.model.sending import Sending
 from pillarbox.store import rules
 from pillarbox.store.api import Facts, Publish, QueueItem
+from pillarbox.store.memory.book import Book
 
 
 @dataclass(slots=True)
@@ -178,11 +179,15 @@ class State:
     sending: dict[int, Sending] = field(default_factory=dict)
     last_list: int = 0
     last_member: int = 0
+    book: Book = field(init=False)
     last_account: int = 0
     last_mailbox: int = 0
     last_blob: int = 0
     last_item: int = 0
     last_uidvalidity: int = 0
+
+    def __post_init__(self) -> None:
+        self.book = Book(self.clock)
 
     def box(self, account: int, mailbox: int) -> tuple[Home, Box] | None:
         home = self.homes.get(account)

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pillarbox.base.lanes import Lane
+from pillarbox.model import story as model
 from pillarbox.model.change import Added, Arrived, Expunged
 from pillarbox.model.flags import DELETED, SEEN, intern_keywords
 from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.sending import Sent
 from pillarbox.store import rules
-from pillarbox.store.api import Appended, Content, Facts, NewItem, Replaces, Target
+from pillarbox.store import telling as words
+from pillarbox.store.api import (
+    Appended,
+    Content,
+    Facts,
+    NewItem,
+    QueueRecipient,
+    Replaces,
+    Target,
+)
 from pillarbox.store.blobs import codec
 from pillarbox.store.blobs.files import FileBodies, FileContent
+from pillarbox.store.journal import Telling
+from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.envelope import freeze
 from pillarbox.store.sqlite.lists import count_sent
 from pillarbox.store.sqlite.messages import Found, find, retain
@@ -120,6 +132,7 @@ def accept(
     facts: Facts,
     targets: Sequence[Target],
     queued: NewItem | None,
+    telling: Telling | None = None,
     sent: Sent | None = None,
 ) -> list[Appended | Refusal]:
     """``Mail.accept`` inside a transaction."""
@@ -133,7 +146,10 @@ def accept(
         elif queued is not None and target.pair is not None:
             pairs.append(target.pair)
     if not fitting and not pairs:
-        return [place for place in places if place is not None]
+        refused: list[Appended | Refusal] = [place for place in places if place is not None]
+        if telling is not None and telling.discarded:
+            _tell(tx, telling, facts, body.size, 0, (), refused, boxes)
+        return refused
     blob = keep(tx, body, facts, fitting + bool(pairs), dict.fromkeys(key[0] for key in boxes))
     results: list[Appended | Refusal] = []
     arrived: dict[tuple[int, int], list[Arrived]] = {}
@@ -152,11 +168,40 @@ def accept(
         assert home is not None  # noqa: S101
         tx.save(home, box)
         tx.changes.append(Added(account, mailbox, home.modseq, new_ones, tuple(box.keywords)))
+    rows: Sequence[QueueRecipient] = ()
+    item = story = 0
     if queued is not None and pairs:
-        _enqueue(tx, queued, pairs, blob, body.size)
+        item, rows = tx.ids.take(tx.db, "item"), rules.queue_rows(queued, pairs)
+    if telling is not None:
+        story = _tell(tx, telling, facts, body.size, blob, rows, results, boxes, item)
+    if queued is not None and pairs:
+        _enqueue(tx, item, queued, rows, blob, body.size, story)
     if sent is not None:
         count_sent(tx, sent)
     return results
+
+
+def _tell(
+    tx: Tx,
+    telling: Telling,
+    facts: Facts,
+    size: int,
+    blob: int,
+    rows: Sequence[QueueRecipient],
+    results: Sequence[Appended | Refusal],
+    boxes: Mapping[tuple[int, int], Box],
+    item: int = 0,
+) -> int:
+    """Into the journal; the number of the story."""
+    names = {key: box.name for key, box in boxes.items()}
+    ended = words.ways(telling, results, names, rows)
+    if telling.story:
+        journal.add(tx, telling.story, (*telling.notes, model.Delivered(ended)))
+        return telling.story
+    event = words.accepted(
+        telling, ended, size=size, blob=blob, item=item, message_id=facts.message_id
+    )
+    return journal.begin(tx, (*telling.notes, event))
 
 
 def _place(tx: Tx, boxes: dict[tuple[int, int], Box], target: Target, size: int) -> Refusal | None:
@@ -207,7 +252,10 @@ def put(
 
 
 def append_many(
-    tx: Tx, messages: Sequence[tuple[Body, Facts, Target]], replaces: Replaces | None = None
+    tx: Tx,
+    messages: Sequence[tuple[Body, Facts, Target]],
+    replaces: Replaces | None = None,
+    by: str = "",
 ) -> list[Appended] | Refusal:
     """``Mail.append_many`` inside a transaction; all targets are the same mailbox."""
     target = messages[0][2]
@@ -234,6 +282,10 @@ def append_many(
         home.messages += 1
         blob = keep(tx, body, facts, 1, (home.id,))
         done.append(put(tx, home, box, goal, blob, body.size))
+        uid, octets = done[-1][0].uid, body.size
+        place = (box.account, box.id, box.name, uid)
+        told = model.Appended(*place, octets, blob, facts.message_id, by)
+        journal.begin(tx, (told,))
     tx.save(home, box)
     new = [arrived for _, arrived in done]
     tx.changes.append(Added(box.account, box.id, home.modseq, new, tuple(box.keywords)))
@@ -263,12 +315,20 @@ def _old(tx: Tx, target: Box, replaces: Replaces) -> _Old | Refusal:
 
 
 def _enqueue(
-    tx: Tx, queued: NewItem, pairs: Sequence[tuple[int, int]], blob: int, size: int
+    tx: Tx,
+    item: int,
+    queued: NewItem,
+    rows: Sequence[QueueRecipient],
+    blob: int,
+    size: int,
+    story: int,
 ) -> None:
-    item = tx.ids.take(tx.db, "item")
     tx.db.execute(
-        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, '', 0, 0, ?, ?)",
-        (item, blob, size, tx.now, freeze(queued.envelope), queued.priority, queued.why_held),
+        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, '', 0, 0, ?, ?, ?)",
+        (
+            *(item, blob, size, tx.now, freeze(queued.envelope)),
+            *(queued.priority, queued.why_held, story),
+        ),
     )
     sender = rules.queue_sender(queued.envelope)
     tx.db.executemany(
@@ -278,6 +338,6 @@ def _enqueue(
                 *(item, row.number, row.envelope_index, row.route_index),
                 *(row.due, row.state, row.domain, sender, queued.priority),
             )
-            for row in rules.queue_rows(queued, pairs)
+            for row in rows
         ],
     )

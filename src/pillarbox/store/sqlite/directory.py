@@ -15,6 +15,7 @@ from pillarbox.model.change import BoxCreated, BoxDeleted
 from pillarbox.model.mailbox import DEFAULT_MAILBOXES
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
+from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.cache import Cache
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.retention import clear_account
@@ -134,6 +135,8 @@ class SqliteDirectory:
             modseq = home.stamp()
             for box in tx.boxes(account):
                 tx.changes.append(BoxDeleted(account, modseq, box.id, box.name))
+            address = tx.all("SELECT address FROM account WHERE id = ?", (account,))[0][0]
+            journal.account_removed(tx, account, address)
             _forget(tx, account)
             tx.db.execute("INSERT INTO leaving VALUES (?)", (account,))
             return None

@@ -13,7 +13,15 @@ import apsw
 
 from pillarbox.store import rules
 
-BLOCKS = {"account": 1, "mailbox": 1, "item": 64, "list": 1, "member": 64, "blob": 4096}
+BLOCKS = {
+    "account": 1,
+    "mailbox": 1,
+    "item": 64,
+    "list": 1,
+    "member": 64,
+    "blob": 4096,
+    "story": 4096,
+}
 _UIDVALIDITY = "uidvalidity"
 _WRITE = "INSERT OR REPLACE INTO counter (name, value) VALUES (?, ?)"
 

@@ -23,6 +23,7 @@ from pillarbox.store.api import (
     Stored,
     Target,
 )
+from pillarbox.store.journal import Telling
 from pillarbox.store.sqlite import accept, messages, rows
 from pillarbox.store.sqlite.intake import Intake
 from pillarbox.store.sqlite.picks import is_light
@@ -42,12 +43,15 @@ class SqliteMail:
         message: NewMessage,
         targets: Sequence[Target],
         queued: NewItem | None = None,
+        telling: Telling | None = None,
         *,
         sent: Sent | None = None,
     ) -> list[Appended | Refusal]:
         return await self.intake.run(
             [message],
-            lambda tx, bodies: accept.accept(tx, bodies[0], message.facts, targets, queued, sent),
+            lambda tx, bodies: accept.accept(
+                tx, bodies[0], message.facts, targets, queued, telling, sent
+            ),
         )
 
     async def append_many(
@@ -55,6 +59,7 @@ class SqliteMail:
         messages: Sequence[tuple[NewMessage, Target]],
         *,
         replaces: Replaces | None = None,
+        by: str = "",
     ) -> list[Appended] | Refusal:
         if not messages:
             return []
@@ -69,6 +74,7 @@ class SqliteMail:
                     for body, (message, target) in zip(bodies, messages, strict=True)
                 ],
                 replaces,
+                by,
             ),
         )
 
@@ -108,10 +114,11 @@ class SqliteMail:
         to_mailbox: int,
         *,
         scope: FlagScope = EVERY_FLAG,
+        by: str = "",
     ) -> Copied | Refusal:
         return await self.writer.do(
             lambda tx: messages.copy(
-                tx, (account, mailbox), uids, (to_account, to_mailbox), scope, move=False
+                tx, (account, mailbox), uids, (to_account, to_mailbox), scope, by, move=False
             ),
             aside=not is_light(uids),
         )
@@ -125,10 +132,11 @@ class SqliteMail:
         to_mailbox: int,
         *,
         scope: FlagScope = EVERY_FLAG,
+        by: str = "",
     ) -> Copied | Refusal:
         return await self.writer.do(
             lambda tx: messages.copy(
-                tx, (account, mailbox), uids, (to_account, to_mailbox), scope, move=True
+                tx, (account, mailbox), uids, (to_account, to_mailbox), scope, by, move=True
             ),
             aside=not is_light(uids),
         )

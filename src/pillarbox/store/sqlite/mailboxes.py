@@ -8,6 +8,7 @@ from pillarbox.model.mailbox import INBOX, Mailbox, canonical_name
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
+from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.messages import find, retain, take, transfer
 from pillarbox.store.sqlite.picks import pick
 from pillarbox.store.sqlite.reader import Reader
@@ -46,8 +47,8 @@ class SqliteMailboxes:
     ) -> Mailbox | Refusal:
         return await self.writer.do(lambda tx: _create(tx, account, name, special_use))
 
-    async def delete_mailbox(self, account: int, mailbox: int) -> Refusal | None:
-        return await self.writer.do(lambda tx: _delete(tx, account, mailbox), aside=True)
+    async def delete_mailbox(self, account: int, mailbox: int, by: str = "") -> Refusal | None:
+        return await self.writer.do(lambda tx: _delete(tx, account, mailbox, by), aside=True)
 
     async def rename_mailbox(self, account: int, mailbox: int, name: str) -> Refusal | None:
         return await self.writer.do(lambda tx: _rename(tx, account, mailbox, name), aside=True)
@@ -99,7 +100,7 @@ def _make(tx: Tx, home: Home, plan: list[str], use: str = "") -> list[Box]:
     return created
 
 
-def _delete(tx: Tx, account: int, mailbox: int) -> Refusal | None:
+def _delete(tx: Tx, account: int, mailbox: int, by: str) -> Refusal | None:
     home, box = tx.home(account), tx.box(account, mailbox)
     if home is None or box is None:
         return rules.NO_MAILBOX
@@ -108,7 +109,7 @@ def _delete(tx: Tx, account: int, mailbox: int) -> Refusal | None:
     modseq = home.stamp()
     found = find(tx, box, None)
     if found.uids:
-        retain(tx, home, box, found, "")
+        retain(tx, home, box, found, by, "deleted")
     tx.db.execute("DELETE FROM mailbox WHERE account = ? AND id = ?", (account, mailbox))
     for table in ("tombstone", "annotation", "access"):
         tx.db.execute(f"DELETE FROM {table} WHERE account = ? AND mailbox = ?", (account, mailbox))
@@ -165,7 +166,8 @@ def _rename_inbox(tx: Tx, home: Home, inbox: Box, name: str) -> Refusal | None:
     found = find(tx, inbox, None)
     if found.uids:
         exact = pick(NumSet.of(found.uids))
-        transfer(tx, inbox, home, target, found, exact)
+        targets = transfer(tx, inbox, home, target, found, exact)
+        journal.deed(tx, "moved", inbox, NumSet.of(found.uids), "", target, targets[0])
         take(tx, home, inbox, found, exact)
         tx.changes.append(Expunged(home.id, inbox.id, home.modseq, found.uids))
     tx.save(home, inbox)

@@ -22,6 +22,7 @@ from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.api import Copied, FlagOp, Removed, Stored
+from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.picks import Pick, pick
 from pillarbox.store.sqlite.transpose import transpose
 from pillarbox.store.sqlite.tx import Box, Home, Tx
@@ -134,6 +135,7 @@ def copy(
     uids: NumSet,
     target: tuple[int, int],
     scope: FlagScope,
+    by: str = "",
     *,
     move: bool,
 ) -> Copied | Refusal:
@@ -159,6 +161,8 @@ def copy(
     # Exactly those found: a range may also cover UIDs that the copies are about to get.
     exact = pick(NumSet.of(found.uids))
     targets = transfer(tx, box, to_home, to_box, found, exact, scope)
+    kind = "moved" if move else "copied"
+    journal.deed(tx, kind, box, NumSet.of(found.uids), by, to_box, targets[0])
     if move:
         take(tx, home, box, found, exact)
         modseq = home.stamp()
@@ -242,9 +246,11 @@ def take(tx: Tx, home: Home, box: Box, found: Found, exact: Pick) -> None:
     home.messages -= len(found.uids)
 
 
-def retain(tx: Tx, home: Home, box: Box, found: Found, by: str) -> None:
+def retain(tx: Tx, home: Home, box: Box, found: Found, by: str, kind: str = "expunged") -> None:
     """Expunge so that it can be undone: the references go to the retained rows."""
-    exact = pick(NumSet.of(found.uids))
+    uids = NumSet.of(found.uids)
+    journal.deed(tx, kind, box, uids, by)
+    exact = pick(uids)
     tx.db.execute(
         "INSERT INTO retained SELECT m.account, m.mailbox, m.uid, :name, m.flags, :keywords,"
         " m.internaldate, m.zone, m.size, m.blob, :at, :by"

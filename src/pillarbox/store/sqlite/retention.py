@@ -18,6 +18,7 @@ from pillarbox.model.numset import MAX_NUMBER
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.api import Copied, Retained
+from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.accept import MSG
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Tx
@@ -51,11 +52,11 @@ class SqliteRetention:
         return [Retained(*row) for row in rows]
 
     async def undelete(
-        self, account: int, entries: Sequence[Retained], to_mailbox: int
+        self, account: int, entries: Sequence[Retained], to_mailbox: int, by: str = ""
     ) -> Copied | Refusal:
         wanted = list(dict.fromkeys((e.mailbox, e.uid) for e in entries if e.account == account))
         return await self.writer.do(
-            lambda tx: _undelete(tx, account, wanted, to_mailbox), aside=len(wanted) > 100
+            lambda tx: _undelete(tx, account, wanted, to_mailbox, by), aside=len(wanted) > 100
         )
 
     async def purge(self, before: float, tombstones_before: float) -> int:
@@ -70,7 +71,7 @@ class SqliteRetention:
 
 
 def _undelete(
-    tx: Tx, account: int, wanted: Sequence[tuple[int, int]], to_mailbox: int
+    tx: Tx, account: int, wanted: Sequence[tuple[int, int]], to_mailbox: int, by: str
 ) -> Copied | Refusal:
     home, box = tx.home(account), tx.box(account, to_mailbox)
     if home is None or box is None:
@@ -114,6 +115,7 @@ def _undelete(
     tx.save(home, box)
     tx.changes.append(Added(account, box.id, modseq, arrived, tuple(box.keywords)))
     targets = [new.uid for new in arrived]
+    journal.restored(tx, account, [row[:2] for row in found], box, targets, by)
     return Copied(box.uidvalidity, [row[1] for row in found], targets, modseq)
 
 

@@ -269,6 +269,47 @@ CREATE TABLE sent_network (
 CREATE TABLE sent_alarm (account INTEGER PRIMARY KEY, at REAL NOT NULL) STRICT;
 """
 
+_STORIES = """
+ALTER TABLE queue ADD COLUMN story INTEGER NOT NULL DEFAULT 0;
+
+-- entry and deed numbers come from one counter: their order is that of what happened.
+CREATE TABLE story (
+    story INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    told TEXT NOT NULL,
+    PRIMARY KEY (story, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX story_refused ON story (story) WHERE kind = 'refused';
+
+-- page: the story's number without its lowest bits, so that keys of new mail lie together.
+CREATE TABLE story_key (
+    page INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    story INTEGER NOT NULL,
+    PRIMARY KEY (page, key, story)
+) STRICT, WITHOUT ROWID;
+
+-- uids: '' for all of the mailbox; mailbox 0: all of the account.
+CREATE TABLE deed (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    uids TEXT NOT NULL,
+    by TEXT NOT NULL,
+    to_account INTEGER NOT NULL,
+    to_mailbox INTEGER NOT NULL,
+    to_name TEXT NOT NULL,
+    to_uid INTEGER NOT NULL,
+    PRIMARY KEY (account, mailbox, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deed_at ON deed (at);
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -279,6 +320,6 @@ def _script(sql: str) -> Migration:
     return run
 
 
-_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING)
+_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES)
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

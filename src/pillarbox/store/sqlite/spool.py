@@ -9,7 +9,9 @@ from typing import Any
 import apsw
 
 from pillarbox.model.refusal import Refusal
+from pillarbox.model.story import Handled
 from pillarbox.store import rules
+from pillarbox.store import telling as words
 from pillarbox.store.api import (
     NewItem,
     NewMessage,
@@ -18,6 +20,8 @@ from pillarbox.store.api import (
     Settled,
     Target,
 )
+from pillarbox.store.journal import Telling
+from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.accept import Body, accept
 from pillarbox.store.sqlite.envelope import freeze_reply, thaw, thaw_reply
 from pillarbox.store.sqlite.intake import Intake
@@ -28,7 +32,7 @@ from pillarbox.store.sqlite.writer import WriteLane
 
 _SLICE = 50
 """Items read in one turn of the loop."""
-_ITEM = "id, envelope, blob, size, created, lease, priority, held"
+_ITEM = "id, envelope, blob, size, created, lease, priority, held, story"
 _RECIPIENTS = (
     "SELECT number, envelope_index, route_index, attempts, due, state, reply, domain, owed, warned"
     " FROM recipient WHERE item = ? ORDER BY number"
@@ -77,16 +81,17 @@ class SqliteSpool:
         owing: bool = False,
     ) -> Refusal | None:
         def settle(tx: Tx) -> Refusal | None:
-            return _settle(tx, item, lease, results, keep_until, owing)
+            return _settle(tx, item, lease, results, keep_until, owing, notice_item)
 
         if notice is None:
             return await self.writer.do(settle)
         facts = notice.facts
+        telling = Telling(notice_item.envelope) if notice_item is not None else None
 
         def run(tx: Tx, bodies: Sequence[Body]) -> Refusal | None:
             refused = settle(tx)
             if refused is None:
-                accept(tx, bodies[0], facts, notice_targets, notice_item)
+                accept(tx, bodies[0], facts, notice_targets, notice_item, telling)
             return refused
 
         return await self.intake.run([notice], run)
@@ -114,17 +119,22 @@ class SqliteSpool:
                 await self.reader.breathe()
         return items
 
-    async def hold(self, item: int, held: bool) -> Refusal | None:
-        return await self.writer.do(lambda tx: _hold(tx, item, held))
+    async def hold(self, item: int, held: bool, by: str = "") -> Refusal | None:
+        return await self.writer.do(lambda tx: _hold(tx, item, held, by))
 
-    async def retry(self, item: int, due: float) -> Refusal | None:
-        return await self.writer.do(lambda tx: _retry(tx, item, due))
+    async def retry(self, item: int, due: float, by: str = "") -> Refusal | None:
+        return await self.writer.do(lambda tx: _retry(tx, item, due, by))
 
-    async def drop(self, item: int) -> Refusal | None:
+    async def expire(self, item: int, results: Sequence[Settled], by: str = "") -> Refusal | None:
+        return await self.writer.do(lambda tx: _expire(tx, item, results, by))
+
+    async def drop(self, item: int, by: str = "") -> Refusal | None:
         def run(tx: Tx) -> Refusal | None:
-            row = tx.one("SELECT blob FROM queue WHERE id = ?", (item,))
+            row = tx.one("SELECT blob, story FROM queue WHERE id = ?", (item,))
             if row is None:
                 return rules.NO_ITEM
+            numbers = rules.waiting(map(_recipient, tx.all(_RECIPIENTS, (item,))))
+            journal.add(tx, row[1], (Handled("dropped", by, item, numbers),))
             _remove(tx, item, row[0])
             return None
 
@@ -132,10 +142,12 @@ class SqliteSpool:
 
 
 def _item(db: apsw.Connection, row: Sequence[Any]) -> QueueItem:
-    number, envelope, blob, size, created, lease, priority, held = row
+    number, envelope, blob, size, created, lease, priority, held, story = row
     rows: list[tuple[Any, ...]] = db.execute(_RECIPIENTS, (number,)).fetchall()
     recipients = tuple(map(_recipient, rows))
-    return QueueItem(number, thaw(envelope), blob, size, created, recipients, lease, priority, held)
+    return QueueItem(
+        *(number, thaw(envelope), blob, size, created, recipients, lease, priority, held, story)
+    )
 
 
 def _recipient(row: Sequence[Any]) -> QueueRecipient:
@@ -162,26 +174,46 @@ def _settle(
     results: Sequence[Settled],
     keep_until: float | None,
     owing: bool,
+    notice: NewItem | None,
 ) -> Refusal | None:
-    row = tx.one("SELECT lease, blob FROM queue WHERE id = ?", (item,))
+    row = tx.one("SELECT lease, blob, story, envelope FROM queue WHERE id = ?", (item,))
     if row is None or not lease or row[0] != lease:
         return rules.STALE_LEASE
-    numbers = {result.number: result for result in results}
-    recipients = []
-    for recipient in map(_recipient, tx.all(_RECIPIENTS, (item,))):
-        if recipient.number in numbers:
-            recipient = rules.settled(recipient, numbers[recipient.number])
-            _write(tx, item, recipient)
-        recipients.append(recipient if owing else replace(recipient, owed=""))
+    _, blob, story, envelope = row
+    if keep_until is not None and not results:  # nothing but the lease
+        tx.db.execute("UPDATE queue SET lease_until = ? WHERE id = ?", (keep_until, item))
+        return None
+    recipients = _apply(tx, item, story, envelope, results)
     if keep_until is not None:
         tx.db.execute("UPDATE queue SET lease_until = ? WHERE id = ?", (keep_until, item))
-    elif rules.finished(recipients):
-        _remove(tx, item, row[1])
+        return None
+    if not owing:
+        told = words.reported(recipients, notice)
+        if told is not None:
+            journal.add(tx, story, (told,))
+        recipients = [replace(recipient, owed="") for recipient in recipients]
+    if rules.finished(recipients):
+        _remove(tx, item, blob)
     else:
         tx.db.execute("UPDATE queue SET lease = '', lease_until = 0 WHERE id = ?", (item,))
         if not owing:
             tx.db.execute("UPDATE recipient SET owed = '' WHERE item = ? AND owed <> ''", (item,))
     return None
+
+
+def _apply(
+    tx: Tx, item: int, story: int, envelope: str, results: Sequence[Settled]
+) -> list[QueueRecipient]:
+    """Write results, and tell of them; the item's recipients as they are then."""
+    numbers = {result.number: result for result in results}
+    recipients = list(map(_recipient, tx.all(_RECIPIENTS, (item,))))
+    for place, recipient in enumerate(recipients):
+        if recipient.number in numbers:
+            recipients[place] = rules.settled(recipient, numbers[recipient.number])
+            _write(tx, item, recipients[place])
+    if results and story:
+        journal.add(tx, story, words.attempts(thaw(envelope), recipients, results))
+    return recipients
 
 
 def _write(tx: Tx, item: int, recipient: QueueRecipient) -> None:
@@ -201,18 +233,36 @@ def _remove(tx: Tx, item: int, blob: int) -> None:
     tx.release([blob])
 
 
-def _hold(tx: Tx, item: int, held: bool) -> Refusal | None:
-    if tx.one("SELECT 1 FROM queue WHERE id = ?", (item,)) is None:
+def _hold(tx: Tx, item: int, held: bool, by: str) -> Refusal | None:
+    row = tx.one("SELECT story FROM queue WHERE id = ?", (item,))
+    if row is None:
         return rules.NO_ITEM
     before, after = ("due", "held") if held else ("held", "due")
     tx.db.execute(
         "UPDATE recipient SET state = ? WHERE item = ? AND state = ?", (after, item, before)
     )
+    journal.add(tx, row[0], (Handled("held" if held else "released", by, item),))
     return None
 
 
-def _retry(tx: Tx, item: int, due: float) -> Refusal | None:
-    if tx.one("SELECT 1 FROM queue WHERE id = ?", (item,)) is None:
+def _retry(tx: Tx, item: int, due: float, by: str) -> Refusal | None:
+    row = tx.one("SELECT story FROM queue WHERE id = ?", (item,))
+    if row is None:
         return rules.NO_ITEM
     tx.db.execute("UPDATE recipient SET due = ? WHERE item = ? AND state = 'due'", (due, item))
+    journal.add(tx, row[0], (Handled("retried", by, item),))
+    return None
+
+
+def _expire(tx: Tx, item: int, results: Sequence[Settled], by: str) -> Refusal | None:
+    row = tx.one("SELECT blob, story, envelope, lease_until FROM queue WHERE id = ?", (item,))
+    if row is None:
+        return rules.NO_ITEM
+    blob, story, envelope, until = row
+    if until > tx.now:
+        return rules.LEASED
+    numbers = tuple(result.number for result in results)
+    journal.add(tx, story, (Handled("expired", by, item, numbers),))
+    if rules.finished(_apply(tx, item, story, envelope, results)):
+        _remove(tx, item, blob)
     return None

@@ -21,6 +21,7 @@ from pillarbox.store.sqlite.directory import SqliteDirectory
 from pillarbox.store.sqlite.faults import translate
 from pillarbox.store.sqlite.ids import Ids
 from pillarbox.store.sqlite.intake import Intake
+from pillarbox.store.sqlite.journal import SqliteJournal
 from pillarbox.store.sqlite.lists import SqliteLists
 from pillarbox.store.sqlite.lock import StoreLock
 from pillarbox.store.sqlite.mail import SqliteMail
@@ -44,6 +45,7 @@ _LANE_BOUND = 10_000
 
 class SqliteStore(
     SqliteTexts,
+    SqliteJournal,
     SqliteSpool,
     SqliteRetention,
     SqliteMail,
