@@ -125,6 +125,24 @@ def test_aliases(ann: Run) -> None:
     ann.refused("alias", "remove", "office@example.test")
 
 
+def test_circles_of_aliases_and_forwarding_are_refused(ann: Run) -> None:
+    ann.value("alias", "add", "office@example.test", ANN)
+    said = ann.refused("account", "forward", ANN, "office@example.test")
+    assert f"{ANN} leads to office@example.test leads to {ANN}" in said
+    ann.refused("account", "forward", ANN, ANN)
+    ann.refused("alias", "add", "a@example.test", "a@example.test")
+
+
+def test_forwarding(ann: Run) -> None:
+    assert ann("account", "forward", ANN)[1] == f"{ANN} forwards nothing\n"
+    said = ann("account", "forward", ANN, "Ann@Far.test", "a@b.test", "--no-keep")[1]
+    assert said == f"{ANN} forwards to ann@far.test a@b.test and keeps nothing\n"
+    value = ann.value("account", "forward", ANN, "--keep")
+    assert value == {"address": ANN, "forward": ["ann@far.test", "a@b.test"], "keep_copy": True}
+    assert ann.value("account", "forward", ANN, "--off")["forward"] == []
+    ann.refused("account", "forward", ANN, "x@y.test", "--off", status=2)
+
+
 def test_passwords_come_from_standard_input(ann: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\nmore\n"))
     ann.value("account", "add", "bob@example.test", "--password-stdin")

@@ -7,11 +7,14 @@ import dataclasses
 import pytest
 
 from pillarbox.delivery import route
+from pillarbox.delivery.circles import circle
 from pillarbox.delivery.route import Options, Router
 from pillarbox.model.account import Domain
 from pillarbox.model.address import Address
+from pillarbox.model.lists import MailingList
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Local, Remote, Role
+from pillarbox.model.transaction import Listed, Local, Part, Remote, Role
+from pillarbox.store.memory import MemoryStore
 from support.people import account, alias, house
 
 
@@ -136,3 +139,98 @@ async def test_a_rewritten_sender_takes_bounces_and_nothing_else() -> None:
     assert refused == route.BOUNCES_ONLY
     forged = Address("SRS0=NONE=AA=far.test=eve", "example.test")
     assert await router.route(forged, Role.MX) == route.UNKNOWN
+
+
+async def forwards(store: MemoryStore, name: str, *targets: str, keep: bool = True) -> None:
+    full = tuple(one if "@" in one else f"{one}@example.test" for one in targets)
+    changed = dataclasses.replace(await account(store, name), forward=full, keep_copy=keep)
+    assert await store.change_account(changed) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ann@example.test", ["ann@example.test|", "remote a@far.test"]),
+        ("ann+x@example.test", ["ann@example.test|x", "remote a@far.test"]),
+        ("bob@example.test", ["remote b@far.test"]),
+        ("cat@example.test", ["cat@example.test|", "ann@example.test|", "remote a@far.test"]),
+        ("round@example.test", route.IN_A_CIRCLE),
+        ("locked@example.test", route.DISABLED),
+        ("self@example.test", ["self@example.test|"]),
+    ],
+)
+async def test_accounts_forward(text: str, expected: object) -> None:
+    store = await house("ann", "bob", "cat", "dan", "locked", "self")
+    await forwards(store, "ann", "a@far.test")
+    await forwards(store, "bob", "b@far.test", keep=False)
+    await forwards(store, "cat", "ann")
+    await forwards(store, "dan", "round", keep=False)
+    await alias(store, "round", "dan")
+    await forwards(store, "self", "self")
+    await forwards(store, "locked", "ann")
+    locked = await account(store, "locked")
+    await store.change_account(dataclasses.replace(locked, enabled=False))
+    assert await routes(Router(store, Options(remote=True)), text) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "targets", "way"),
+    [
+        ("new", ["x@far.test"], []),
+        ("new", ["new"], ["new", "new"]),
+        ("one", ["two"], ["one", "two", "three", "one"]),
+        ("three", ["ann"], []),
+        ("bob", ["x@far.test", "both"], ["bob", "both", "bob"]),
+        ("ann", ["bob"], []),
+    ],
+)
+async def test_circles_are_seen_before_they_are_made(
+    start: str, targets: list[str], way: list[str]
+) -> None:
+    store = await house("ann", "bob")
+    await alias(store, "two", "three")
+    await alias(store, "three", "one", "ann")
+    await alias(store, "both", "ann", "bob")
+
+    def whole(name: str) -> str:
+        return name if "@" in name else f"{name}@example.test"
+
+    found = await circle(store, whole(start), list(map(whole, targets)))
+    assert found == list(map(whole, way))
+
+
+async def talk(store: MemoryStore, *owners: str) -> None:
+    made = await store.add_list(MailingList(0, "talk@example.test"))
+    assert isinstance(made, MailingList)
+    await store.set_members(made.id, [(one, True) for one in owners])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("talk", Listed("talk@example.test")),
+        ("Talk", Listed("talk@example.test")),
+        ("all", Listed("talk@example.test")),
+        ("talk-unsubscribe", Listed("talk@example.test", Part.UNSUBSCRIBE)),
+        ("talk-unsubscribe+abc", Listed("talk@example.test", Part.UNSUBSCRIBE, "abc")),
+        ("talk-bounces+ABC", Listed("talk@example.test", Part.BOUNCES, "abc")),
+        ("talk-owner", Remote("o@far.test")),
+        ("talk-request", Remote("o@far.test")),
+        ("talk-owner+x", route.UNKNOWN),
+        ("talk+x", route.UNKNOWN),
+        ("-owner", route.UNKNOWN),
+        ("walk-owner", route.UNKNOWN),
+    ],
+)
+async def test_addresses_of_a_list(text: str, expected: object) -> None:
+    store = await house("ann")
+    await talk(store, "o@far.test")
+    await alias(store, "all", "talk")
+    found = await Router(store, Options(remote=True)).route(Address(text, "example.test"), Role.MX)
+    assert found == (expected if isinstance(expected, Reply) else (expected,))
+
+
+async def test_a_list_without_owner_has_nobody_to_ask() -> None:
+    store = await house("ann")
+    await talk(store)
+    assert await routes(Router(store), "talk-owner@example.test") == route.NO_OWNER

@@ -69,11 +69,17 @@ class World:
             await self._pool.close()
 
     async def send(
-        self, *to: str, body: bytes = BODY, sender: Sender | None = None, notify: Sequence[str] = ()
+        self,
+        *to: str,
+        body: bytes = BODY,
+        sender: Sender | None = None,
+        notify: Sequence[str] = (),
+        via: str = "",
     ) -> list[Report]:
-        """One attempt at one message."""
+        """One attempt at one message; ``via``: an address of ours that leads to all of ``to``."""
         people = tuple(
-            Recipient(Address(*one.rsplit("@", 1)), (Remote(one),), frozenset(notify)) for one in to
+            Recipient(Address(*(via or one).rsplit("@", 1)), (Remote(one),), frozenset(notify))
+            for one in to
         )
         sender = sender or Sender(Address("ann", "example.test"))
         env = Envelope(sender, people, self.role, From("192.0.2.1"), 0.0, id="trace")

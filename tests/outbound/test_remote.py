@@ -197,3 +197,16 @@ async def test_relays_with_login_and_lmtp(far: Any) -> None:
             (250, Action.DELIVERED),
             (452, Action.DELIVERED),
         ]
+
+
+async def test_what_an_address_of_ours_sends_on_says_so_and_does_not_go_twice(far: Any) -> None:
+    async with far() as world:
+        reports = await world.send("ann@far.test", via="Team@example.test")
+        assert said(reports) == [(250, "mx1.far.test")]
+        (taken,) = world.peers[0].taken
+        assert taken.body.startswith(b"Delivered-To: team@example.test\r\nSubject: hi\r\n")
+        assert taken.sender.size == len(taken.body)
+        again = b"Delivered-To: <TEAM@example.test>\r\n" + taken.body
+        reports = await world.send("ann@far.test", via="team@example.test", body=again)
+        assert [one.reply.enhanced for one in reports] == ["5.4.6"]
+        assert len(world.peers[0].taken) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,8 @@ POP3_HELP = (
     "What a POP3 deletion does: delete (can be undone for a while), keep (hides the message from "
     "POP3 only), archive (moves it to Archive)."
 )
+
+_OWN = "0: as the configuration says, -1: to none."
 
 
 @click.group("account")
@@ -110,6 +113,8 @@ def passwd(address: str, password_stdin: bool, generate: bool, config: Path, as_
 @click.option("--max-messages", type=COUNT, help="Most messages it may hold; 0: no limit.")
 @click.option("--max-mailboxes", type=COUNT, help="Most mailboxes it may have; 0: no limit.")
 @click.option("--admin/--no-admin", default=None, help="May it set quotas over IMAP?")
+@click.option("--hour-limit", type=int, help=f"Recipients it may write to in an hour; {_OWN}")
+@click.option("--day-limit", type=int, help=f"The same in a day; {_OWN}")
 @config_option
 @json_option
 def set_(
@@ -121,6 +126,8 @@ def set_(
     max_messages: int | None,
     max_mailboxes: int | None,
     admin: bool | None,
+    hour_limit: int | None,
+    day_limit: int | None,
     config: Path,
     as_json: bool,
 ) -> None:
@@ -133,15 +140,40 @@ def set_(
         "max_messages": max_messages,
         "max_mailboxes": max_mailboxes,
         "admin": admin,
+        "hour_limit": hour_limit,
+        "day_limit": day_limit,
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     if not given:
         raise click.UsageError(
             "nothing to change: give --quota, --pop3, --enable, --disable, --name, --max-messages,"
-            " --max-mailboxes, --admin, --no-admin"
+            " --max-mailboxes, --admin, --no-admin, --hour-limit, --day-limit"
         )
     value = ask(config, "account.set", address=address, **given)
     show(value, as_json, lambda: [f"account {value['address']} is changed"])
+
+
+@command.command("forward")
+@click.argument("address")
+@click.argument("targets", nargs=-1)
+@click.option("--off", is_flag=True, help="Forward no more.")
+@click.option("--keep/--no-keep", default=None, help="Does a copy stay in the mailbox? [yes]")
+@config_option
+@json_option
+def forward(
+    address: str,
+    targets: tuple[str, ...],
+    off: bool,
+    keep: bool | None,
+    config: Path,
+    as_json: bool,
+) -> None:
+    """Send all mail of the account ADDRESS on to TARGETS; without them, show where it goes."""
+    if off and targets:
+        raise click.UsageError("--off and addresses exclude each other")
+    wanted = list(targets) if targets or off else None
+    value = ask(config, "account.forward", address=address, targets=wanted, keep_copy=keep)
+    show(value, as_json, lambda: [_forwarding(value)])
 
 
 @command.command("remove")
@@ -160,6 +192,13 @@ def remove(address: str, yes: bool, config: Path, as_json: bool) -> None:
         click.confirm(f"Remove {address} with all its mail, for good?", abort=True)
     value = ask(config, "account.remove", address=address)
     show(value, as_json, lambda: [f"account {value['address']} is gone"])
+
+
+def _forwarding(value: dict[str, Any]) -> str:
+    if not value["forward"]:
+        return f"{value['address']} forwards nothing"
+    kept = "and keeps a copy" if value["keep_copy"] else "and keeps nothing"
+    return f"{value['address']} forwards to {' '.join(value['forward'])} {kept}"
 
 
 def _told(value: dict[str, object]) -> list[str]:

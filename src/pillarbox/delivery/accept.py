@@ -17,7 +17,7 @@ from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Event
-from pillarbox.model.transaction import Envelope, Local, Remote, Route
+from pillarbox.model.transaction import Envelope, Local, Route
 from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Target
 from pillarbox.store.journal import Telling
@@ -184,7 +184,7 @@ def _routes(envelope: Envelope) -> Iterator[tuple[tuple[int, int], Route]]:
 
 
 def _remote(envelope: Envelope) -> frozenset[tuple[int, int]]:
-    return frozenset(pair for pair, route in _routes(envelope) if isinstance(route, Remote))
+    return frozenset(pair for pair, route in _routes(envelope) if not isinstance(route, Local))
 
 
 def _reply(result: Appended | Refusal) -> Reply:

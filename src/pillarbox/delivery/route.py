@@ -1,21 +1,24 @@
 """Where does this recipient lead? Asked once, at RCPT; the answer rides on the recipient.
 
-The order is: a domain that is not ours; the account of that very address; an alias; the same two
-without the ``+detail``; postmaster; the domain's catch-all. Aliases lead on to further aliases,
-each address is visited once, so a loop ends by itself.
+The order is: a domain that is not ours; the account of that very address; an alias; a list; the
+same without the ``+detail``; postmaster; the domain's catch-all. Aliases, and accounts that forward
+their mail, lead on to further addresses. Each is visited once, so a loop ends by itself; one in
+which nobody keeps the mail is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from pillarbox.model.account import Account
-from pillarbox.model.address import Address, normal_domain, parse_address
+from pillarbox.model.address import Address, normal_domain, normal_local, parse_address
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Local, Remote, Role, Route
+from pillarbox.model.transaction import Listed, Local, Part, Remote, Role, Route
 from pillarbox.policy.srs import is_rewritten
 from pillarbox.store.api import Directory
+from pillarbox.store.lists import Lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,31 @@ NO_REMOTE_YET = Reply(
 )
 DISABLED = Reply(550, "5.2.1", "That mailbox is disabled")
 OVER_QUOTA = Reply(452, "4.2.2", "That mailbox is full; try again later")
+IN_A_CIRCLE = Reply(550, "5.4.6", "That address leads back to itself and to nobody else")
+NO_OWNER = Reply(550, "5.1.1", "That list has no owner who could be asked")
 TOO_MANY_TARGETS = Reply(550, "5.4.6", "That alias leads to too many addresses")
 NO_POSTMASTER = Reply(451, "4.3.5", "No account has been created here yet; try again later")
 
+_WITH_TOKEN = frozenset({Part.UNSUBSCRIBE, Part.BOUNCES})
 _MAY_RELAY = frozenset({Role.SUBMISSION, Role.LOCAL})
 
 Found = tuple[Account | None, Route]
 """A route, with its account where it leads into this house."""
+
+
+class Book(Directory, Lists, Protocol):
+    """What of the store is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """Who has an address of ours: an account, what it or an alias leads to, a list."""
+
+    account: Account | None = None
+    targets: tuple[str, ...] = ()
+    listed: Listed | None = None
+    detail: str = ""
+    """What was cut off the address."""
 
 
 class Router:
@@ -55,7 +76,7 @@ class Router:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: Book,
         options: Options | None = None,
         back: Callable[[Address], Address | None] = lambda address: None,  # noqa: ARG005
     ) -> None:
@@ -75,6 +96,7 @@ class Router:
         takes no other: whoever gets forwarded mail has such addresses, for any goal they named
         as the sender, and could send through us.
         """
+        found: list[Found] | Reply
         if not address.domain:  # RFC 5321 §4.5.1: <postmaster> without a domain
             return await self._postmaster("")
         if not await self._is_ours(address):
@@ -93,13 +115,15 @@ class Router:
         return await self._directory.domain(normal_domain(address.domain)) is not None
 
     async def _expand(self, address: Address) -> list[Found] | Reply:
-        """Follow aliases from ``address``; empty when nobody has that name."""
+        """Follow aliases and forwarding from ``address``; empty when nobody has that name."""
         out: list[Found] = []
+        circle = False
         seen: set[str] = set()
         pending = [(address, "")]
         while pending:
             current, detail = pending.pop(0)
             if current.normal() in seen:
+                circle = True
                 continue
             seen.add(current.normal())
             if not await self._is_ours(current):
@@ -107,29 +131,53 @@ class Router:
                     return NO_REMOTE_YET
                 out.append((None, Remote(str(current))))
                 continue
-            account, targets, own_detail = await self._find(current)
-            detail = own_detail or detail
-            if account is not None:
+            hit = await self._find(current)
+            detail = hit.detail or detail
+            account, targets = hit.account, hit.targets
+            if account is not None and (account.keep_copy or not targets):
                 out.append((account, Local(account.id, account.address, detail=detail)))
+            if hit.listed is not None:
+                owners = await self._owners(hit.listed)
+                if isinstance(owners, Reply):
+                    return owners
+                targets = owners
+                if not owners:
+                    out.append((None, hit.listed))
             pending += [(target, detail) for target in map(parse_address, targets) if target]
             if len(out) + len(pending) > self._options.max_expansion:
                 return TOO_MANY_TARGETS
-        return out
+        return IN_A_CIRCLE if circle and not out else out
 
-    async def _find(self, address: Address) -> tuple[Account | None, tuple[str, ...], str]:
-        """Account or alias targets behind one address of ours, and the detail that was cut off."""
+    async def _find(self, address: Address) -> _Hit:
+        """Who has one address of ours."""
         base, detail = address.without_detail(self._options.detail_separator)
         for candidate, cut in ((address, ""), (base, detail)):
             name = candidate.normal()
             account = await self._directory.account_by_address(name)
             if account is not None:
-                return account, (), cut
+                leads_on = account.forward if account.enabled else ()
+                return _Hit(account, leads_on, detail=cut)
             alias = await self._directory.alias(name)
             if alias is not None:
-                return None, alias.targets, cut
+                return _Hit(targets=alias.targets, detail=cut)
             if not detail:
                 break
-        return None, (), ""
+        return _Hit(listed=await self._listed(address))
+
+    async def _listed(self, address: Address) -> Listed | None:
+        """The list, and what of it, that an address means."""
+        for listed in list_addresses(address):
+            if await self._directory.list_at(listed.address) is not None:
+                return listed
+        return None
+
+    async def _owners(self, listed: Listed) -> tuple[str, ...] | Reply:
+        """Where mail to those who run a list goes; nobody for other mail to it."""
+        if listed.part not in {Part.OWNER, Part.REQUEST}:
+            return ()
+        found = await self._directory.list_at(listed.address)
+        members = await self._directory.members(found.id) if found else []
+        return tuple(member.address for member in members if member.owner) or NO_OWNER
 
     async def _fallback(self, address: Address, original: Address | None) -> list[Found] | Reply:
         """A sender that was rewritten here, postmaster, the domain's catch-all, nobody."""
@@ -160,6 +208,16 @@ class Router:
         for account in (there or usable)[:1]:
             return [(account, Local(account.id, account.address))]
         return NO_POSTMASTER
+
+
+def list_addresses(address: Address) -> Iterator[Listed]:
+    """What an address would mean if there were lists: each, its list to be looked for."""
+    local, plus, token = normal_local(address.local).partition("+")
+    domain = normal_domain(address.domain)
+    for part in Part:
+        name = local.removesuffix(part.value)
+        if name and local.endswith(part.value) and (not plus or part in _WITH_TOKEN):
+            yield Listed(f"{name}@{domain}", part, token)
 
 
 def _usable(found: list[Found], size: int | None) -> tuple[Route, ...] | Reply:

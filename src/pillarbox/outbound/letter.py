@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from pillarbox.message import header
+from pillarbox.message import header, trace
 from pillarbox.message.sevenbit import seven_bit
 from pillarbox.model.transaction import Envelope, Sender
 from pillarbox.queue.wishes import deliver_by, passed_on
@@ -49,9 +49,16 @@ class Letters:
     """Makes the forms of one queued message, each once."""
 
     def __init__(
-        self, item: QueueItem, blobs: Blobs, sign: Sign = unsigned, *, now: float = 0.0
+        self,
+        item: QueueItem,
+        blobs: Blobs,
+        sign: Sign = unsigned,
+        *,
+        now: float = 0.0,
+        front: bytes = b"",
     ) -> None:
-        """``now``: seconds since 1970."""
+        """``now``: seconds since 1970. ``front``: header fields that these copies get."""
+        self._front = front
         self._now = now
         self._item = item
         self._blobs = blobs
@@ -60,6 +67,13 @@ class Letters:
         self._narrow: Letter | None = None
         self._tried = False
 
+    async def came_round(self) -> bool:
+        """Whoever is about to send it on did so before (RFC 5321 §6.3)."""
+        mine = trace.delivered_to(self._front)
+        if not mine:
+            return False
+        return bool(mine & trace.delivered_to(await self._blobs.read(self._item.blob, 0, _HEAD)))
+
     async def letter(self) -> Letter:
         """The message as it is."""
         if self._made is None:
@@ -67,13 +81,16 @@ class Letters:
             head = await self._blobs.read(blob, 0, _HEAD)
             skip = _return_path(head)
 
-            def pieces() -> AsyncIterator[bytes]:
-                return self._blobs.stream(blob, skip)
+            async def pieces() -> AsyncIterator[bytes]:
+                if self._front:
+                    yield self._front
+                async for piece in self._blobs.stream(blob, skip):
+                    yield piece
 
             section = header.section(head, 0, len(head))
             self._made = await self._finish(
                 pieces,
-                self._item.size - skip,
+                self._item.size - skip + len(self._front),
                 self._item.envelope.sender.body,
                 head[: section.body_start].isascii(),
             )
@@ -84,7 +101,7 @@ class Letters:
         if not self._tried:
             self._tried = True
             data = await self._blobs.read(self._item.blob)
-            converted = seven_bit(data[_return_path(data[:_HEAD]) :])
+            converted = seven_bit(self._front + data[_return_path(data[:_HEAD]) :])
             if converted is not None:
 
                 async def pieces() -> AsyncIterator[bytes]:

@@ -19,6 +19,7 @@ from pillarbox.outbound.options import Demand, Level, Options, Relay, Way
 from pillarbox.outbound.paths import Blocked, Finder
 from pillarbox.outbound.pool import Pool
 from pillarbox.outbound.session import Refused, Session
+from pillarbox.queue.marks import Mark, Marks, forwarded
 from pillarbox.queue.report import Report
 from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
@@ -26,6 +27,7 @@ from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
 log = Logger("outbound")
 
 NO_WAY = Reply(451, "4.4.4", "No mail host of the domain could be tried")
+LOOPING = Reply(554, "5.4.6", "This address sends the message on in a circle")
 NOT_AN_ADDRESS = Reply(553, "5.1.3", "That is not a mail address")
 
 
@@ -52,6 +54,7 @@ class _Group:
 
     domain: str
     relay: Relay | None
+    mark: Mark
     places: list[int] = field(default_factory=list)
     """Places in the rows that were given to ``attempt``."""
     recipients: list[Recipient] = field(default_factory=list)
@@ -69,6 +72,7 @@ class RemoteTransport:
         sign: Sign = unsigned,
         tally: Tally = lambda result: None,  # noqa: ARG005
         forward: Forward = lambda sender, here: sender,  # noqa: ARG005
+        marks: Marks = forwarded,
     ) -> None:
         self._blobs = blobs
         self._finder = finder
@@ -77,32 +81,37 @@ class RemoteTransport:
         self._sign = sign
         self._tally = tally
         self._forward = forward
+        self._marks = marks
 
     async def attempt(
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
     ) -> Sequence[Report]:
         """One report a row, in order. Never more than one message to a recipient."""
         reports = [Report(NOT_AN_ADDRESS)] * len(recipients)
-        item = self._passed_on(item, recipients)
-        letters = Letters(item, self._blobs, self._sign, now=self._pool.now())
         for group in self._groups(item, recipients):
-            attempt = _Attempt(self._finder, self._pool, self._tally, item, letters, group)
-            for place, report in zip(group.places, await attempt.run(), strict=True):
+            own = _under(item, group.mark.sender)
+            front = group.mark.front
+            letters = Letters(own, self._blobs, self._sign, now=self._pool.now(), front=front)
+            if await letters.came_round():
+                answers = [Report(LOOPING)] * len(group.places)
+            else:
+                attempt = _Attempt(self._finder, self._pool, self._tally, own, letters, group)
+                answers = await attempt.run()
+            for place, report in zip(group.places, answers, strict=True):
                 reports[place] = report
         return reports
 
-    def _passed_on(self, item: QueueItem, rows: Sequence[QueueRecipient]) -> QueueItem:
+    def _mark(self, item: QueueItem, row: QueueRecipient) -> Mark:
         """Mail of others that only passes through goes on under a sender of ours, of the domain
         that forwards it; reports that we write still go to who sent it."""
+        mark = self._marks(item, row)
         envelope = item.envelope
         sender = envelope.sender.address
-        if envelope.role is not Role.MX or sender is None or not rows:
-            return item
+        if envelope.role is not Role.MX or sender is None or mark.sender is not None:
+            return mark
         # <postmaster> has no domain (RFC 5321 §4.5.1)
-        to = envelope.recipients[rows[0].envelope_index].address
-        here = to.domain or self._options.hostname
-        ours = replace(envelope.sender, address=self._forward(sender, normal_domain(here)))
-        return replace(item, envelope=replace(envelope, sender=ours))
+        here = envelope.recipients[row.envelope_index].address.domain or self._options.hostname
+        return replace(mark, sender=self._forward(sender, normal_domain(here)))
 
     def destination(self, item: QueueItem, recipient: QueueRecipient) -> str:
         """What concurrency is counted by: a domain, or a relay."""
@@ -112,7 +121,7 @@ class RemoteTransport:
         return relay.key if relay else domain
 
     def _groups(self, item: QueueItem, rows: Sequence[QueueRecipient]) -> list[_Group]:
-        groups: dict[str, _Group] = {}
+        groups: dict[tuple[str, Mark], _Group] = {}
         sender = _sender(item)
         for place, row in enumerate(rows):
             address = parse_address(route_of(item, row).address)
@@ -120,8 +129,9 @@ class RemoteTransport:
                 continue
             domain = normal_domain(address.domain)
             relay = relay_for(self._options, sender, domain)
-            key = relay.key if relay else domain
-            group = groups.setdefault(key, _Group(domain, relay))
+            mark = self._mark(item, row)
+            key = (relay.key if relay else domain, mark)
+            group = groups.setdefault(key, _Group(domain, relay, mark))
             original = item.envelope.recipients[row.envelope_index]
             orcpt = original.orcpt
             if not orcpt and address != original.address:  # RFC 3461 §5.2.1
@@ -271,6 +281,14 @@ def relay_for(options: Options, sender: str, domain: str) -> Relay | None:
         if found is not None:
             return found
     return options.relays.get(domain) or options.relays.get("*")
+
+
+def _under(item: QueueItem, sender: Address | None) -> QueueItem:
+    """The item as ``sender`` sends it, None for as it is."""
+    if sender is None:
+        return item
+    own = replace(item.envelope.sender, address=sender)
+    return replace(item, envelope=replace(item.envelope, sender=own))
 
 
 def _sender(item: QueueItem) -> str:

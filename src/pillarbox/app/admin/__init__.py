@@ -27,6 +27,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "account.list": directory.account_list,
     "account.passwd": directory.account_passwd,
     "account.set": directory.account_set,
+    "account.forward": directory.account_forward,
     "account.remove": directory.account_remove,
     "alias.add": directory.alias_add,
     "alias.list": directory.alias_list,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pillarbox.app.admin.rooms import (
@@ -14,6 +15,7 @@ from pillarbox.app.admin.rooms import (
     granted,
 )
 from pillarbox.base.errors import Misuse
+from pillarbox.delivery.circles import circle
 from pillarbox.model.account import Account, Alias, Domain, Pop3Mode
 
 
@@ -104,6 +106,8 @@ async def account_set(
     max_messages: int | None = None,
     max_mailboxes: int | None = None,
     admin: bool | None = None,
+    hour_limit: int | None = None,
+    day_limit: int | None = None,
 ) -> Value:
     """Change what is given, leave the rest."""
     account = await account_of(call.store, address)
@@ -112,6 +116,8 @@ async def account_set(
         max_messages=account.max_messages if max_messages is None else max_messages,
         max_mailboxes=account.max_mailboxes if max_mailboxes is None else max_mailboxes,
         admin=account.admin if admin is None else admin,
+        hour_limit=account.hour_limit if hour_limit is None else hour_limit,
+        day_limit=account.day_limit if day_limit is None else day_limit,
         quota=account.quota if quota is None else quota,
         pop3=account.pop3 if pop3 is None else _pop3(pop3),
         enabled=account.enabled if enabled is None else enabled,
@@ -140,6 +146,10 @@ def _account(account: Account) -> Value:
         "admin": account.admin,
         "pop3": account.pop3.value,
         "display_name": account.display_name,
+        "forward": list(account.forward),
+        "keep_copy": account.keep_copy,
+        "hour_limit": account.hour_limit,
+        "day_limit": account.day_limit,
     }
 
 
@@ -157,8 +167,39 @@ async def alias_add(call: Call, address: str, targets: list[str]) -> Value:
     if not targets:
         raise Misuse(f"where does {name} lead?", hint="name one or more addresses")
     alias = Alias(name, tuple(dict.fromkeys(address_of(target).normal() for target in targets)))
+    await _no_circle(call, name, alias.targets)
     granted(await call.store.set_alias(alias), name)
     return _alias(alias)
+
+
+async def _no_circle(call: Call, name: str, targets: Sequence[str]) -> None:
+    way = await circle(call.store, name, targets)
+    if way:
+        raise Misuse(f"that would be a circle: {' leads to '.join(way)}")
+
+
+async def account_forward(
+    call: Call,
+    address: str,
+    targets: list[str] | None = None,
+    keep_copy: bool | None = None,
+) -> Value:
+    """Send an account's mail on to ``targets``, none for no more; show it when nothing is given."""
+    account = await account_of(call.store, address)
+    changed = account
+    if targets is not None:
+        goals = tuple(dict.fromkeys(address_of(target).normal() for target in targets))
+        await _no_circle(call, account.address, goals)
+        changed = replace(account, forward=goals)
+    if keep_copy is not None:
+        changed = replace(changed, keep_copy=keep_copy)
+    if changed != account:
+        granted(await call.store.change_account(changed), account.address)
+    return {
+        "address": account.address,
+        "forward": list(changed.forward),
+        "keep_copy": changed.keep_copy,
+    }
 
 
 async def alias_list(call: Call) -> Value:

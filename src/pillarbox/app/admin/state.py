@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pillarbox.app.admin.rooms import Call, Value, granted
-from pillarbox.model.transaction import Local, Route
+from pillarbox.model.transaction import Listed, Local, Remote, Route
 from pillarbox.store.api import QueueItem, QueueRecipient
 
 PAGE = 1000
+_KINDS: dict[type[Route], str] = {Local: "local", Remote: "remote", Listed: "list"}
 
 
 async def queue_list(call: Call) -> Value:
@@ -43,7 +44,7 @@ def _recipient(item: QueueItem, recipient: QueueRecipient) -> Value:
 
 
 def _route(route: Route) -> str:
-    return f"local {route.address}" if isinstance(route, Local) else f"remote {route.address}"
+    return f"{_KINDS[type(route)]} {route.address}"
 
 
 async def queue_hold(call: Call, item: int) -> Value:
