@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pillarbox.mailbox import common, keys
 from pillarbox.mailbox import facts as facts_module
-from pillarbox.mailbox.casemap import fold
 from pillarbox.mailbox.facts import facts_of
 from pillarbox.mailbox.subject import base_subject
 from pillarbox.message import header
+from pillarbox.message.casemap import fold
 from pillarbox.message.freeze import thaw
 from pillarbox.message.scan import scan
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from pillarbox.base.lanes import Lane
 from pillarbox.mailbox import search
-from pillarbox.mailbox.casemap import fold
 from pillarbox.mailbox.fuzzy import Fuzzy, allowed_edits, differs_by, spread
 from pillarbox.mailbox.indexer import Indexer
 from pillarbox.mailbox.search import Found
 from pillarbox.mailbox.texts import wanted_of
+from pillarbox.message.casemap import fold
 from pillarbox.model import query as q
 from support.mailroom import MIDSUMMER, Room, room
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pillarbox.base.errors import Permanent, Temporary
 from pillarbox.base.lanes import Lane
 from pillarbox.mailbox import search
-from pillarbox.mailbox.casemap import fold
 from pillarbox.mailbox.document import Depth, Needle, read
 from pillarbox.mailbox.indexer import Indexer, Options
 from pillarbox.mailbox.texts import MAX_PIECES, Index, pieces_of, text_of, wanted_of
+from pillarbox.message.casemap import fold
 from pillarbox.message.freeze import thaw
 from pillarbox.model import query as q
 from pillarbox.model.numset import NumSet

@@ -12,8 +12,8 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
-from pillarbox.mailbox.casemap import fold
 from pillarbox.message import header, text, words
+from pillarbox.message.casemap import fold
 from pillarbox.message.octets import Data
 from pillarbox.message.part import Part, Scan
 from pillarbox.model.query import Text

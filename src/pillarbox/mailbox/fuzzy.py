@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pillarbox.mailbox.casemap import fold
+from pillarbox.message.casemap import fold
 from pillarbox.store.search import GRAM
 
 _WORD: Final = re.compile(r"[\w\u0300-\u036f]+")

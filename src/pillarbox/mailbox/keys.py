@@ -14,9 +14,9 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from pillarbox.mailbox.casemap import fold
 from pillarbox.mailbox.subject import base_subject
 from pillarbox.message import address, date, header, words
+from pillarbox.message.casemap import fold
 from pillarbox.message.octets import Data
 from pillarbox.message.part import Scan
 
