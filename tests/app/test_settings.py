@@ -144,6 +144,47 @@ def test_what_cannot_be_sent_by_is_said(text: str) -> None:
         (send_options(config), dns_options(config))
 
 
+def test_exceptions_among_ways_out(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("sesame\n")
+    text = f"""
+[send]
+smarthost = "r:25"
+[[send.routes]]
+to = ["Inner.Example"]
+relay = "lmtp://10.0.0.1"
+[[send.routes]]
+to = ["near.example"]
+relay = "direct"
+[[send.routes]]
+from = ["Ann@Example.org", "example.net"]
+relay = "smtps://out.example"
+user = "ann"
+password = "{secret}"
+[[send.routes]]
+from = ["example.net"]
+sources = ["192.0.2.7", "2001:db8::7"]
+"""
+    options = send_options(parse(CLOSED + text))
+    out = Relay("out.example", 465, False, True, Level.VERIFIED, Login("ann", "sesame"))
+    assert options.relays["inner.example"] == Relay("10.0.0.1", 24, lmtp=True)
+    assert options.relays["near.example"] is None
+    assert options.sender_relays == {"ann@example.org": out, "example.net": out}
+    assert options.sources == {"example.net": ("192.0.2.7", "2001:db8::7")}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'relay = "x"', 'to = ["a"]\nfrom = ["b"]\nrelay = "x"', 'to = ["a"]', 'too = ["a"]',
+        'to = ["a"]\nsources = ["192.0.2.1"]', 'from = ["a"]\nsources = ["x"]',
+    ],
+)  # fmt: skip
+def test_exceptions_that_say_nothing(table: str) -> None:
+    with pytest.raises(Misuse, match=r"send\.routes must be"):
+        parse(CLOSED + f"[send]\n[[send.routes]]\n{table}\n")
+
+
 def test_a_smarthost_with_a_password(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("pencil\n")

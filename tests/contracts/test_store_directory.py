@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pillarbox.base.errors import Permanent, Temporary
-from pillarbox.model.account import Account, Alias, Credentials, Domain, Pop3Mode
+from pillarbox.model.account import Account, Alias, Credentials, Domain, DomainKind, Pop3Mode
 from pillarbox.model.change import BoxCreated, BoxDeleted
 from pillarbox.model.refusal import Kind
 from support.storekit import ALL, DOMAIN, SECRET, Kit, refused
@@ -25,6 +25,15 @@ async def test_domains_come_and_go(kit: Kit) -> None:
     assert await store.remove_domain("a.example") is None
     assert await store.domain("a.example") is None
     assert refused(await store.remove_domain("a.example"), Kind.NONEXISTENT)
+
+
+async def test_domains_whose_mail_ends_elsewhere(kit: Kit) -> None:
+    for domain in (
+        Domain("relay.example", kind=DomainKind.RELAY, hop="lmtp://10.0.0.1:24"),
+        Domain("backup.example", kind=DomainKind.BACKUP),
+    ):
+        await kit.store.set_domain(domain)
+        assert await kit.store.domain(domain.name) == domain
 
 
 async def test_a_domain_stays_while_someone_lives_there(kit: Kit) -> None:

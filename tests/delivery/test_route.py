@@ -9,7 +9,7 @@ import pytest
 from pillarbox.delivery import route
 from pillarbox.delivery.circles import circle
 from pillarbox.delivery.route import Options, Router
-from pillarbox.model.account import Domain
+from pillarbox.model.account import Alias, Domain, DomainKind
 from pillarbox.model.address import Address
 from pillarbox.model.lists import MailingList
 from pillarbox.model.reply import Reply
@@ -74,6 +74,21 @@ async def test_catchall_takes_what_nobody_else_has() -> None:
     assert await routes(router, "whoever@example.test") == ["bob@example.test|"]
     assert await routes(router, "ann@example.test") == ["ann@example.test|"]
     assert await routes(router, "postmaster@example.test") == ["ann@example.test|"]
+
+
+@pytest.mark.parametrize("kind", [DomainKind.RELAY, DomainKind.BACKUP])
+async def test_domains_that_we_stand_in_front_of(kind: DomainKind) -> None:
+    """Who is somebody here stays here; everybody else goes on, and may come from anywhere."""
+    store = await house("ann")
+    await store.set_domain(Domain("inner.test", kind=kind))
+    assert await store.set_alias(Alias("info@inner.test", ("ann@example.test",))) is None
+    await alias(store, "away", "bob@inner.test")
+    router = Router(store, Options(remote=True))
+    assert await routes(router, "bob+x@inner.test") == ["remote bob+x@inner.test"]
+    assert await routes(router, "postmaster@inner.test") == ["remote postmaster@inner.test"]
+    assert await routes(router, "info@inner.test") == ["ann@example.test|"]
+    assert await routes(router, "away@example.test") == ["remote bob@inner.test"]
+    assert await routes(router, "bob@outer.test") == route.NO_SUCH_DOMAIN_HERE
 
 
 async def test_postmaster_can_be_chosen() -> None:

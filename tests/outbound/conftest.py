@@ -22,7 +22,7 @@ from pillarbox.outbound.letter import unsigned
 from pillarbox.outbound.options import Options
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
-from pillarbox.outbound.remote import RemoteTransport, TlsResult
+from pillarbox.outbound.remote import RemoteTransport, TlsResult, nowhere
 from pillarbox.outbound.session import Tools
 from pillarbox.queue.report import Report
 from pillarbox.store.api import NewItem
@@ -51,6 +51,8 @@ class World:
     policies: Any = None
     sign: Any = unsigned
     role: Role = Role.SUBMISSION
+    onward: Any = nowhere
+    forward: Any = lambda sender, here: sender  # noqa: ARG005
     clock: Any = field(default_factory=SystemClock)
     _pool: Pool | None = None
 
@@ -61,7 +63,13 @@ class World:
             self._pool = Pool(tools)
         finder = Finder(self.options, self.resolver, SystemRng(), self.policies)
         return RemoteTransport(
-            self.store, finder, self._pool, sign=self.sign, tally=self.results.append
+            self.store,
+            finder,
+            self._pool,
+            sign=self.sign,
+            tally=self.results.append,
+            forward=self.forward,
+            onward=self.onward,
         )
 
     async def close(self) -> None:

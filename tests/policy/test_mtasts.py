@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pillarbox.policy.mtasts import LONGEST, Mode, Policies, Policy, read_policy, read_record
+from pillarbox.store.memory import MemoryStore
 from pillarbox.testing.clock import FakeClock
 from pillarbox.testing.dns import FakeResolver
 
@@ -114,6 +115,21 @@ async def test_lives_on_without_dns_or_web_until_it_expires() -> None:
     world.resolver.add("_mta-sts.x.test", b"v=STSv1; id=2")
     await world.clock.advance(90)
     assert await world.mode() == "enforce"
+    await world.clock.advance(11)
+    assert await world.mode() == ""
+
+
+async def test_a_restart_forgets_nothing() -> None:
+    """A new process under attack: neither DNS nor web answer, and the policy is still obeyed."""
+    world, store = World(), MemoryStore()
+    world.policies = Policies(world.resolver, world.fetch, world.clock, store)
+    assert await world.mode() == "enforce"
+    world.policies = Policies(world.resolver, world.fetch, world.clock, store)
+    world.body = None
+    world.resolver.failing.add("_mta-sts.x.test")
+    await world.clock.advance(990)
+    assert await world.mode() == "enforce"
+    assert world.fetched == 1
     await world.clock.advance(11)
     assert await world.mode() == ""
 

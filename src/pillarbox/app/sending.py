@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pillarbox.app.core import Core
 from pillarbox.base.errors import Misuse
 from pillarbox.base.log import Logger
+from pillarbox.config.checks import SendRoute
 from pillarbox.config.schema import Config
+from pillarbox.model.account import DomainKind
 from pillarbox.model.address import Address
 from pillarbox.net import dnsclient
 from pillarbox.net.contexts import ClientTls
@@ -17,11 +21,13 @@ from pillarbox.net.https import Fetcher
 from pillarbox.outbound.options import Level, Login, Options, Relay
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
-from pillarbox.outbound.remote import RemoteTransport, TlsResult
+from pillarbox.outbound.relays import read_relay
+from pillarbox.outbound.remote import Onward, RemoteTransport, TlsResult
 from pillarbox.outbound.session import Tools
 from pillarbox.outbound.signing import Signer
 from pillarbox.policy.mtasts import Policies
 from pillarbox.policy.srs import Srs
+from pillarbox.store.api import Directory
 
 log = Logger("sending")
 
@@ -46,6 +52,7 @@ class Internet:
     """PEM of the authorities to trust; None takes the system's."""
 
 
+RELAY_HINT = "such as smtp.example.org:587, smtps://smtp.example.org or lmtp://127.0.0.1:24"
 THE_INTERNET = Internet()
 
 
@@ -62,7 +69,9 @@ class Sending:
         tls = ClientTls(ca=internet.ca)
         self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
-        policies = Policies(resolver, Fetcher(resolver, tls, internet.https).policy, core.clock)
+        policies = Policies(
+            resolver, Fetcher(resolver, tls, internet.https).policy, core.clock, core.store
+        )
         self.transport = RemoteTransport(
             core.store,
             Finder(options, resolver, core.rng, policies),
@@ -70,6 +79,7 @@ class Sending:
             sign=Signer(core.keys.signing, core.clock),
             tally=_noted,
             forward=lambda sender, here: self._srs.forward(sender, here, core.clock.now()),
+            onward=lambda domain: _onward(core.store, domain),
         )
 
     def back(self, address: Address) -> Address | None:
@@ -79,6 +89,14 @@ class Sending:
     async def close(self) -> None:
         """Say goodbye on connections that wait for more mail."""
         await self._pool.close()
+
+
+async def _onward(directory: Directory, name: str) -> Onward | None:
+    """Where mail of a domain that we only stand in front of goes."""
+    domain = await directory.domain(name)
+    if domain is None or domain.kind is DomainKind.LOCAL:
+        return None
+    return Onward(read_relay(domain.hop) if domain.hop else None)
 
 
 def _noted(result: TlsResult) -> None:
@@ -111,11 +129,21 @@ def send_options(config: Config) -> Options:
     except ValueError as error:
         raise Misuse(f"send.sources: {error}") from error
     relay = smarthost(config)
+    relays: dict[str, Relay | None] = {"*": relay}
+    sender_relays: dict[str, Relay | None] = {}
+    sources = {"*": send.sources} if send.sources else {}
+    for route in send.routes:
+        sources |= dict.fromkeys(route.senders, route.sources) if route.sources else {}
+        if route.relay:
+            hop = _hop(route)
+            relays |= dict.fromkeys(route.domains, hop)
+            sender_relays |= dict.fromkeys(route.senders, hop)
     return Options(
         config.server.hostname,
         ipv6=send.ipv6,
-        relays={"*": relay} if relay else {},
-        sources={"*": send.sources} if send.sources else {},
+        relays=relays,
+        sender_relays=sender_relays,
+        sources=sources,
         dane=send.dane,
         mta_sts=send.mta_sts,
     )
@@ -126,25 +154,38 @@ def smarthost(config: Config) -> Relay | None:
     send = config.send
     if not send.smarthost:
         return None
-    host, colon, port = send.smarthost.rpartition(":")
-    if send.smarthost.startswith("/"):
-        host, port = send.smarthost, "0"
-    elif not colon or not port.isdigit():
+    if not send.smarthost.startswith("/") and not re.search(r":[0-9]+\Z", send.smarthost):
         raise Misuse("send.smarthost is not host:port", hint='such as "smtp.example.org:587"')
-    return Relay(
-        host.strip("[]"),
-        int(port),
-        implicit_tls=send.smarthost_tls == "implicit",
-        level=_LEVELS[send.smarthost_tls],
-        login=Login(send.smarthost_user, _password(config)) if send.smarthost_user else None,
+    relay = _relay(
+        "send.smarthost",
+        send.smarthost,
+        _LEVELS[send.smarthost_tls],
+        _login("send.smarthost", send.smarthost_user, send.smarthost_password),
     )
+    return replace(relay, implicit_tls=send.smarthost_tls == "implicit")
 
 
-def _password(config: Config) -> str:
-    path = config.send.smarthost_password
-    if path is None:
-        raise Misuse("send.smarthost_user needs send.smarthost_password")
+def _hop(route: SendRoute) -> Relay | None:
+    """Where a route of the configuration leads, None to the hosts of each domain."""
+    if route.relay == "direct":
+        return None
+    login = _login("send.routes", route.user, route.password)
+    return _relay("send.routes", route.relay, Level.VERIFIED if login else None, login)
+
+
+def _relay(key: str, text: str, level: Level | None, login: Login | None) -> Relay:
     try:
-        return path.read_text("utf-8").partition("\n")[0].strip("\r")
+        return read_relay(text, level=level, login=login)
+    except ValueError as error:
+        raise Misuse(f"{key}: {error}", hint=RELAY_HINT) from error
+
+
+def _login(key: str, user: str, path: Path | None) -> Login | None:
+    if not user:
+        return None
+    if path is None:
+        raise Misuse(f"{key}: a user needs the file of a password")
+    try:
+        return Login(user, path.read_text("utf-8").partition("\n")[0].strip("\r"))
     except (OSError, UnicodeDecodeError) as error:
-        raise Misuse(f"send.smarthost_password: {error}") from error
+        raise Misuse(f"{key}: {error}") from error

@@ -18,11 +18,21 @@ def command() -> None:
 @command.command("add")
 @click.argument("name")
 @click.option("--catchall", default="", metavar="ADDRESS", help="Who gets what nobody else does.")
+@click.option("--relay", default="", metavar="SERVER", help="Pass its mail on to this server.")
+@click.option("--backup", is_flag=True, help="Keep its mail for its better mail hosts.")
 @config_option
 @json_option
-def add(name: str, catchall: str, config: Path, as_json: bool) -> None:
-    """Take mail for the domain NAME, or change its catch-all."""
-    value = ask(config, "domain.add", name=name, catchall=catchall)
+def add(name: str, catchall: str, relay: str, backup: bool, config: Path, as_json: bool) -> None:
+    """Take mail for the domain NAME, or change what becomes of it.
+
+    SERVER is host:port, smtps://host, lmtp://host:port or lmtp:/path; addresses that have an
+    account or alias here stay here.
+    """
+    value = ask(config, "domain.add", name=name, catchall=catchall, relay=relay, backup=backup)
+    if value["kind"] != "local":
+        goal = value["relay"] or "its better mail hosts"
+        show(value, as_json, lambda: [f"mail for {value['name']} is taken for {goal}"])
+        return
     keys = ask(config, "domain.keys", name=name)["keys"]
     lines = [
         f"mail for {value['name']} is taken, and signed with {len(keys)} keys",
@@ -37,8 +47,12 @@ def add(name: str, catchall: str, config: Path, as_json: bool) -> None:
 def list_(config: Path, as_json: bool) -> None:
     """List the domains."""
     value = ask(config, "domain.list")
-    rows = [(d["name"], d["accounts"], d["aliases"], d["catchall"]) for d in value["domains"]]
-    show(value, as_json, lambda: table(("domain", "accounts", "aliases", "catch-all"), rows))
+    rows = [
+        (d["name"], d["kind"], d["accounts"], d["aliases"], d["catchall"] or d["relay"])
+        for d in value["domains"]
+    ]
+    head = ("domain", "mail ends", "accounts", "aliases", "catch-all or relay")
+    show(value, as_json, lambda: table(head, rows))
 
 
 @command.command("remove")

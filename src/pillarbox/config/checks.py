@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from pillarbox.model.address import parse_address
+from pillarbox.model.address import normal_domain, parse_address
 
 Check = Callable[[object], Any]
 
@@ -31,6 +31,18 @@ class Bind:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SendRoute:
+    """How some mail leaves. One of ``domains`` (recipients) and ``senders`` is empty."""
+
+    domains: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
+    relay: str = ""
+    user: str = ""
+    password: Path | None = None
+    sources: tuple[str, ...] = ()
 
 
 def text(value: object) -> str:
@@ -124,6 +136,43 @@ def words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError("a list of texts")
     return tuple(value)
+
+
+_ROUTE = {"to", "from", "relay", "user", "password", "sources"}
+
+
+def routes(value: object) -> tuple[SendRoute, ...]:
+    """Tables that say how some mail leaves."""
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("tables, each begun by [[send.routes]]")
+    return tuple(_route(one) for one in value)
+
+
+def _route(table: dict[str, object]) -> SendRoute:
+    unknown = sorted(table.keys() - _ROUTE)
+    if unknown:
+        raise ValueError(f"tables of {', '.join(sorted(_ROUTE))}, without {unknown[0]}")
+    made = SendRoute(
+        tuple(normal_domain(one) for one in words(table.get("to", []))),
+        tuple(_sender(one) for one in words(table.get("from", []))),
+        text(table.get("relay", "")),
+        text(table.get("user", "")),
+        path(table.get("password", "")),
+        words(table.get("sources", [])),
+    )
+    if bool(made.domains) == bool(made.senders):
+        raise ValueError("tables with one of to and from")
+    if bool(made.relay) == bool(made.sources) or (made.sources and made.domains):
+        raise ValueError("tables with a relay, or with from and sources")
+    for source in made.sources:
+        ipaddress.ip_address(source)
+    return made
+
+
+def _sender(value: str) -> str:
+    """A domain or an address in normal form."""
+    parsed = parse_address(value)
+    return parsed.normal() if parsed is not None else normal_domain(value)
 
 
 def _bind(value: object) -> Bind:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pillarbox.config import checks
-from pillarbox.config.checks import Bind, Check
+from pillarbox.config.checks import Bind, Check, SendRoute
 
 
 def setting(default: Any, check: Check, doc: str) -> Any:
@@ -161,6 +161,14 @@ class Send:
     smarthost_user: str = setting("", checks.text, "Login name at the smarthost; empty for none.")
     smarthost_password: Path | None = setting(
         "", checks.path, "File with the password for it, on its first line."
+    )
+    routes: tuple[SendRoute, ...] = setting(
+        [],
+        checks.routes,
+        "Exceptions, each a table `[[send.routes]]`: `to`, a list of recipient domains, or `from`, "
+        "a list of sender domains and addresses; then `relay` (`host:port`, `smtps://host`, "
+        "`lmtp://host:24`, `lmtp:/path`, or `direct`), with a login `user` and the file of its "
+        "`password`; or, with `from`, local addresses as `sources`.",
     )
     sources: tuple[str, ...] = setting(
         [], checks.words, "Local addresses to send from, IPv4 and IPv6; empty leaves it open."

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from pillarbox.model.account import Account
+from pillarbox.model.account import Account, DomainKind
 from pillarbox.model.address import Address, normal_domain, normal_local, parse_address
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Listed, Local, Part, Remote, Role, Route
@@ -114,6 +114,11 @@ class Router:
     async def _is_ours(self, address: Address) -> bool:
         return await self._directory.domain(normal_domain(address.domain)) is not None
 
+    async def _ends_elsewhere(self, address: Address) -> bool:
+        """A domain that we stand in front of; who is nobody here is somebody there."""
+        domain = await self._directory.domain(normal_domain(address.domain))
+        return domain is not None and domain.kind is not DomainKind.LOCAL and self._options.remote
+
     async def _expand(self, address: Address) -> list[Found] | Reply:
         """Follow aliases and forwarding from ``address``; empty when nobody has that name."""
         out: list[Found] = []
@@ -132,6 +137,9 @@ class Router:
                 out.append((None, Remote(str(current))))
                 continue
             hit = await self._find(current)
+            if hit == _Hit() and await self._ends_elsewhere(current):
+                out.append((None, Remote(str(current))))
+                continue
             detail = hit.detail or detail
             account, targets = hit.account, hit.targets
             if account is not None and (account.keep_copy or not targets):

@@ -17,12 +17,28 @@ class Pop3Mode(Enum):
     """The message moves to the archive mailbox."""
 
 
+class DomainKind(Enum):
+    """Where the mail of a domain ends."""
+
+    LOCAL = "local"
+    """Here."""
+    RELAY = "relay"
+    """At another server, which we stand in front of."""
+    BACKUP = "backup"
+    """At the domain's better mail hosts, for which we wait (RFC 5321 §5.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A domain whose mail ends here. ``catchall`` is an account address or ''."""
+    """A domain whose mail we take. ``catchall`` is an account address or ''.
+
+    ``hop``: the server that gets a relay domain's mail, as ``policy.relays`` reads it.
+    """
 
     name: str
     catchall: str = ""
+    kind: DomainKind = DomainKind.LOCAL
+    hop: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,9 @@ class Options:
     ipv6: bool = True
     loopback: bool = False
     """Mail hosts on loopback addresses may be used: for tests, a trap otherwise."""
-    relays: Mapping[str, Relay] = field(default_factory=dict)
-    """By recipient domain; ``*`` for every other one."""
-    sender_relays: Mapping[str, Relay] = field(default_factory=dict)
+    relays: Mapping[str, Relay | None] = field(default_factory=dict)
+    """By recipient domain; ``*`` for every other one. None is the domain's own hosts."""
+    sender_relays: Mapping[str, Relay | None] = field(default_factory=dict)
     """By sender address or sender domain; goes before ``relays``."""
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Local addresses to come from, by sender domain; ``*`` for every other one."""

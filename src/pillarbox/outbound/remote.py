@@ -7,7 +7,7 @@ tried in this attempt: whoever took it may have kept it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pillarbox.base.log import Logger
@@ -43,7 +43,21 @@ class TlsResult:
     result: str
 
 
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """A domain of ours whose mail ends elsewhere: at ``relay``, or at its better mail hosts."""
+
+    relay: Relay | None = None
+
+
+async def nowhere(domain: str) -> Onward | None:  # noqa: ARG001
+    """For a house whose own domains all end in it."""
+    return None
+
+
 Tally = Callable[[TlsResult], None]
+OnwardOf = Callable[[str], Awaitable[Onward | None]]
+"""By domain; None where it is not ours, or ends here."""
 Forward = Callable[[Address, str], Address]
 """The sender under which a domain of ours passes mail on (``policy.srs``)."""
 
@@ -73,6 +87,7 @@ class RemoteTransport:
         tally: Tally = lambda result: None,  # noqa: ARG005
         forward: Forward = lambda sender, here: sender,  # noqa: ARG005
         marks: Marks = forwarded,
+        onward: OnwardOf = nowhere,
     ) -> None:
         self._blobs = blobs
         self._finder = finder
@@ -82,13 +97,14 @@ class RemoteTransport:
         self._tally = tally
         self._forward = forward
         self._marks = marks
+        self._onward = onward
 
     async def attempt(
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
     ) -> Sequence[Report]:
         """One report a row, in order. Never more than one message to a recipient."""
         reports = [Report(NOT_AN_ADDRESS)] * len(recipients)
-        for group in self._groups(item, recipients):
+        for group in await self._groups(item, recipients):
             own = _under(item, group.mark.sender)
             front = group.mark.front
             letters = Letters(own, self._blobs, self._sign, now=self._pool.now(), front=front)
@@ -102,15 +118,19 @@ class RemoteTransport:
         return reports
 
     def _mark(self, item: QueueItem, row: QueueRecipient) -> Mark:
-        """Mail of others that only passes through goes on under a sender of ours, of the domain
-        that forwards it; reports that we write still go to who sent it."""
+        """Mail of others that is forwarded goes on under a sender of ours, of the domain that
+        forwards it; reports that we write still go to who sent it. What we only stand in front
+        of stays as it came."""
         mark = self._marks(item, row)
         envelope = item.envelope
         sender = envelope.sender.address
         if envelope.role is not Role.MX or sender is None or mark.sender is not None:
             return mark
+        original = envelope.recipients[row.envelope_index].address
+        if str(original) == route_of(item, row).address:
+            return mark
         # <postmaster> has no domain (RFC 5321 §4.5.1)
-        here = envelope.recipients[row.envelope_index].address.domain or self._options.hostname
+        here = original.domain or self._options.hostname
         return replace(mark, sender=self._forward(sender, normal_domain(here)))
 
     def destination(self, item: QueueItem, recipient: QueueRecipient) -> str:
@@ -120,7 +140,7 @@ class RemoteTransport:
         relay = relay_for(self._options, _sender(item), domain)
         return relay.key if relay else domain
 
-    def _groups(self, item: QueueItem, rows: Sequence[QueueRecipient]) -> list[_Group]:
+    async def _groups(self, item: QueueItem, rows: Sequence[QueueRecipient]) -> list[_Group]:
         groups: dict[tuple[str, Mark], _Group] = {}
         sender = _sender(item)
         for place, row in enumerate(rows):
@@ -128,7 +148,8 @@ class RemoteTransport:
             if address is None:
                 continue
             domain = normal_domain(address.domain)
-            relay = relay_for(self._options, sender, domain)
+            onward = await self._onward(domain)
+            relay = onward.relay if onward else relay_for(self._options, sender, domain)
             mark = self._mark(item, row)
             key = (relay.key if relay else domain, mark)
             group = groups.setdefault(key, _Group(domain, relay, mark))
@@ -277,10 +298,10 @@ def relay_for(options: Options, sender: str, domain: str) -> Relay | None:
     """Who takes this mail in the place of the domain's own hosts."""
     by_sender = options.sender_relays
     if by_sender and sender:
-        found = by_sender.get(sender) or by_sender.get(sender.rpartition("@")[2])
-        if found is not None:
-            return found
-    return options.relays.get(domain) or options.relays.get("*")
+        for name in (sender, sender.rpartition("@")[2]):
+            if name in by_sender:
+                return by_sender[name]
+    return options.relays[domain] if domain in options.relays else options.relays.get("*")
 
 
 def _under(item: QueueItem, sender: Address | None) -> QueueItem:

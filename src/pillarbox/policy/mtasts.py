@@ -1,17 +1,19 @@
 """What a domain says about TLS to its mail hosts (MTA-STS, RFC 8461).
 
 Text to values, and a cache that keeps a policy as long as the domain asked for: an attacker who
-suppresses DNS or HTTPS must not make us forget it (§5.1, §10.2).
+suppresses DNS or HTTPS must not make us forget it (§5.1, §10.2), nor must a restart.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from pillarbox.base.clock import Clock
 from pillarbox.base.log import Logger
@@ -97,6 +99,20 @@ Fetch = Callable[[str], Awaitable[bytes | None]]
 """The policy file of a domain over HTTPS as §3.3 demands it; None when there is none to be had."""
 
 
+class Shelf(Protocol):
+    """What lasts longer than a process: ``store.notes.Notes``, as far as it is needed."""
+
+    async def remember(
+        self, kind: str, values: Mapping[str, bytes | None], *, until: float, now: float
+    ) -> None: ...
+
+    async def recall(self, kind: str, *, prefix: str = "", now: float) -> Mapping[str, bytes]: ...
+
+
+SHELF = "mta-sts"
+"""The kind of our notes; the key is the domain."""
+
+
 @dataclass(slots=True)
 class _Kept:
     id: str
@@ -107,6 +123,16 @@ class _Kept:
     """When DNS or the web server was last asked."""
 
 
+def _freeze(ident: str, policy: Policy, until: float) -> bytes:
+    return json.dumps([ident, policy.mode.value, policy.max_age, until, *policy.mx]).encode("ascii")
+
+
+def _thaw(data: bytes) -> _Kept:
+    """As never checked."""
+    ident, mode, age, until, *mx = json.loads(data)
+    return _Kept(ident, Policy(Mode(mode), age, tuple(mx)), until, 0.0)
+
+
 class Policies:
     """The cache. One for a process."""
 
@@ -115,6 +141,7 @@ class Policies:
         resolver: Resolver,
         fetch: Fetch,
         clock: Clock,
+        shelf: Shelf | None = None,
         *,
         most: int = 10_000,
         pause: float = 300.0,
@@ -123,6 +150,7 @@ class Policies:
         self._resolver = resolver
         self._fetch = fetch
         self._clock = clock
+        self._shelf = shelf
         self._most = most
         self._pause = pause
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
@@ -143,7 +171,7 @@ class Policies:
 
     async def _of(self, domain: str) -> Policy | None:
         now = self._clock.now()
-        kept = self._kept.get(domain)
+        kept = self._kept.get(domain) or await self._recalled(domain, now)
         if kept is not None and now - kept.checked < self._pause:
             return kept.policy if now < kept.until else None
         answer = await self._resolver.ask(f"_mta-sts.{domain}", Kind.TXT)
@@ -161,8 +189,23 @@ class Policies:
             log.info("mtasts.no-policy", domain=domain, fetched=data is not None)
             if kept is not None and now < kept.until:
                 return kept.policy
-        self._keep(domain, _Kept(found or "", policy, now + (policy.max_age if policy else 0), now))
+        fresh = _Kept(found or "", policy, now + (policy.max_age if policy else 0), now)
+        self._keep(domain, fresh)
+        if self._shelf is not None and policy is not None:
+            values = {domain: _freeze(fresh.id, policy, fresh.until)}
+            await self._shelf.remember(SHELF, values, until=fresh.until, now=now)
         return policy
+
+    async def _recalled(self, domain: str, now: float) -> _Kept | None:
+        """From the time before a restart; its record in the DNS is asked for again."""
+        if self._shelf is None:
+            return None
+        data = (await self._shelf.recall(SHELF, prefix=domain, now=now)).get(domain)
+        if data is None:
+            return None
+        kept = _thaw(data)
+        self._keep(domain, kept)
+        return kept
 
     def _keep(self, domain: str, entry: _Kept) -> None:
         self._kept[domain] = entry

@@ -39,6 +39,7 @@ from pillarbox.model.story import Try
 from pillarbox.model.transaction import Envelope
 from pillarbox.store.journal import Journal, Telling
 from pillarbox.store.lists import Lists, Senders, Suppressions
+from pillarbox.store.notes import Notes
 from pillarbox.store.search import TextIndex
 from pillarbox.store.sharing import AccessLists, Annotations
 
@@ -646,6 +647,7 @@ class Store(
     Suppressions,
     Senders,
     Journal,
+    Notes,
     Protocol,
 ):
     """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""

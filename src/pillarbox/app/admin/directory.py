@@ -16,13 +16,26 @@ from pillarbox.app.admin.rooms import (
 )
 from pillarbox.base.errors import Misuse
 from pillarbox.delivery.circles import circle
-from pillarbox.model.account import Account, Alias, Domain, Pop3Mode
+from pillarbox.model.account import Account, Alias, Domain, DomainKind, Pop3Mode
+from pillarbox.outbound.relays import read_relay
 
 
-async def domain_add(call: Call, name: str, catchall: str = "") -> Value:
-    """Serve a domain, or change who gets what nobody else does."""
+async def domain_add(
+    call: Call, name: str, catchall: str = "", relay: str = "", backup: bool = False
+) -> Value:
+    """Serve a domain, or change who gets what nobody else does and where its mail ends: here, at
+    ``relay``, or with ``backup`` at its better mail hosts."""
     target = address_of(catchall).normal() if catchall else ""
-    domain = Domain(domain_of(name), target)
+    if sum(map(bool, (target, relay, backup))) > 1:
+        raise Misuse("a domain has a catch-all here, or a relay, or is backed up")
+    if relay:
+        try:
+            read_relay(relay)
+        except ValueError as error:
+            hint = "write host:port, smtps://host or lmtp://host:port"
+            raise Misuse(str(error), hint=hint) from None
+    kind = DomainKind.RELAY if relay else DomainKind.BACKUP if backup else DomainKind.LOCAL
+    domain = Domain(domain_of(name), target, kind, relay)
     await call.store.set_domain(domain)
     return _domain(domain)
 
@@ -52,7 +65,12 @@ async def domain_remove(call: Call, name: str) -> Value:
 
 
 def _domain(domain: Domain) -> Value:
-    return {"name": domain.name, "catchall": domain.catchall}
+    return {
+        "name": domain.name,
+        "catchall": domain.catchall,
+        "kind": domain.kind.value,
+        "relay": domain.hop,
+    }
 
 
 async def account_add(

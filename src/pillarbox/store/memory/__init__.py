@@ -18,6 +18,7 @@ from pillarbox.store.memory.journal import MemoryJournal
 from pillarbox.store.memory.lists import MemoryLists
 from pillarbox.store.memory.mail import MemoryMail
 from pillarbox.store.memory.mailboxes import MemoryMailboxes
+from pillarbox.store.memory.notes import MemoryNotes
 from pillarbox.store.memory.retention import MemoryRetention
 from pillarbox.store.memory.sharing import MemorySharing
 from pillarbox.store.memory.spool import MemorySpool
@@ -40,6 +41,7 @@ class MemoryStore(
     MemoryMailboxes,
     MemorySharing,
     MemoryLists,
+    MemoryNotes,
     MemoryDirectory,
     MemoryBlobs,
 ):

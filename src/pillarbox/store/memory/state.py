@@ -177,6 +177,8 @@ class State:
     members: dict[int, Member] = field(default_factory=dict)
     suppressions: dict[tuple[str, str], Suppressed] = field(default_factory=dict)
     sending: dict[int, Sending] = field(default_factory=dict)
+    notes: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict)
+    """By kind and key: the value, and when it ends."""
     last_list: int = 0
     last_member: int = 0
     book: Book = field(init=False)

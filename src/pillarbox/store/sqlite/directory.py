@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from pillarbox.base.errors import Permanent
-from pillarbox.model.account import Account, Alias, Credentials, Domain, Pop3Mode
+from pillarbox.model.account import Account, Alias, Credentials, Domain, DomainKind, Pop3Mode
 from pillarbox.model.change import BoxCreated, BoxDeleted
 from pillarbox.model.mailbox import DEFAULT_MAILBOXES
 from pillarbox.model.refusal import Refusal
@@ -47,13 +47,12 @@ class SqliteDirectory:
     cache: Cache
 
     async def domains(self) -> list[Domain]:
-        return [Domain(*row) for row in self.reader.all("SELECT * FROM domain ORDER BY name")]
+        return [_domain(row) for row in self.reader.all("SELECT * FROM domain ORDER BY name")]
 
     async def set_domain(self, domain: Domain) -> None:
         def change(tx: Tx) -> None:
-            tx.db.execute(
-                "INSERT OR REPLACE INTO domain VALUES (?, ?)", (domain.name, domain.catchall)
-            )
+            row = (domain.name, domain.catchall, domain.kind.value, domain.hop)
+            tx.db.execute("INSERT OR REPLACE INTO domain VALUES (?, ?, ?, ?)", row)
 
         await self._change(change)
 
@@ -76,7 +75,7 @@ class SqliteDirectory:
 
     def _domain(self, name: str) -> Domain | None:
         row = self._look("SELECT * FROM domain WHERE name = ?", name)
-        return Domain(*row) if row else None
+        return _domain(row) if row else None
 
     async def accounts(self) -> list[Account]:
         rows = self.reader.all(f"SELECT {_ACCOUNT} FROM account ORDER BY address")
@@ -238,6 +237,11 @@ def _account(row: Sequence[Any]) -> Account:
         hour_limit=hour,
         day_limit=day,
     )
+
+
+def _domain(row: tuple[Any, ...]) -> Domain:
+    name, catchall, kind, hop = row
+    return Domain(name, catchall, DomainKind(kind), hop)
 
 
 def _settings(account: Account) -> tuple[int | str | bool, ...]:

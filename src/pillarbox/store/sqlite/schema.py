@@ -310,6 +310,21 @@ CREATE TABLE deed (
 CREATE INDEX deed_at ON deed (at);
 """
 
+_NEIGHBOURS = """
+ALTER TABLE domain ADD COLUMN kind TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE domain ADD COLUMN hop TEXT NOT NULL DEFAULT '';
+
+-- What rooms want to find again after a restart, each until a time.
+CREATE TABLE note (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    until REAL NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX note_until ON note (until);
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -320,6 +335,6 @@ def _script(sql: str) -> Migration:
     return run
 
 
-_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES)
+_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS)
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

@@ -26,6 +26,7 @@ from pillarbox.store.sqlite.lists import SqliteLists
 from pillarbox.store.sqlite.lock import StoreLock
 from pillarbox.store.sqlite.mail import SqliteMail
 from pillarbox.store.sqlite.mailboxes import SqliteMailboxes
+from pillarbox.store.sqlite.notes import SqliteNotes
 from pillarbox.store.sqlite.opening import open_database
 from pillarbox.store.sqlite.options import Options
 from pillarbox.store.sqlite.reader import Reader
@@ -52,6 +53,7 @@ class SqliteStore(
     SqliteMailboxes,
     SqliteSharing,
     SqliteLists,
+    SqliteNotes,
     SqliteDirectory,
     SqliteBlobs,
 ):
