@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pillarbox.mailbox.pop3 import Maildrop, Maildrops
+from pillarbox.mailbox.pop3 import AHEAD_OCTETS, Maildrop, Maildrops
 from pillarbox.model.account import Pop3Mode
 from pillarbox.model.flags import POP3_HIDDEN, SEEN, FlagSet
 from pillarbox.model.numset import NumSet
@@ -182,3 +182,37 @@ async def test_no_such_account() -> None:
     assert isinstance(refused, Refusal)
     assert refused.kind is Kind.NONEXISTENT
     assert not drops._open
+
+
+async def test_one_after_the_other_is_read_ahead() -> None:
+    """Seventy messages in order take a handful of reads, and every one is the right one."""
+    house = await room()
+    await house.fill(70)
+    reads = 0
+    rows = house.store.rows
+
+    def counted(*words: object) -> object:
+        nonlocal reads
+        reads += 1
+        return rows(*words)  # type: ignore[arg-type]
+
+    house.store.rows = counted  # type: ignore[assignment,method-assign]
+    drop = await opened(house)
+    reads = 0
+    for number in range(1, 71):
+        assert await drop.read(number) == simple(number)
+    assert reads == 7  # 1, 2, 4, 8, 16, 32 and the last
+    reads = 0
+    for number in (70, 3, 40, 9):
+        assert await drop.read(number) == simple(number)
+    assert reads == 4
+
+
+async def test_read_ahead_is_bounded_in_octets() -> None:
+    house = await room()
+    for _ in range(8):
+        await house.put(b"Subject: large\r\n\r\n" + b"x" * 100_000 + b"\r\n")
+    drop = await opened(house)
+    for number in range(1, 9):
+        assert isinstance(await drop.read(number), bytes)
+        assert sum(map(len, drop._ahead.values())) <= AHEAD_OCTETS

@@ -20,7 +20,7 @@ from typing import Any
 from pillarbox.app import showing
 from pillarbox.app.house import House
 from pillarbox.app.loops import run
-from pillarbox.app.run import catch, logging_to_stderr
+from pillarbox.app.run import catch, logging_to_stderr, quiet_collector
 from pillarbox.app.trial import Person, Trial, TrialFailed, trial
 from pillarbox.base.clock import SystemClock
 from pillarbox.base.errors import Misuse
@@ -127,6 +127,7 @@ class _Demo:
             caught = catch({signal.SIGINT: stop, signal.SIGTERM: stop})
             try:
                 await settle(house, self._people)
+                quiet_collector()
                 if self._wish.ready_file is not None:
                     write_whole(self._wish.ready_file, self._ready(house, ca))
                 for line in showing.page(NAME, house.ports, self._people, ca, self._directory):

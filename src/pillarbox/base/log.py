@@ -19,6 +19,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, Literal, TextIO
 
 #: Characters of one value that are kept; the rest of a longer one becomes an ellipsis.
@@ -137,10 +138,15 @@ def _text(value: object) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=512)
+def _safe_key(key: str) -> str:
+    """Keys are ours and few; a library's may be anything."""
+    return key if _key(key) is not None else "invalid_key"
+
+
 def _logfmt(key: str, value: object) -> str:
     text = _text(value)
-    if _key(key) is None:
-        key = "invalid_key"
+    key = _safe_key(key)
     if len(text) <= MAX_VALUE and key not in ALWAYS_QUOTED and _bare(text):
         return f"{key}={text}"
     return f"{key}={quote(text, MAX_TRACEBACK if key == 'traceback' else MAX_VALUE)}"

@@ -27,6 +27,12 @@ NO_INBOX: Final = Refusal(Kind.NONEXISTENT, "there is no mailbox")
 ARCHIVE: Final = "Archive"
 ARCHIVE_USE: Final = "\\Archive"
 
+AHEAD_MESSAGES: Final = 32
+AHEAD_OCTETS: Final = 256 * 1024
+"""What is read beyond the message a client asks for, once it takes one after the other: most
+take all, and a read a message costs more than the message. Bounds what a client that stops in
+between holds of us."""
+
 KEPT_MESSAGES: Final = 1_000_000
 """Messages in remembered listings: 8 MB."""
 
@@ -101,7 +107,7 @@ class Maildrops:
 class Maildrop:
     """One session. Numbers count from 1 and stay, deleted or not."""
 
-    __slots__ = ("_deleted", "_listing", "_open", "_store", "box", "mode")
+    __slots__ = ("_ahead", "_deleted", "_listing", "_open", "_step", "_store", "box", "mode")
 
     def __init__(
         self, store: Keeper, opened: set[int], box: Mailbox, listing: _Listing, mode: Pop3Mode
@@ -112,6 +118,8 @@ class Maildrop:
         self.mode = mode
         self._listing = listing
         self._deleted = bytearray(len(listing.uids))
+        self._ahead: dict[int, bytes] = {}  # by number: read already, not asked for yet
+        self._step = (0, 1)  # the number that would go on in order, and how many to read then
 
     def __len__(self) -> int:
         """Highest number, deleted ones included."""
@@ -148,17 +156,44 @@ class Maildrop:
         self._deleted = bytearray(len(self._deleted))
 
     async def read(self, number: int) -> bytes | AsyncIterator[bytes] | Refusal:
-        """The message: whole when it is small, in pieces when not; STALE when it is gone."""
-        uid = self._listing.uids[number - 1]
-        columns = (Column.BODY, Column.BLOB)
-        rows = self._store.rows(self.box.account, self.box.id, NumSet([(uid, uid)]), columns)
-        found = [row async for batch in rows for row in batch]
-        for body, blob in found:
-            if isinstance(body, bytes):
-                return body
-            if isinstance(blob, int):
-                return self._store.stream(blob)
-        return GONE
+        """The message: whole when it is small, in pieces when not; STALE when it is gone.
+
+        A client that takes one after the other gets what was read ahead for it, twice as much
+        each time up to ``AHEAD_MESSAGES``.
+        """
+        kept = self._ahead.pop(number, None)
+        if kept is not None:
+            return kept
+        expected, count = self._step
+        stop = self._reach(number, count if number == expected else 1)
+        self._step = (stop, min(2 * (stop - number), AHEAD_MESSAGES))
+        self._ahead.clear()
+        uids = self._listing.uids[number - 1 : stop - 1]
+        numbers = {uid: number + place for place, uid in enumerate(uids)}
+        answer: bytes | AsyncIterator[bytes] | Refusal = GONE
+        columns = (Column.UID, Column.BODY, Column.BLOB)
+        box = self.box
+        async for batch in self._store.rows(box.account, box.id, NumSet.of(uids), columns):
+            for uid, body, blob in batch:
+                one = numbers.get(uid) if isinstance(uid, int) else None
+                if one == number and isinstance(body, bytes):
+                    answer = body
+                elif one == number and isinstance(blob, int):
+                    answer = self._store.stream(blob)
+                elif one is not None and isinstance(body, bytes):
+                    self._ahead[one] = body
+        return answer
+
+    def _reach(self, number: int, count: int) -> int:
+        """The number behind the last to read with ``number``, within the bounds."""
+        sizes, stop = self._listing.sizes, number + 1
+        octets = sizes[number - 1]
+        while stop < number + count and stop <= len(sizes):
+            octets += sizes[stop - 1]
+            if octets > AHEAD_OCTETS:
+                break
+            stop += 1
+        return stop
 
     async def commit(self) -> Refusal | None:
         """QUIT: do what was marked, all or none, as the account's mode says. One transaction."""

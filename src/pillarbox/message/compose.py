@@ -19,6 +19,7 @@ _LINE = 78  # RFC 5322 §2.1.1: SHOULD
 _LONGEST_LINE = 998  # RFC 5322 §2.1.1: MUST
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 _PHRASE = re.compile(r"[A-Za-z0-9 !#$%&'*+/=?^_`{|}~-]*")
+_HARMLESS = re.compile(r"[A-Za-z0-9_.:@\[\]-]+")
 _FROM_LINE = re.compile(rb"(?m)^From ")
 
 
@@ -117,10 +118,14 @@ def _clean(text: str) -> bytes:
 
 def _word(text: str) -> bytes:
     """One word that ends no clause and opens no comment, whatever the peer said."""
+    if _HARMLESS.fullmatch(text):
+        return text.encode("ascii")
     return re.sub(rb"[\s();<>\"\\]+", b"", _clean(text)) or b"unknown"
 
 
 def _comment(text: str) -> bytes:
+    if _HARMLESS.fullmatch(text):
+        return text.encode("ascii")
     return re.sub(rb"[()\\]+", b"", _clean(text))
 
 

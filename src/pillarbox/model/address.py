@@ -8,9 +8,11 @@ local part to its host; this host ignores it, as every large one does.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
+_COMMON = re.compile(r"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*\Z")
 _DOT_ATOM_SPECIALS = frozenset('()<>[]:;@\\," ')
 
 
@@ -62,6 +64,8 @@ def parse_address(text: str) -> Address | None:
 
 def is_dot_string(local: str) -> bool:
     """True when ``local`` needs no quotes: atoms joined by single dots (RFC 5321 §4.1.2)."""
+    if _COMMON.match(local):
+        return True
     if not local or local.startswith(".") or local.endswith(".") or ".." in local:
         return False
     return not any(c in _DOT_ATOM_SPECIALS or ord(c) < 33 or ord(c) == 127 for c in local)

@@ -103,6 +103,7 @@ def _server_context(pair: KeyPair, ciphers: str) -> tuple[TlsContext, frozenset[
     context = TlsContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context, ciphers)
     context.sslobject_class = TlsObject
+    context.num_tickets = 1  # OpenSSL sends two; mail programs resume on one connection at a time
     _load_pair(context, pair)
     try:
         der = certs.leaf(pair.certificate.read_bytes())

@@ -29,7 +29,14 @@ class _Begun(NamedTuple):
 
 async def on_retr(session: Session, event: events.Retr) -> None:
     """RFC 1939 §5."""
-    begun = await _begin(session, event.number)
+    found = await _found(session, event.number)
+    if isinstance(found, bytes) and len(found) <= CHUNK and _fits(session, found):
+        stuffer = DotStuffer()
+        session.write(session.voice.ok(Phrase.OCTETS, octets=len(found)))
+        session.fetched += 1
+        await session.send(stuffer.feed(found) + stuffer.end())
+        return
+    begun = await _begin(session, found)
     if begun is not None:
         octets = session.drop.size(event.number) + begun.grown
         session.write(session.voice.ok(Phrase.OCTETS, octets=octets))
@@ -38,14 +45,14 @@ async def on_retr(session: Session, event: events.Retr) -> None:
 
 async def on_top(session: Session, event: events.Top) -> None:
     """RFC 1939 §7."""
-    begun = await _begin(session, event.number)
+    begun = await _begin(session, await _found(session, event.number))
     if begun is not None:
         session.write(session.voice.ok(Phrase.TOP))
         await _send(session, begun, TopCutter(event.lines))
 
 
-async def _begin(session: Session, number: int) -> _Begun | None:
-    """The message, read so far that +OK can be said; None when -ERR was."""
+async def _found(session: Session, number: int) -> bytes | AsyncIterator[bytes] | None:
+    """The message as it is stored; None when -ERR was said."""
     answer = missing(session, number)
     if answer is not None:
         session.write(answer)
@@ -53,6 +60,19 @@ async def _begin(session: Session, number: int) -> _Begun | None:
     found = await session.drop.read(number)
     if isinstance(found, Refusal):
         session.write(session.voice.err(Phrase.NO_SUCH_MESSAGE))
+        return None
+    return found
+
+
+def _fits(session: Session, message: bytes) -> bool:
+    """Whether a message may go out as it is: its header is ASCII, or any will do."""
+    end = message.find(_HEADER_END)
+    return session.engine.utf8 or (message if end < 0 else message[:end]).isascii()
+
+
+async def _begin(session: Session, found: bytes | AsyncIterator[bytes] | None) -> _Begun | None:
+    """The message, read so far that +OK can be said; None when -ERR was."""
+    if found is None:
         return None
     rest = _cut(found) if isinstance(found, bytes) else found
     if session.engine.utf8:

@@ -88,7 +88,8 @@ class Transaction:
         if self._role is Role.SUBMISSION:
             mender = Mender(self._options.engine.hostname, now, self._needs.rng)
         trace_id = self._needs.rng.token(16)
-        self.peer = replace(self.peer, protocol=self._engine.protocol)
+        if self.peer.protocol != self._engine.protocol:
+            self.peer = replace(self.peer, protocol=self._engine.protocol)
         envelope = self._envelope(trace_id, now)
         binary = sender is not None and sender.body == "BINARYMIME"
         intake = self._needs.intake((sender.size if sender else None) or 0, binary)
