@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.mailbox.threads import Message, Node, ordered_subject, references, refs
+from pillarbox.mailbox.threads import (
+    Forest,
+    Messages,
+    Steps,
+    ordered_subject,
+    references,
+    refs,
+    unhurried,
+)
 
 
-def shown(nodes: list[Node]) -> str:
+@dataclass
+class Mail:
+    """A message, before it becomes a row of columns."""
+
+    number: int
+    subject: bytes
+    is_reply: bool
+    own: bytes
+    references: tuple[bytes, ...]
+    sent: int
+    arrived: int = 0
+
+
+Algorithm = Callable[[Messages], Steps]
+
+
+def grown(algorithm: Algorithm, mails: Sequence[Mail]) -> tuple[Forest, int]:
+    """The threads; nodes are places in ``mails``, which are in the order of their numbers."""
+    messages = Messages(
+        [mail.sent for mail in mails],
+        [mail.subject for mail in mails],
+        [mail.is_reply for mail in mails],
+        [hash(mail.own) if mail.own else 0 for mail in mails],
+        [tuple(map(hash, mail.references)) for mail in mails],
+        [mail.arrived for mail in mails],
+    )
+    return asyncio.run(unhurried(algorithm(messages))), len(mails)
+
+
+def shown(algorithm: Algorithm, mails: Sequence[Mail]) -> str:
     """As ``(number child child)``, a dummy as ``.``."""
+    mails = sorted(mails, key=lambda mail: mail.number)
+    forest, count = grown(algorithm, mails)
 
-    def one(node: Node) -> str:
-        number = str(node.message.number) if node.message else "."
-        return f"({' '.join([number, *map(one, node.children)])})"
+    def one(node: int) -> str:
+        number = str(mails[node].number) if node < count else "."
+        return f"({' '.join([number, *map(one, forest.below.get(node, ()))])})"
 
-    return "".join(map(one, nodes))
+    return "".join(map(one, forest.roots))
 
 
 def mail(
     number: int, subject: str = "", *refs: str, own: str | None = None, reply: bool = False
-) -> Message:
+) -> Mail:
     identity = (own if own is not None else f"m{number}").encode()
-    return Message(
-        number, number, subject.encode(), reply, identity, tuple(r.encode() for r in refs)
-    )
+    ancestors = tuple(r.encode() for r in refs)
+    return Mail(number, subject.encode(), reply, identity, ancestors, number)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +102,8 @@ def mail(
         ),
     ],
 )
-def test_references(messages: list[Message], expected: str) -> None:
-    assert shown(references(messages)) == expected
+def test_references(messages: list[Mail], expected: str) -> None:
+    assert shown(references, messages) == expected
 
 
 def test_siblings_are_sorted_by_date_and_threads_by_their_first() -> None:
@@ -69,12 +111,12 @@ def test_siblings_are_sorted_by_date_and_threads_by_their_first() -> None:
     late.sent, early.sent = 50, 10
     other = mail(3)
     other.sent = 20
-    assert shown(references([late, early, other])) == "(. (2) (1))(3)"
+    assert shown(references, [late, early, other]) == "(. (2) (1))(3)"
 
 
 def test_refs_ignores_subjects() -> None:
     messages = [mail(1, "S"), mail(2, "S", reply=True), mail(3, "T", "x"), mail(4, "T", "x")]
-    assert shown(refs(messages)) == "(1)(2)(. (3) (4))"
+    assert shown(refs, messages) == "(1)(2)(. (3) (4))"
 
 
 def test_refs_puts_the_thread_last_that_mail_came_to_last() -> None:
@@ -82,17 +124,17 @@ def test_refs_puts_the_thread_last_that_mail_came_to_last() -> None:
     for arrived, message in enumerate((old, other, reply, early), 100):
         message.arrived = arrived
     early.sent = 0
-    assert shown(refs([old, other])) == "(1)(2)"
-    assert shown(refs([old, other, reply, early])) == "(2)(1 (4) (3))"  # siblings by sent date
+    assert shown(refs, [old, other]) == "(1)(2)"
+    assert shown(refs, [old, other, reply, early]) == "(2)(1 (4) (3))"  # siblings by sent date
     other.arrived = 103
-    assert shown(refs([old, other, reply, early])) == "(2)(1 (4) (3))"  # at once: by number
+    assert shown(refs, [old, other, reply, early]) == "(2)(1 (4) (3))"  # at once: by number
     other.arrived = 104
-    assert shown(refs([old, other, reply, early])) == "(1 (4) (3))(2)"
+    assert shown(refs, [old, other, reply, early]) == "(1 (4) (3))(2)"
 
 
 def test_ordered_subject_has_no_grandchildren() -> None:
     messages = [mail(1, "A"), mail(2, "B"), mail(3, "A"), mail(4, "A")]
-    assert shown(ordered_subject(messages)) == "(1 (3) (4))(2)"
+    assert shown(ordered_subject, messages) == "(1 (3) (4))(2)"
 
 
 ids = st.sampled_from([f"m{n}" for n in range(12)])
@@ -112,18 +154,15 @@ def test_every_message_appears_once(
         for n, (own, refs, subject, reply) in enumerate(drawn, 1)
     ]
     for algorithm in (references, refs, ordered_subject):
-        seen: list[int] = []
-        pending = list(algorithm(messages))
-        while pending:
-            node = pending.pop()
-            if node.message is not None:
-                seen.append(node.message.number)
-            pending += node.children
-        assert sorted(seen) == [message.number for message in messages]
+        forest, count = grown(algorithm, messages)
+        seen = list(forest.roots)
+        for node in seen:
+            seen += forest.below.get(node, ())
+        assert sorted(node for node in seen if node < count) == list(range(count))
+        assert all(len(forest.below[node]) > 1 for node in seen if node >= count)
 
 
 def test_a_very_long_thread() -> None:
     messages = [mail(1)] + [mail(n, "", f"m{n - 1}") for n in range(2, 5000)]
-    (head,) = references(messages)
-    assert head.message is not None
-    assert head.message.number == 1
+    forest, _ = grown(references, messages)
+    assert forest.roots == [0]

@@ -7,6 +7,7 @@ change is there once its tasks have had their turns.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from pillarbox.auth.login import Authenticator
@@ -19,6 +20,7 @@ from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
 from pillarbox.net.driver import Connection
+from pillarbox.net.faults import NetFault
 from pillarbox.serve.imap.door import handlers
 from pillarbox.serve.imap.options import Needs, Options
 from pillarbox.serve.imap.pulse import between
@@ -110,8 +112,9 @@ class Doorway:
 
 
 async def _served(session: Session, conn: Connection) -> None:
-    """As `net.listen` does it: what was written last leaves too."""
-    await session.run()
+    """As `net.listen` does it: what was written last leaves too, and a lost peer is no fault."""
+    with contextlib.suppress(NetFault):
+        await session.run()
     conn.flush()
 
 

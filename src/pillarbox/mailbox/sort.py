@@ -7,16 +7,17 @@ UTF-8 sorts as its code points do.
 
 from __future__ import annotations
 
+import asyncio
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pillarbox.mailbox import keys
-from pillarbox.mailbox.arrays import mask_of_seqs
-from pillarbox.mailbox.fetch import Source, join
+from pillarbox.mailbox.kept import KINDS
+from pillarbox.mailbox.table import table
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
-from pillarbox.store.api import Column
+from pillarbox.store.api import Mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,71 +29,52 @@ class Criterion:
     reverse: bool = False
 
 
-_Row = tuple[Any, ...]
-"""Sequence number, arrival (seconds), size (octets), packed keys."""
-
-_SEQ, _ARRIVAL, _SIZE, _KEYS = range(4)
-
-
-def _text(place: int) -> Callable[[_Row], bytes]:
-    return lambda row: keys.text(row[_KEYS], place)
-
-
-_BY: Final[dict[str, Callable[[_Row], Any]]] = {
-    "ARRIVAL": lambda row: row[_ARRIVAL],
-    "SIZE": lambda row: row[_SIZE],
-    "DATE": lambda row: keys.sent(row[_KEYS], row[_ARRIVAL]),
-    "SUBJECT": _text(keys.SUBJECT),
-    "FROM": _text(keys.FROM),
-    "TO": _text(keys.TO),
-    "CC": _text(keys.CC),
-    "DISPLAYFROM": _text(keys.DISPLAY_FROM),
-    "DISPLAYTO": _text(keys.DISPLAY_TO),
-}
 RELEVANCY: Final = "RELEVANCY"
-CRITERIA: Final = frozenset((*_BY, RELEVANCY))
+CRITERIA: Final = frozenset(
+    ("ARRIVAL", "CC", "DATE", "FROM", "SIZE", "SUBJECT", "TO", "DISPLAYFROM", "DISPLAYTO")
+) | {RELEVANCY}
 _NOTHING: Final[Mapping[int, int]] = {}
+RUN: Final = 16_384
+"""Messages sorted in one go, in a few milliseconds; others get their turn in between."""
 
 
 async def sort(
-    store: Source,
+    store: Mail,
     view: View,
     seqs: NumSet,
     criteria: Sequence[Criterion],
     relevancy: Mapping[int, int] = _NOTHING,
-) -> list[int]:
+) -> Sequence[int]:
     """Sequence numbers in order; equal messages stay in the order of their numbers.
 
     ``relevancy``: scores by sequence number.
     """
-    rows = await _rows(store, view, seqs, criteria)
-    by = {**_BY, RELEVANCY: lambda row: -relevancy.get(row[_SEQ], 0)}
+    names = list(dict.fromkeys(one.name for one in criteria if one.name in KINDS))
+    found = await table(store, view, seqs, names)
+    question = ("sort", *criteria)
+    known: Sequence[int] | None = None if relevancy else found.recall(question)
+    if known is not None:
+        return known
+    columns = dict(zip(names, found.columns, strict=True))
+    numbers = found.seqs
+    order = list(range(len(numbers)))
     for criterion in reversed(criteria):
-        rows.sort(key=by[criterion.name], reverse=criterion.reverse)
-    return [row[_SEQ] for row in rows]
+        if criterion.name == RELEVANCY:
+            scores = [-relevancy.get(number, 0) for number in numbers]
+            await _order(order, scores.__getitem__, reverse=criterion.reverse)
+        else:
+            by = columns[criterion.name].__getitem__
+            await _order(order, by, reverse=criterion.reverse)
+    answer = array("I", [numbers[index] for index in order])
+    if not relevancy:
+        found.remember(question, answer)
+    return answer
 
 
-_ORDER: Final = (Column.INTERNALDATE, Column.SIZE, Column.KEYS)
-_NEEDS: Final = {"ARRIVAL": Column.INTERNALDATE, "SIZE": Column.SIZE}
-
-
-async def _rows(
-    store: Source, view: View, seqs: NumSet, criteria: Sequence[Criterion]
-) -> list[_Row]:
-    """What the criteria compare, and no more: narrow columns cost a fraction of the keys."""
-    names = {criterion.name for criterion in criteria} - {RELEVANCY}
-    wanted = {_NEEDS.get(name, Column.KEYS) for name in names}
-    if "DATE" in names:
-        wanted.add(Column.INTERNALDATE)  # stands in for a date that is missing
-    order = [column for column in _ORDER if column in wanted]
-    places = [order.index(c) + 4 if c in wanted else 0 for c in _ORDER]
-    uids = view.uids_of(seqs)
-    marked = mask_of_seqs(seqs, view.count)
-    out: list[_Row] = []
-    async for batch in store.rows(view.box.account, view.box.id, uids, (Column.UID, *order)):
-        out += [  # of sequence number, flags, modseq, UID, then the columns
-            (row[0], *[row[place] if place else 0 for place in places])
-            for row in join(view, batch)
-            if marked[row[0] - 1]
-        ]
-    return out
+async def _order(order: list[int], by: Callable[[int], Any], *, reverse: bool) -> None:
+    """Sort in place, a run at a time, then merge the runs."""
+    if len(order) > RUN:
+        for start in range(0, len(order), RUN):
+            order[start : start + RUN] = sorted(order[start : start + RUN], key=by, reverse=reverse)
+            await asyncio.sleep(0)
+    order.sort(key=by, reverse=reverse)  # of sorted runs: it only merges them

@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from pillarbox.mailbox.arrays import lacking, missing_indexes, positions, with_zeros, without
+from pillarbox.mailbox.kept import Shelf
 from pillarbox.model.change import (
     AccessChanged,
     Added,
@@ -90,12 +91,15 @@ class MailboxState:
         "loaded_modseq",
         "memo",
         "modseqs",
+        "shelf",
         "uidnext",
         "uids",
         "watchers",
     )
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, shelf: Shelf | None = None) -> None:
+        self.shelf = shelf or Shelf()
+        """Where what is worked out of its messages is kept."""
         self.watchers: dict[Watcher, None] = {}
         self.announced = 0
         """Largest UID that a read-write session was told of: not \\Recent for later ones."""

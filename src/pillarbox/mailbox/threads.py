@@ -2,240 +2,232 @@
 
 ``references`` follows the six steps of the text by their numbers. ``refs`` is that without its
 fifth step (draft-ietf-morg-inthread §4). Pure: messages in, trees out.
+
+There is no object a message: nodes are numbers, those of the messages first, and what is known of
+them are columns. Messages are walked in the order of their dates, so that siblings and threads come
+out sorted without being sorted. An algorithm is a generator that stops after every few thousand
+messages, so that whoever runs it can let others in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from pillarbox.mailbox import keys
-from pillarbox.mailbox.arrays import mask_of_seqs
-from pillarbox.mailbox.fetch import Source, join
-from pillarbox.mailbox.view import View
-from pillarbox.model.numset import NumSet
-from pillarbox.store.api import Column
+NAMES: Final = ("DATE", "SUBJECT", "REPLY", "ID", "REFERENCES", "ARRIVAL")
+"""Columns of ``kept`` that threading asks for, in the order of the fields of ``Messages``."""
+STEP: Final = 2048
+"""Messages between two stops: about a millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What threading needs to know, a column each; messages in the order of their numbers."""
+
+    sent: Sequence[int]
+    """Seconds since 1970 UTC; the arrival where the message does not say (RFC 5256 §2.2)."""
+    subject: Sequence[bytes]
+    """Base subject, folded."""
+    is_reply: Sequence[int]
+    own: Sequence[int]
+    """Stands for the Message-ID; 0 when there is none."""
+    references: Sequence[tuple[int, ...]]
+    arrived: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.sent)
+
+    def by_date(self) -> list[int]:
+        """Nodes by sent date; of two at once the lower number comes first (RFC 5256 §2.2)."""
+        return sorted(range(len(self)), key=self.sent.__getitem__)
 
 
 @dataclass(slots=True)
-class Message:
-    """What threading needs to know of a message."""
+class Forest:
+    """Threads. A node is the index of a message, or a larger number: a dummy, an ancestor nobody
+    has."""
 
-    number: int
-    """Sequence number."""
-    sent: int
-    """Seconds since 1970 UTC; the arrival where the message does not say (RFC 5256 §2.2)."""
-    subject: bytes
-    """Base subject, folded."""
-    is_reply: bool
-    message_id: bytes
-    references: tuple[bytes, ...]
-    arrived: int = 0
+    roots: list[int] = field(default_factory=list)
+    below: dict[int, list[int]] = field(default_factory=dict)
+    """Children, for nodes that have any."""
 
 
-@dataclass(slots=True, eq=False)
-class Node:
-    """A message in its thread; ``message`` None is a dummy: an ancestor nobody has."""
-
-    message: Message | None = None
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
-
-    @property
-    def first(self) -> Message | None:
-        """The message, or that of the first child for a dummy."""
-        return self.message or (self.children[0].message if self.children else None)
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """By sent date; of two at once the lower number comes first (RFC 5256 §2.2)."""
-        message = self.first
-        return (message.sent, message.number) if message else (0, 0)
+Steps = Generator[None, None, Forest]
 
 
-async def read(store: Source, view: View, seqs: NumSet) -> list[Message]:
-    """The messages with these sequence numbers, ascending."""
-    columns = (Column.UID, Column.INTERNALDATE, Column.KEYS)
-    uids = view.uids_of(seqs)
-    wanted = mask_of_seqs(seqs, view.count)
-    out: list[Message] = []
-    async for batch in store.rows(view.box.account, view.box.id, uids, columns):
-        out += [_message(row) for row in join(view, batch) if wanted[row[0] - 1]]
-    return out
+async def unhurried(steps: Steps) -> Forest:
+    """Run an algorithm, everybody else having turns meanwhile."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Forest = end.value
+            return found
+        await asyncio.sleep(0)
 
 
-def _message(row: tuple[Any, ...]) -> Message:
-    """From sequence number, flags, modseq, UID, arrival and packed keys."""
-    number, _, _, _, arrived, packed = row
-    sent, subject, is_reply, own, above = keys.for_threads(packed, arrived)
-    return Message(number, sent, subject, is_reply, own, tuple(above.split()), arrived)
-
-
-def ordered_subject(messages: Iterable[Message]) -> list[Node]:
+def ordered_subject(messages: Messages) -> Steps:
     """ORDEREDSUBJECT: messages of one base subject, the first of them above all others."""
-    threads: dict[bytes, Node] = {}
-    for message in sorted(messages, key=lambda one: (one.sent, one.number)):
-        head = threads.get(message.subject)
-        if head is None:
-            threads[message.subject] = Node(message)
-        else:
-            head.children.append(Node(message, head))
-    return sorted(threads.values(), key=lambda node: node.key)
+    forest = Forest()
+    heads: dict[bytes, int] = {}
+    for some in _pieces(messages.by_date()):
+        yield
+        for node in some:
+            head = heads.setdefault(messages.subject[node], node)
+            if head == node:
+                forest.roots.append(node)
+            elif head in forest.below:
+                forest.below[head].append(node)
+            else:
+                forest.below[head] = [node]
+    return forest
 
 
-def references(messages: Iterable[Message]) -> list[Node]:
+def references(messages: Messages) -> Steps:
     """REFERENCES: replies below what they answer, then threads of one subject together."""
-    top = _pruned(_roots(_linked(messages)))
-    for node in top:
-        node.children.sort(key=_key)
-    top.sort(key=_key)  # step 4
-    return _sorted(_gathered(top))
+    order = messages.by_date()
+    parents = yield from _linked(messages)
+    forest = yield from _grown(parents, order)
+    return (yield from _gathered(forest, messages, order))
 
 
-def refs(messages: Iterable[Message]) -> list[Node]:
+def refs(messages: Messages) -> Steps:
     """REFS: as REFERENCES, but subjects bring nobody together, and the thread in which a message
     arrived last comes last."""
-    top = _sorted(_pruned(_roots(_linked(messages))))
-    latest: dict[Node, tuple[int, int]] = {}
-    for node in _bottom_up(top):
-        own = [(node.message.arrived, node.message.number)] if node.message else []
-        latest[node] = max([*own, *(latest[child] for child in node.children)])
-    return sorted(top, key=latest.__getitem__)
+    parents = yield from _linked(messages)
+    forest = yield from _grown(parents, messages.by_date())
+    last: dict[int, tuple[int, int]] = {}
+    for some in _pieces(forest.roots):
+        yield
+        for root in some:
+            whole = [root]
+            for node in whole:
+                whole += forest.below.get(node, ())
+            last[root] = max((messages.arrived[n], n) for n in whole if n < len(messages))
+    forest.roots.sort(key=last.__getitem__)
+    return forest
 
 
-_key: Final[Callable[[Node], tuple[int, int]]] = lambda node: node.key  # noqa: E731
+def _pieces(nodes: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(nodes), STEP):
+        yield nodes[start : start + STEP]
 
 
-def _linked(messages: Iterable[Message]) -> list[Node]:
-    """Step 1: every message and every id that is spoken of becomes a node, linked by references."""
-    by_id: dict[bytes, Node] = {}
-    nodes: list[Node] = []
-    listed = list(messages)
-    for message in listed:
-        known = by_id.get(message.message_id) if message.message_id else None
-        node = Node(message)
-        if message.message_id and known is None:
-            by_id[message.message_id] = node
-        nodes.append(node)
-    for message, node in zip(listed, list(nodes), strict=True):
-        last: Node | None = None
-        for reference in message.references:
-            found = by_id.get(reference)
-            if found is None:
-                found = by_id[reference] = Node()
-                nodes.append(found)
-            if last is not None and found.parent is None and not _is_below(last, found):
-                _link(last, found)
+def _linked(messages: Messages) -> Generator[None, None, list[int]]:
+    """Step 1: every message and every id that is spoken of becomes a node, linked by references.
+    The parents by node, -1 for none."""
+    own, count = messages.own, len(messages)
+    # The second message with an id is one without.
+    by_id = dict(zip(reversed(own), range(count - 1, -1, -1), strict=True))
+    by_id.pop(0, None)
+    parents = [-1] * count
+    node = 0
+    for node, spoken in enumerate(messages.references):
+        if not node % STEP:
+            yield
+        last = -1
+        for reference in spoken:
+            found = by_id.get(reference, -1)
+            if found < 0:
+                found = by_id[reference] = len(parents)
+                parents.append(-1)
+            if last >= 0 and parents[found] < 0 and not _is_below(parents, last, found):
+                parents[found] = last
             last = found
-        if node.parent is not None and last is not node.parent:
-            node.parent.children.remove(node)
-            node.parent = None
-        if last is not None and node.parent is None and not _is_below(last, node):
-            _link(last, node)
-    return nodes
+        parent = parents[node]
+        if parent != last:
+            parents[node] = last if last >= 0 and not _loops(parents, last, node) else -1
+    return parents
 
 
-def _link(parent: Node, child: Node) -> None:
-    child.parent = parent
-    parent.children.append(child)
-
-
-def _is_below(node: Node | None, other: Node) -> bool:
+def _is_below(parents: Sequence[int], node: int, other: int) -> bool:
     """True when ``node`` is ``other`` or among its descendants: a link would make a loop."""
-    while node is not None:
-        if node is other:
+    while node >= 0:
+        if node == other:
             return True
-        node = node.parent
+        node = parents[node]
     return False
 
 
-def _roots(nodes: Iterable[Node]) -> list[Node]:
-    """Step 2."""
-    return [node for node in nodes if node.parent is None]
+def _loops(parents: list[int], last: int, node: int) -> bool:
+    """The same for a message that leaves the parent it has."""
+    parents[node] = -1
+    return _is_below(parents, last, node)
 
 
-def _pruned(top: list[Node]) -> list[Node]:
-    """Step 3: dummies go; below the top their children take their place."""
-    for node in _bottom_up(top):
-        kept: list[Node] = []
-        for child in node.children:
-            if child.message is not None:
-                kept.append(child)
+def _grown(parents: Sequence[int], order: Sequence[int]) -> Generator[None, None, Forest]:
+    """Steps 2 to 4: dummies go, below the top their children take their place; a dummy at the top
+    stays where it has several."""
+    forest, count = Forest(), len(order)
+    roots, below = forest.roots, forest.below
+    for some in _pieces(order):
+        yield
+        for node in some:
+            parent = parents[node]
+            while parent >= count and parents[parent] >= 0:
+                parent = parents[parent]
+            if parent in below:
+                below[parent].append(node)
+                continue
+            if parent >= 0:
+                below[parent] = [node]
+            if parent < 0 or parent >= count:  # a dummy stands where its first child would
+                roots.append(node if parent < 0 else parent)
+    for place, root in enumerate(roots):
+        if root >= count and len(below[root]) == 1:
+            roots[place] = below.pop(root)[0]
+    return forest
+
+
+def _gathered(
+    forest: Forest, messages: Messages, order: Sequence[int]
+) -> Generator[None, None, Forest]:
+    """Steps 5 and 6: threads of the same base subject become one."""
+    below, count = forest.below, len(messages)
+    subjects, is_reply = messages.subject, messages.is_reply
+
+    def first(node: int) -> int:
+        return node if node < count else below[node][0]
+
+    table: dict[bytes, int] = {}
+    for some in _pieces(forest.roots):
+        yield
+        for node in some:
+            subject = subjects[first(node)]
+            if not subject:
+                continue
+            other = table.setdefault(subject, node)
+            if other < count and (node >= count or (is_reply[other] and not is_reply[node])):
+                table[subject] = node
+    merged: dict[int, int] = {}
+    gone: set[int] = set()
+    grown: set[int] = set()
+    dummy = max([count, *(root + 1 for root in forest.roots)])
+    for some in _pieces(forest.roots):
+        yield
+        for node in some:
+            subject = subjects[first(node)]
+            other = table[subject] if subject else node
+            if other == node:
+                continue
+            if other >= count and node >= count:
+                below[other] += below.pop(node)
+            elif other >= count or (is_reply[node] and not is_reply[other]):
+                below.setdefault(other, []).append(node)
             else:
-                kept += child.children
-        node.children = kept
-        for child in kept:
-            child.parent = node
-    out = []
-    for node in top:
-        if node.message is None and len(node.children) == 1:
-            node = node.children[0]
-            node.parent = None
-        if node.message is not None or node.children:
-            out.append(node)
-    return out
-
-
-def _bottom_up(top: Iterable[Node]) -> Iterator[Node]:
-    """Every node after all that are below it, without recursion: threads can be long."""
-    order = list(top)
-    for node in order:
-        order += node.children
-    return reversed(order)
-
-
-def _gathered(top: list[Node]) -> list[Node]:
-    """Step 5: threads of the same base subject become one."""
-    table: dict[bytes, Node] = {}
-    for node in top:
-        subject = _subject(node)
-        if not subject:
-            continue
-        other = table.get(subject)
-        if other is None or (
-            other.message is not None
-            and (node.message is None or (_replies(other) and not _replies(node)))
-        ):
-            table[subject] = node
-    merged: dict[Node, Node] = {}
-    gone: set[Node] = set()
-    for node in top:
-        subject = _subject(node)
-        other = table.get(subject) if subject else None
-        if other is None or other is node:
-            continue
-        if other.message is None:
-            if node.message is None:
-                for child in node.children:
-                    _link(other, child)
-            else:
-                _link(other, node)
+                below[dummy] = [other, node]
+                merged[other] = table[subject] = other = dummy
+                dummy += 1
             gone.add(node)
-        elif _replies(node) and not _replies(other):
-            _link(other, node)
-            gone.add(node)
-        else:
-            dummy = Node()
-            _link(dummy, other)
-            _link(dummy, node)
-            merged[other] = dummy
-            gone.add(node)
-            table[subject] = dummy
-    return [merged.get(node, node) for node in top if node not in gone]
-
-
-def _subject(node: Node) -> bytes:
-    message = node.first
-    return message.subject if message else b""
-
-
-def _replies(node: Node) -> bool:
-    return node.message is not None and node.message.is_reply
-
-
-def _sorted(top: list[Node]) -> list[Node]:
-    """Step 6: siblings by sent date, the youngest generation first."""
-    for node in _bottom_up(top):
-        node.children.sort(key=_key)
-    return sorted(top, key=_key)
+            grown.add(other)
+    yield
+    rank = [0] * count
+    for place, node in enumerate(order):
+        rank[node] = place
+    for node in grown:
+        below[node].sort(key=rank.__getitem__)
+    forest.roots = [merged.get(root, root) for root in forest.roots if root not in gone]
+    forest.roots.sort(key=lambda root: rank[first(root)])
+    return forest

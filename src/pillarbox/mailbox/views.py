@@ -13,6 +13,7 @@ from typing import Protocol
 from pillarbox.base.errors import Temporary
 from pillarbox.base.log import Logger
 from pillarbox.bus.api import Bus, Subscription
+from pillarbox.mailbox.kept import Shelf
 from pillarbox.mailbox.state import LOST, MailboxState
 from pillarbox.mailbox.view import View
 from pillarbox.model.change import Change
@@ -66,6 +67,7 @@ class Views:
         """For those who want to hear of more than mailboxes that are open."""
         self._idle_messages = idle_messages
         self._idle_mailboxes = idle_mailboxes
+        self._shelf = Shelf()
         self._rooms: dict[tuple[int, int], _Room] = {}
         self._idle: OrderedDict[tuple[int, int], _Room] = OrderedDict()
 
@@ -162,6 +164,7 @@ class Views:
         if self._rooms.get(room.key) is room:
             del self._rooms[room.key]
         self._idle.pop(room.key, None)
+        self._shelf.drop(room.key)
         if room.subscription is not None:
             room.subscription.close()
 
@@ -219,7 +222,7 @@ class Views:
                     self._end(room)
                     return False
                 if room.state is None:
-                    room.state = MailboxState(snapshot)
+                    room.state = MailboxState(snapshot, self._shelf)
                 else:
                     room.state.reload(snapshot)
                 if self._catch_up(room, room.state):

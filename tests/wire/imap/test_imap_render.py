@@ -253,18 +253,16 @@ def test_sort_and_thread() -> None:
     assert render.sort([5, 3, 4, 1, 2]) == b"* SORT 5 3 4 1 2\r\n"
     assert render.sort([]) == b"* SORT\r\n"
     assert render.sort([5, 3], 12345) == b"* SORT 5 3 (MODSEQ 12345)\r\n"
-    tree = [
-        (2, []),
-        (3, [(6, [(4, [(23, [])]), (44, [(7, [(96, [])])])])]),
-    ]
-    assert render.thread(tree) == b"* THREAD (2)(3 6 (4 23)(44 7 96))\r\n"  # RFC 5256 §4
-    assert render.thread([(0, [(3, []), (5, [])])]) == b"* THREAD ((3)(5))\r\n"
-    assert render.thread([(0, [(3, [])])]) == b"* THREAD (3)\r\n"
-    assert render.thread([]) == b"* THREAD\r\n"
-    deep: tuple[int, list[object]] = (1, [])
-    for number in range(2, 20_000):
-        deep = (number, [deep])
-    assert render.thread([deep]).startswith(b"* THREAD (19999 19998 ")  # type: ignore[list-item]
+    spelt = ["2", "3", "6", "4", "23", "44", "7", "96"]
+    below = {1: [2], 2: [3, 5], 3: [4], 5: [6], 6: [7]}
+    answer = render.thread([0, 1], below, spelt)
+    assert answer == b"* THREAD (2)(3 6 (4 23)(44 7 96))\r\n"  # RFC 5256 §4
+    assert render.thread([2], {2: [0, 1]}, ["3", "5"]) == b"* THREAD ((3)(5))\r\n"
+    assert render.thread([1], {1: [0]}, ["3"]) == b"* THREAD (3)\r\n"
+    assert render.thread([], {}, []) == b"* THREAD\r\n"
+    chain = {node: [node + 1] for node in range(19_999)}
+    deep = render.thread([0], chain, list(map(str, range(20_000))))
+    assert deep.startswith(b"* THREAD (0 1 2 3 ")
 
 
 def test_metadata() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pillarbox.mailbox import threads
 from pillarbox.mailbox.search import search
 from pillarbox.mailbox.sort import Criterion, sort
-from pillarbox.mailbox.threads import Message, Node
+from pillarbox.mailbox.table import table
+from pillarbox.mailbox.threads import Messages, unhurried
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
 from pillarbox.serve.imap.numbers import page
@@ -17,7 +18,7 @@ from pillarbox.serve.imap.updating import keep, reuses_tag
 from pillarbox.wire.imap import extensions, render
 from pillarbox.wire.imap.commands import SearchReturn
 from pillarbox.wire.imap.extensions import SortBy
-from pillarbox.wire.imap.render import codes, extra
+from pillarbox.wire.imap.render import codes
 
 
 async def on_sort(session: Session, command: extensions.Sort) -> None:
@@ -89,7 +90,7 @@ def _extended(
     )
 
 
-_ALGORITHMS: dict[str, Callable[[Iterable[Message]], list[Node]]] = {
+_ALGORITHMS: dict[str, Callable[[Messages], threads.Steps]] = {
     "ORDEREDSUBJECT": threads.ordered_subject,
     "REFERENCES": threads.references,
     "REFS": threads.refs,
@@ -106,23 +107,16 @@ async def on_thread(session: Session, command: extensions.Thread) -> None:
     view, store = session.selected, session.needs.store
     query = with_saved(command.query, session.saved)
     found = await search(store, view, query, now=session.needs.clock.now())
-    messages = await threads.read(store, view, found.seqs())
-    trees = _ALGORITHMS[command.algorithm](messages)
-    session.write(render.thread(_shown(trees, view, uid=command.uid)))
+    all_of = await table(store, view, found.seqs(), threads.NAMES)
+    question = (command.algorithm, command.uid)
+    answer: bytes | None = all_of.recall(question)
+    if answer is None:
+        forest = await unhurried(_ALGORITHMS[command.algorithm](Messages(*all_of.columns)))
+        numbers = _numbers(view, all_of.seqs, uid=command.uid)
+        answer = render.thread(forest.roots, forest.below, list(map(str, numbers)))
+        all_of.remember(question, answer)
+    session.write(answer)
     session.finish(command.tag, "Threaded", allow_expunge=command.uid)
-
-
-def _shown(trees: Sequence[Node], view: View, *, uid: bool) -> list[extra.Node]:
-    """Trees as the renderer wants them, without recursion: threads can be long."""
-    done: dict[int, extra.Node] = {}
-    order = list(trees)
-    for node in order:
-        order += node.children
-    for node in reversed(order):
-        number = node.message.number if node.message else 0
-        shown = view.uid(number) if uid and number else number
-        done[id(node)] = (shown, [done[id(child)] for child in node.children])
-    return [done[id(node)] for node in trees]
 
 
 HANDLERS = {extensions.Sort: on_sort, extensions.Thread: on_thread}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pillarbox.wire.imap.render.text import astring, mailbox, nstring, string
-
-Node = tuple[int, Sequence["Node"]]
-"""A message and its answers; number 0 is a parent that is missing (RFC 5256 §4)."""
 
 
 def sort(numbers: Iterable[int], modseq: int | None = None) -> bytes:
@@ -17,29 +14,53 @@ def sort(numbers: Iterable[int], modseq: int | None = None) -> bytes:
     return f"* SORT{' ' if found else ''}{found}{tail}\r\n".encode("ascii")
 
 
-def thread(roots: Sequence[Node]) -> bytes:
-    """THREAD (RFC 5256 §4): ``(2)(3 6 (4 23)(44 7 96))``. Threads may be of any depth."""
+def thread(roots: Sequence[int], below: Mapping[int, Sequence[int]], spelt: Sequence[str]) -> bytes:
+    """THREAD (RFC 5256 §4): ``(2)(3 6 (4 23)(44 7 96))``. Threads may be of any depth.
+
+    Nodes are places in ``spelt``, the numbers of messages; one beyond its end is a parent that is
+    missing. ``below``: the answers of those that have any.
+    """
     out: list[str] = []
-    stack: list[str | Node] = []  # what is still to be written, the next last
-    for root in reversed(roots):
-        stack += [")", root, "("]
+    count = len(spelt)
+    for root in roots:
+        if root in below:
+            _tree(root, below, spelt, out)
+        elif root < count:
+            out.append(f"({spelt[root]})")
+    found = "".join(out)
+    return f"* THREAD{' ' if found else ''}{found}\r\n".encode("ascii")
+
+
+def _tree(
+    root: int, below: Mapping[int, Sequence[int]], spelt: Sequence[str], out: list[str]
+) -> None:
+    count = len(spelt)
+    stack: list[int] = [root]  # what is still to be written, the next last; ~node: in parentheses
+    out.append("(")
     while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            out.append(item)
+        node = stack.pop()
+        if node == _CLOSE:
+            out.append(")")
             continue
-        number, answers = item
-        if number:
-            out.append(str(number))
-        if answers and number:
+        if node < 0:
+            node = ~node
+            out.append("(")
+            stack.append(_CLOSE)
+        if node < count:
+            out.append(spelt[node])
+        answers = below.get(node)
+        if answers is None:
+            continue
+        if node < count:
             out.append(" ")
         if len(answers) == 1:
             stack.append(answers[0])
-            continue
-        for answer in reversed(answers):
-            stack += [")", answer, "("]
-    found = "".join(out)
-    return f"* THREAD{' ' if found else ''}{found}\r\n".encode("ascii")
+        else:
+            stack += [~answer for answer in reversed(answers)]
+    out.append(")")
+
+
+_CLOSE = -(1 << 62)
 
 
 def ordered(numbers: Sequence[int]) -> str:

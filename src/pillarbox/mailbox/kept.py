@@ -1,0 +1,226 @@
+"""What messages are sorted and threaded by, kept with their mailbox while it is open.
+
+The store keeps these keys since the messages came; reading ten thousand of them again for every
+SORT costs more than the sorting. So a mailbox that was sorted keeps the columns that were asked
+for, in the order of its UIDs. They never change: arrivals are read and added behind, the expunged
+are cut out, flags do not concern them. With them goes the last answer of each kind, which is good
+until a message comes or goes.
+
+A ``Shelf`` bounds what all mailboxes of the process keep together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, Final, Protocol
+
+from pillarbox.mailbox import keys
+from pillarbox.mailbox.arrays import missing_indexes
+from pillarbox.model.numset import NumSet
+from pillarbox.store.api import Column, Mail
+
+CELLS: Final = 3_000_000
+"""Values kept by all mailboxes together: 8 octets each, several times that where it is a text."""
+ANSWERS: Final = 8
+"""Answers kept of one mailbox."""
+
+
+class HasUids(Protocol):
+    """A mailbox that is open (``state``)."""
+
+    @property
+    def uids(self) -> array[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a column is made: from which columns of the store, and how from their values."""
+
+    needs: tuple[Column, ...]
+    make: Callable[..., Any]
+    start: Callable[[], Any] = list
+
+
+def _numbers() -> array[int]:
+    return array("q")
+
+
+def _text(place: int) -> Kind:
+    return Kind((Column.KEYS,), lambda column: keys.text(column, place))
+
+
+def _id(column: bytes) -> int:
+    own = keys.text(column, keys.MESSAGE_ID)
+    return hash(own) if own else 0
+
+
+def _references(column: bytes) -> tuple[int, ...]:
+    found = keys.text(column, keys.REFERENCES)
+    return tuple(map(hash, found.split())) if found else ()
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "ARRIVAL": Kind((Column.INTERNALDATE,), int, _numbers),
+    "SIZE": Kind((Column.SIZE,), int, _numbers),
+    "DATE": Kind((Column.KEYS, Column.INTERNALDATE), keys.sent, _numbers),
+    "SUBJECT": _text(keys.SUBJECT),
+    "FROM": _text(keys.FROM),
+    "TO": _text(keys.TO),
+    "CC": _text(keys.CC),
+    "DISPLAYFROM": _text(keys.DISPLAY_FROM),
+    "DISPLAYTO": _text(keys.DISPLAY_TO),
+    "REPLY": Kind((Column.KEYS,), keys.is_reply, lambda: array("b")),
+    # Message-IDs are compared only, and only within one mailbox: 64 bits of Python's own keyed
+    # hash tell them apart (two of a million are equal once in 40 million mailboxes).
+    "ID": Kind((Column.KEYS,), _id, _numbers),
+    "REFERENCES": Kind((Column.KEYS,), _references),
+}
+"""Columns by name."""
+
+
+class Kept:
+    """The columns of one mailbox. ``uids`` says which messages they are about."""
+
+    __slots__ = ("answers", "columns", "lock", "uids")
+
+    def __init__(self) -> None:
+        self.uids: array[int] = array("I")
+        self.columns: dict[str, Any] = {}
+        self.answers: dict[object, Any] = {}
+        self.lock = asyncio.Lock()
+
+    @property
+    def cells(self) -> int:
+        """What it weighs."""
+        return len(self.uids) * len(self.columns)
+
+    def follow(self, uids: array[int]) -> None:
+        """Let go of messages that are not among ``uids``."""
+        known = len(self.uids)
+        if self.uids == uids[:known]:
+            return
+        gone = missing_indexes(self.uids, known, uids)
+        keep = bytearray(b"\x01") * known
+        for index in gone:
+            keep[index] = 0
+        self.uids = array("I", compress(self.uids, keep))
+        for name, values in self.columns.items():
+            lacking = KINDS[name].start()
+            lacking.extend(compress(values, keep))
+            self.columns[name] = lacking
+        self.answers.clear()
+
+    async def fill(
+        self, store: Mail, box: tuple[int, int], state: HasUids, names: Iterable[str]
+    ) -> None:
+        """Have these columns of all messages of the mailbox ``box`` (account and number).
+
+        Nothing is awaited between the last look at the mailbox and the return.
+        """
+        async with self.lock:
+            while True:
+                self.follow(state.uids)
+                lacking = [name for name in names if name not in self.columns]
+                if lacking:
+                    self.columns.update(await read(store, box, self.uids[:], lacking))
+                    continue
+                new = state.uids[len(self.uids) :]
+                if not new:
+                    return
+                # New objects: somebody may be at work on the old ones.
+                for name, values in (await read(store, box, new, list(self.columns))).items():
+                    self.columns[name] = self.columns[name] + values
+                self.uids = self.uids + new
+                self.answers.clear()
+
+    def remember(self, uids: array[int], question: object, answer: Any) -> None:
+        """Keep an answer about the messages ``uids`` until one comes or goes."""
+        if uids is self.uids:
+            if len(self.answers) >= ANSWERS:
+                self.answers.clear()
+            self.answers[question] = answer
+
+
+class Shelf:
+    """What the mailboxes of a process keep; the longest unused goes when it is too much."""
+
+    def __init__(self, cells: int = CELLS) -> None:
+        self._cells = cells
+        self._kept: OrderedDict[tuple[int, int], Kept] = OrderedDict()
+
+    def of(self, box: tuple[int, int]) -> Kept:
+        """That of a mailbox, by account and number."""
+        found = self._kept.get(box)
+        if found is None:
+            found = self._kept[box] = Kept()
+        self._kept.move_to_end(box)
+        return found
+
+    def drop(self, box: tuple[int, int]) -> None:
+        """The mailbox is no longer open."""
+        self._kept.pop(box, None)
+
+    def trim(self) -> None:
+        """Back within bounds."""
+        total = sum(kept.cells for kept in self._kept.values())
+        while total > self._cells:
+            _, oldest = self._kept.popitem(last=False)
+            total -= oldest.cells
+
+
+async def read(
+    store: Mail,
+    box: tuple[int, int],
+    uids: array[int],
+    names: Sequence[str],
+    wanted: NumSet | None = None,
+) -> dict[str, Any]:
+    """Columns of messages, by UIDs that ascend; ``wanted`` the same as ranges that may span UIDs
+    nobody has, None for one such range. A message that has gone reads as one without a header."""
+    made = {name: KINDS[name].start() for name in names}
+    needs = tuple(dict.fromkeys(column for name in names for column in KINDS[name].needs))
+    seen: dict[Any, Any] = {}  # one object for equal texts
+    at = 0
+    if wanted is None:
+        wanted = NumSet([(uids[0], uids[-1])] if uids else ())
+    async for batch in store.rows(*box, wanted, (Column.UID, *needs)):
+        columns: list[Sequence[Any]] = list(zip(*batch, strict=True))
+        end = at + len(batch)
+        if end > len(uids) or array("I", columns[0]) != uids[at:end]:
+            end = bisect_right(uids, columns[0][-1], at)
+            columns = _aligned(uids[at:end], columns, needs)
+        at = end
+        _extend(made, needs, columns, seen)
+    _extend(made, needs, _aligned(uids[at:], [()] * (len(needs) + 1), needs), seen)
+    return made
+
+
+def _extend(
+    made: dict[str, Any],
+    needs: Sequence[Column],
+    columns: Sequence[Sequence[Any]],
+    seen: dict[Any, Any],
+) -> None:
+    for name, values in made.items():
+        kind = KINDS[name]
+        found = map(kind.make, *[columns[needs.index(one) + 1] for one in kind.needs])
+        values.extend([seen.setdefault(v, v) for v in found] if kind.start is list else found)
+
+
+_NONE: Final[dict[Column, Any]] = {Column.KEYS: b"", Column.INTERNALDATE: 0, Column.SIZE: 0}
+
+
+def _aligned(
+    uids: array[int], columns: Sequence[Sequence[Any]], needs: Sequence[Column]
+) -> list[Sequence[Any]]:
+    """The columns for exactly these UIDs."""
+    rows = dict(zip(columns[0], zip(*columns, strict=True), strict=True))
+    none = tuple(_NONE[column] for column in needs)
+    some = [rows.get(uid, (uid, *none)) for uid in uids]
+    return list(zip(*some, strict=True)) if some else [()] * len(columns)
