@@ -139,7 +139,7 @@ async def test_whatever_happens_the_order_is_right() -> None:
             there = set(one.state.uids)
             want = [seq for seq in range(1, one.exists + 1) if one.uid(seq) in there]
             subjects = {uid: key async for uid, key in _subjects(made, one)}
-            want.sort(key=lambda seq: subjects[one.uid(seq)])  # noqa: B023
+            want.sort(key=lambda seq: subjects[one.uid(seq)])
             assert list(await sort(made.store, one, everyone(one), BY_SUBJECT)) == want
 
 
