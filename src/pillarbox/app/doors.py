@@ -1,4 +1,4 @@
-"""The eight doors: what each speaks, and where it is bound."""
+"""The doors: what each speaks, and where it is bound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pillarbox.base.errors import Misuse
 from pillarbox.config.schema import Listen, Tls
 from pillarbox.net.contexts import KeyPair, ServerTls
 from pillarbox.net.sockets import bind_tcp
+from pillarbox.serve.http.door import TOO_BUSY as HTTP_BUSY
 from pillarbox.serve.pop3.door import TOO_BUSY
 
 Sockets = dict[str, list[socket.socket]]
@@ -38,6 +39,8 @@ KINDS: Mapping[str, Kind] = {
     "imaps": Kind("imap", implicit=True),
     "pop3": Kind("pop3", too_busy=TOO_BUSY),
     "pop3s": Kind("pop3", implicit=True),
+    "http": Kind("http", too_busy=HTTP_BUSY),
+    "https": Kind("http", implicit=True),
 }
 """By the names that the configuration and systemd's socket units use."""
 

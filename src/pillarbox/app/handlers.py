@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pillarbox.app.core import Core
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import ROLES, Settings
+from pillarbox.app.web import site
 from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.login import Authenticator
 from pillarbox.auth.sendas import SendAs
@@ -29,6 +30,7 @@ from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
+from pillarbox.serve.http.door import http_door
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Needs as ImapNeeds
 from pillarbox.serve.pop3.door import pop3_door
@@ -125,8 +127,17 @@ class Handlers:
         pop3 = pop3_door(
             Pop3Needs(self._maildrops, self._authenticator, self._core.clock, settings.pop3)
         )
+        web = http_door(site(settings.web, self._core.store), settings.web.door, self._core.clock)
         mail = {door: self._smtp(settings.smtp[door]) for door in ROLES}
-        return {**mail, "imap": imap, "imaps": imap, "pop3": pop3, "pop3s": pop3}
+        return {
+            **mail,
+            "imap": imap,
+            "imaps": imap,
+            "pop3": pop3,
+            "pop3s": pop3,
+            "http": web,
+            "https": web,
+        }
 
     def _smtp(self, options: SmtpOptions) -> Handler:
         async def handle(conn: Connection) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pillarbox
+from pillarbox.app import web
 from pillarbox.auth import lockout, login, passwords, sendas
 from pillarbox.config.schema import Config
 from pillarbox.delivery import accept, route
@@ -48,6 +49,7 @@ class Settings:
     smtp: Mapping[str, smtp.Options]
     imap: imap.Options
     pop3: pop3.Options
+    web: web.Facts
 
 
 def settings(config: Config) -> Settings:
@@ -79,6 +81,7 @@ def settings(config: Config) -> Settings:
             login_timeout=limits.login_timeout,
             version=pillarbox.__version__,
         ),
+        web=web.facts(config),
         pop3=pop3.Options(
             hostname=config.server.hostname,
             timeout=limits.pop3_timeout,

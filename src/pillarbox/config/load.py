@@ -75,10 +75,10 @@ def _across(config: Config, text: str, name: str) -> None:
         line = _line(text, "tls", "certificate" if config.tls.certificate else "key")
         raise Misuse(f"{name}:{line}: tls.certificate and tls.key go together")
     if config.tls.certificate is None and (
-        config.listen.smtps or config.listen.imaps or config.listen.pop3s
+        config.listen.smtps or config.listen.imaps or config.listen.pop3s or config.listen.https
     ):
         raise Misuse(
-            f"{name}:{_line(text, 'listen')}: smtps, imaps and pop3s need a certificate",
+            f"{name}:{_line(text, 'listen')}: smtps, imaps, pop3s and https need a certificate",
             hint="set tls.certificate and tls.key, or give these doors an empty list",
         )
 

@@ -89,6 +89,16 @@ class Listen:
     )
     pop3s: tuple[Bind, ...] = setting(["0.0.0.0:995", "[::]:995"], checks.binds, "POP3 over TLS.")
 
+    http: tuple[Bind, ...] = setting(
+        [], checks.binds, "Web pages without TLS: they only lead on to https."
+    )
+    https: tuple[Bind, ...] = setting(
+        [],
+        checks.binds,
+        "Web pages: one-click unsubscribing from lists, MTA-STS policies, account set-up for mail "
+        "programs. Usually port 443.",
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
@@ -188,6 +198,32 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """Web pages, where the doors `http` and `https` are open."""
+
+    url: str = setting(
+        "",
+        checks.text,
+        "Where others reach the pages, without a path; empty means `https://` and "
+        "`server.hostname` while the door `https` is open.",
+    )
+    proxied: bool = setting(
+        False,
+        checks.flag,
+        "A proxy in front of the door `http` speaks TLS with the world: pages are served there too.",
+    )
+    mta_sts: str = setting(
+        "testing",
+        checks.choice("enforce", "testing", "none"),
+        "Mode of the MTA-STS policy that is served at `mta-sts.DOMAIN` for each domain (RFC 8461).",
+    )
+    mta_sts_max_age: float = setting("7d", checks.duration, "How long others keep that policy.")
+    mta_sts_mx: tuple[str, ...] = setting(
+        [], checks.words, "Mail hosts in that policy; empty means `server.hostname`."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Protection against clients that want too much."""
 
@@ -254,6 +290,7 @@ class Config:
     tls: Tls = dataclasses.field(default_factory=Tls)
     mail: Mail = dataclasses.field(default_factory=Mail)
     send: Send = dataclasses.field(default_factory=Send)
+    http: Http = dataclasses.field(default_factory=Http)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
     log: Log = dataclasses.field(default_factory=Log)
@@ -265,6 +302,7 @@ SECTIONS: dict[str, type[Any]] = {
     "tls": Tls,
     "mail": Mail,
     "send": Send,
+    "http": Http,
     "limits": Limits,
     "auth": Auth,
     "log": Log,

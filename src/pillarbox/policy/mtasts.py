@@ -82,6 +82,14 @@ def read_policy(data: bytes) -> Policy | None:
     return _policy(first, mx)
 
 
+def write_policy(policy: Policy) -> bytes:
+    """The policy file (§3.2)."""
+    lines = ["version: STSv1", f"mode: {policy.mode.value}"]
+    lines += [f"mx: {pattern}" for pattern in policy.mx]
+    lines.append(f"max_age: {policy.max_age}")
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii", "replace")
+
+
 def _policy(first: dict[str, str], mx: list[str]) -> Policy | None:
     age = first.get("max_age", "")
     known = {mode.value for mode in Mode}
