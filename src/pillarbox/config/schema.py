@@ -210,7 +210,8 @@ class Http:
     proxied: bool = setting(
         False,
         checks.flag,
-        "A proxy in front of the door `http` speaks TLS with the world: pages are served there too.",
+        "A proxy in front of the door `http` speaks TLS with the world: pages are served there "
+        "too.",
     )
     mta_sts: str = setting(
         "testing",

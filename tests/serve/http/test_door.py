@@ -105,6 +105,12 @@ async def test_requests_in_one_packet_are_answered_in_order() -> None:
     assert b"GET x.test /echo/0 {} 0" in out
 
 
+async def test_a_whole_address_in_the_place_of_a_path() -> None:
+    raw = b"GET http://B.test:8080/echo/x?q HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with opened() as (port, _):
+        assert (await said(port, raw)).endswith(b"GET b.test /echo/x {'q': ''} 0")
+
+
 async def test_byte_by_byte_and_in_chunks() -> None:
     raw = (
         b"POST /echo/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
@@ -131,7 +137,7 @@ async def test_a_client_that_waits_to_be_told_to_go_on() -> None:
     [
         (b"nonsense\r\n\r\n", b"400"),
         (b"GET /echo/x HTTP/1.1\r\n\r\n", b"400"),  # no Host
-        (b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", b"400"),
         (b"GET /" + b"x" * 20_000, b"431"),
         (b"POST /echo/x HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n" + b"x" * 99, b"413"),
         (

@@ -84,7 +84,7 @@ class _Exchange:
             try:
                 request = await self._within_time()
             except _Broken as broken:
-                self._write("GET", broken.answer)
+                self._write("GET", broken.answer, last=True)
                 return
             if request is None:
                 return
@@ -119,12 +119,16 @@ class _Exchange:
             if len(body) > self._options.max_body:
                 raise _Broken(TOO_LARGE)
         headers = {name: value.decode("latin-1") for name, value in head.headers}
-        path, _, query = head.target.decode("latin-1").partition("?")
+        host, target = headers.get(b"host", ""), head.target.decode("latin-1")
+        if target.lower().startswith(("http://", "https://")):  # RFC 9112 §3.2.2
+            host, slash, rest = target.partition("://")[2].partition("/")
+            target = slash + rest or "/"
+        path, _, query = target.partition("?")
         if not path.startswith("/"):
             raise _Broken(NO_HOST)
         return Request(
             head.method.decode("latin-1"),
-            _host(headers.get(b"host", "")),
+            _host(host),
             unquote(path, errors="replace"),
             query,
             headers.get(b"content-type", ""),
@@ -154,7 +158,7 @@ class _Exchange:
                 data = await self._conn.read()
             engine.receive_data(data)
 
-    def _write(self, method: str, answer: Answer) -> None:
+    def _write(self, method: str, answer: Answer, *, last: bool = False) -> None:
         engine, h11 = self._engine, self._h11
         if engine.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
             return
@@ -165,7 +169,7 @@ class _Exchange:
             ("content-length", str(len(answer.body))),
             *answer.headers,
         ]
-        if engine.their_state is not h11.DONE:
+        if last or engine.their_state is not h11.DONE:
             headers.append(("connection", "close"))
         out = engine.send(h11.Response(status_code=answer.status, headers=headers))
         if answer.body and method != "HEAD":
