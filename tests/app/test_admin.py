@@ -44,8 +44,12 @@ async def test_names_are_taken_in_any_spelling() -> None:
         ("mail.read", {"account": ANN, "mailbox": "No"}, "no mailbox No"),
         ("mail.append", {"account": ANN, "mailbox": "a//b", "messages": []}, "cannot be a mailbox"),
         ("undelete.restore", {"account": ANN, "uids": [1]}, "one mailbox"),
-        ("queue.hold", {"item": 3}, "queue item 3"),
-        ("queue.drop", {"item": 3}, "queue item 3"),
+        ("queue.hold", {"items": [3]}, "queue item 3"),
+        ("queue.drop", {"items": [3]}, "queue item 3"),
+        ("queue.drop", {}, "which items"),
+        ("queue.retry", {"colour": "red"}, "no filter"),
+        ("queue.show", {"item": 3}, "queue item 3"),
+        ("why", {"word": "<nothing@x>"}, "nothing is known"),
     ],
 )
 async def test_what_cannot_be_is_said(

@@ -80,9 +80,9 @@ async def test_a_full_mailbox_is_tried_again_by_the_queue(tmp_path: Path) -> Non
         queue = (await call("queue.list", {}))["items"]
         assert [r["route"] for r in queue[0]["recipients"]] == ["local ann@example.test"]
         assert (await call("status", {}))["queue"] == 1
-        await call("queue.hold", {"item": queue[0]["id"]})
-        await call("queue.release", {"item": queue[0]["id"]})
-        await call("queue.drop", {"item": queue[0]["id"]})
+        await call("queue.hold", {"items": [queue[0]["id"]]})
+        await call("queue.release", {"items": [queue[0]["id"]]})
+        await call("queue.drop", {"items": [queue[0]["id"]]})
         assert (await call("queue.list", {}))["items"] == []
 
 

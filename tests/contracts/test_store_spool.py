@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pillarbox.base.errors import Permanent
 from pillarbox.model.change import Added
 from pillarbox.model.refusal import Kind
 from pillarbox.model.reply import Reply
-from pillarbox.store.api import NewItem, QueueItem, Settled, Target
+from pillarbox.store.api import NewItem, QueueFilter, QueueItem, Settled, Target
 from support.storekit import Kit, envelope, refused
 
 LATER = Reply(451, "4.4.1", "try ägain")
@@ -42,6 +44,30 @@ async def test_listing_in_pages(kit: Kit) -> None:
     assert [i.id for i in await kit.store.queue_items(2)] == items[:2]
     assert [i.id for i in await kit.store.queue_items(2, after=items[1])] == items[2:4]
     assert await kit.store.queue_items(5, after=items[-1]) == []
+
+
+async def test_listing_by_what_items_have_in_common(kit: Kit) -> None:
+    one = await kit.queue("Bob@X.example", "c@y.example")
+    kit.clock.time += 10
+    two = await kit.queue("bob@x.example")
+    many = [await kit.queue(f"r{n}@z.example") for n in range(120)]
+    await kit.store.hold(two, True)
+
+    async def found(limit: int = 1000, after: int = 0, **which: Any) -> list[int]:
+        where = QueueFilter(**which)
+        return [item.id for item in await kit.store.queue_items(limit, after, where)]
+
+    assert await found() == [one, two, *many]
+    assert await found(domain="x.example") == [one, two]
+    assert await found(domain="y.example", state="held") == []
+    assert await found(state="held") == [two]
+    assert await found(before=kit.clock.time) == [one]
+    assert await found(recipient="BOB@x.example") == [one, two]
+    assert await found(recipient="@z.example") == many
+    assert await found(recipient="@z.example", limit=2, after=many[98]) == many[99:101]
+    assert await found(sender="ann@example.org", recipient="r7@z.example") == [many[7]]
+    assert await found(sender="@example.com") == []
+    assert await found(sender="") == []
 
 
 async def test_leases_oldest_due_first(kit: Kit) -> None:

@@ -159,7 +159,7 @@ async def test_a_policy_that_ended(home: Home, mark: str) -> None:
 
     async def again() -> list[bytes]:
         if await home.waiting():
-            await home.house.admin.call("queue.retry", {"item": item.id})
+            await home.house.admin.call("queue.retry", {"items": [item.id]})
         return having(home, "postfix", mark)
 
     (got,) = await until(again)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pillarbox.app.core import Core
+from pillarbox.app.recorder import Recorder
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import ROLES, Settings
 from pillarbox.app.web import site
@@ -88,6 +89,7 @@ class Handlers:
             settings.runner,
             destination=sending.transport.destination if sending else domain_of,
         )
+        self.recorder = Recorder(store, clock)
         self._smtp_needs = SmtpNeeds(
             self._router,
             self._acceptor,
@@ -97,6 +99,7 @@ class Handlers:
             clock,
             rng,
             queued=self.runner.wake,
+            refused=self.recorder.refused,
         )
         self._table = self._made(settings)
 

@@ -137,9 +137,11 @@ class House:
             sending=sending,
         )
         self._stack.callback(handlers.views.shut)
+        self._stack.push_async_callback(handlers.recorder.write)
         self._stack.push_async_callback(self._supervisor.close)
         self._supervisor.start("queue", handlers.runner.run)
         self._supervisor.start("index", core.indexer.run)
+        self._supervisor.start("journal", handlers.recorder.run)
         bus.subscribe(self._heard)
         self._supervisor.start("purge", lambda: every(self._clock, PURGE_EVERY, self._purge(core)))
         rooms = Rooms(
@@ -242,6 +244,7 @@ class House:
             freed = await core.store.purge(now - retention, now - max(retention, TOMBSTONES))
             if freed:
                 log.info("house.purged", octets=freed)
+            await core.store.forget(now - self.config.mail.story)
 
         return purge
 

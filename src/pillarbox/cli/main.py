@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "pillarbox.cli.export",
     "undelete": "pillarbox.cli.undelete",
     "queue": "pillarbox.cli.queue",
+    "why": "pillarbox.cli.why",
     "reindex": "pillarbox.cli.reindex",
     "version": "pillarbox.cli.version",
 }

@@ -34,7 +34,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterable[str
     """Columns under a heading; what is a number stands to the right."""
     if not rows:
         return
-    cells = [[_plain(cell) for cell in row] for row in rows]
+    cells = [[plain(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in [list(head), *cells]) for n in range(len(head))]
     right = [all(isinstance(row[n], int) for row in rows) for n in range(len(head))]
     for line in [list(head), *cells]:
@@ -45,7 +45,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterable[str
         yield "  ".join(padded).rstrip()
 
 
-def _plain(cell: object) -> str:
+def plain(cell: object) -> str:
     """Nothing that strangers wrote into a subject reaches the terminal as a command."""
     return "".join(c if c.isprintable() else "�" for c in str(cell))
 

@@ -132,6 +132,9 @@ class Mail:
     retention: float = setting(
         "30d", checks.duration, "How long expunged messages can be brought back by `undelete`."
     )
+    story: float = setting(
+        "30d", checks.duration, "How long `why` can tell what happened to a message."
+    )
     bare_newline: str = setting(
         "refuse",
         checks.choice("refuse", "normalise"),

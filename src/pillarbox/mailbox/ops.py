@@ -70,6 +70,8 @@ class Ops:
         name: str,
         drafts: Sequence[Draft],
         replaces: tuple[View, int] | None = None,
+        *,
+        by: str = "",
     ) -> list[Appended] | Refusal:
         """All into the mailbox ``name``, or none (RFC 9051 §6.3.12, RFC 3502 §6.3.11).
 
@@ -89,6 +91,7 @@ class Ops:
                         for d in drafts
                     ],
                     replaces=_replaced(replaces),
+                    by=by,
                 )
         except BaseException:
             _discard(contents)
@@ -144,7 +147,9 @@ class Ops:
         if "i" not in to.rights:
             return NOT_ALLOWED
         return await self._store.copy(
-            box.account, box.id, uids, target.account, target.id, scope=flag_scope(to.rights)
+            *(box.account, box.id, uids, target.account, target.id),
+            scope=flag_scope(to.rights),
+            by=view.by,
         )
 
     async def move(self, view: View, uids: NumSet, to: Place) -> Copied | Refusal:
@@ -155,7 +160,9 @@ class Ops:
             return NOT_ALLOWED
         box, target = view.box, to.box
         return await self._store.move(
-            box.account, box.id, uids, target.account, target.id, scope=flag_scope(to.rights)
+            *(box.account, box.id, uids, target.account, target.id),
+            scope=flag_scope(to.rights),
+            by=view.by,
         )
 
     async def expunge(self, view: View, uids: NumSet | None = None) -> Removed | Refusal:
@@ -165,9 +172,7 @@ class Ops:
         if "e" not in view.rights:
             return NOT_ALLOWED
         box = view.box
-        return await self._store.expunge(
-            box.account, box.id, uids, only_deleted=True, by=f"imap {view.id}"
-        )
+        return await self._store.expunge(box.account, box.id, uids, only_deleted=True, by=view.by)
 
     async def vanished(self, view: View, modseq: int, known: NumSet | None) -> NumSet:
         """UIDs that a client which knew the mailbox at ``modseq`` must forget (VANISHED EARLIER,
@@ -197,10 +202,10 @@ class Ops:
         §6.3.4)."""
         return await self._store.create_mailbox(account, name.rstrip("/") or name, special_use)
 
-    async def delete(self, account: int, name: str) -> Refusal | None:
+    async def delete(self, account: int, name: str, *, by: str = "") -> Refusal | None:
         """DELETE. Its messages can be undeleted; its children stay."""
         box = await self._store.mailbox_by_name(account, name)
-        return NO_MAILBOX if box is None else await self._store.delete_mailbox(account, box.id)
+        return NO_MAILBOX if box is None else await self._store.delete_mailbox(account, box.id, by)
 
     async def rename(self, account: int, name: str, to: str) -> Refusal | None:
         """RENAME with its children; of INBOX, the messages only (RFC 9051 §6.3.6)."""
@@ -268,7 +273,7 @@ def _replaced(replaces: tuple[View, int] | None) -> Replaces | None:
     if replaces is None:
         return None
     view, uid = replaces
-    return Replaces(view.box.account, view.box.id, uid, f"imap {view.id}")
+    return Replaces(view.box.account, view.box.id, uid, view.by)
 
 
 class _Discards(Protocol):

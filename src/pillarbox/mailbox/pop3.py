@@ -60,8 +60,9 @@ class Maildrops:
         # Clients ask every few minutes and mostly nothing happened: the last listing will do.
         self._listings: OrderedDict[int, _Listing] = OrderedDict()
 
-    async def open(self, account: int, mode: Pop3Mode) -> Maildrop | Refusal:
-        """The INBOX as POP3 shows it. ``close`` it whatever happens."""
+    async def open(self, account: int, mode: Pop3Mode, by: str = "pop3") -> Maildrop | Refusal:
+        """The INBOX as POP3 shows it. ``close`` it whatever happens. ``by``: who reads it, in
+        words, for those who ask later what happened to a message."""
         if account in self._open:
             return IN_USE  # RFC 2449 §8.1.1
         self._open.add(account)
@@ -74,7 +75,7 @@ class Maildrops:
         if box is None or listing is None:
             self._open.discard(account)
             return NO_INBOX
-        return Maildrop(self._store, self._open, box, listing, mode)
+        return Maildrop(self._store, self._open, box, listing, mode, by)
 
     async def _listing(self, box: Mailbox) -> _Listing | None:
         known = self._listings.pop(box.id, None)
@@ -107,12 +108,29 @@ class Maildrops:
 class Maildrop:
     """One session. Numbers count from 1 and stay, deleted or not."""
 
-    __slots__ = ("_ahead", "_deleted", "_listing", "_open", "_step", "_store", "box", "mode")
+    __slots__ = (
+        "_ahead",
+        "_by",
+        "_deleted",
+        "_listing",
+        "_open",
+        "_step",
+        "_store",
+        "box",
+        "mode",
+    )
 
     def __init__(
-        self, store: Keeper, opened: set[int], box: Mailbox, listing: _Listing, mode: Pop3Mode
+        self,
+        store: Keeper,
+        opened: set[int],
+        box: Mailbox,
+        listing: _Listing,
+        mode: Pop3Mode,
+        by: str,
     ) -> None:
         self._store = store
+        self._by = by
         self._open: set[int] | None = opened
         self.box = box
         self.mode = mode
@@ -200,7 +218,7 @@ class Maildrop:
         uids = NumSet.of(compress(self._listing.uids, self._deleted))
         if not uids:
             return None
-        refused = await _DELETIONS[self.mode](self._store, self.box, uids)
+        refused = await _DELETIONS[self.mode](self._store, self.box, uids, self._by)
         if refused is None:
             self.reset()
         return refused
@@ -216,22 +234,27 @@ class Maildrop:
 _FLIP: Final = bytes([1]) + bytes(255)
 
 
-async def _expunge(store: Keeper, box: Mailbox, uids: NumSet) -> Refusal | None:
-    result = await store.expunge(box.account, box.id, uids, only_deleted=False, by="pop3")
+async def _expunge(store: Keeper, box: Mailbox, uids: NumSet, by: str) -> Refusal | None:
+    result = await store.expunge(box.account, box.id, uids, only_deleted=False, by=by)
     return result if isinstance(result, Refusal) else None
 
 
-async def _hide(store: Keeper, box: Mailbox, uids: NumSet) -> Refusal | None:
+async def _hide(
+    store: Keeper,
+    box: Mailbox,
+    uids: NumSet,
+    by: str,  # noqa: ARG001  (the message stays)
+) -> Refusal | None:
     hidden = FlagSet(POP3_HIDDEN)
     result = await store.set_flags(box.account, box.id, uids, FlagOp.ADD, hidden, origin="pop3")
     return result if isinstance(result, Refusal) else None
 
 
-async def _archive(store: Keeper, box: Mailbox, uids: NumSet) -> Refusal | None:
+async def _archive(store: Keeper, box: Mailbox, uids: NumSet, by: str) -> Refusal | None:
     archive = await _archive_box(store, await store.mailboxes(box.account), box.account)
     if isinstance(archive, Refusal):
         return archive
-    result = await store.move(box.account, box.id, uids, box.account, archive.id)
+    result = await store.move(box.account, box.id, uids, box.account, archive.id, by=by)
     return result if isinstance(result, Refusal) else None
 
 

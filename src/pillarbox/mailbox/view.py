@@ -50,6 +50,7 @@ class View:
         "_modseq",
         "_uidnext",
         "access",
+        "by",
         "changed",
         "count",
         "id",
@@ -71,8 +72,8 @@ class View:
         rights: Rights = ALL,
     ) -> None:
         self.state = state
-        self.id = session
-        """Names the session in ``Flagged.origin``."""
+        self.id, self.by = session, f"imap {session}"
+        """Names the session in ``Flagged.origin``; who acts, in words, for the journal."""
         self.read_only = read_only
         self.rights = rights
         """What the session may do here (RFC 4314)."""

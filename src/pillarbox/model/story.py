@@ -131,6 +131,8 @@ class Try:
     """Protocol, cipher and how far the peer was checked; '' in the clear."""
     reply: str
     """What it said, or what went wrong."""
+    said: bool = True
+    """It was the server that said it."""
 
 
 @dataclass(frozen=True, slots=True)

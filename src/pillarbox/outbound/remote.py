@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pillarbox.base.log import Logger
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.reply import Reply
+from pillarbox.model.story import Try
 from pillarbox.model.transaction import Recipient, Remote, Role
 from pillarbox.outbound.letter import Letters, Sign, unsigned
 from pillarbox.outbound.options import Demand, Level, Options, Relay, Way
@@ -26,6 +27,8 @@ from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
 
 log = Logger("outbound")
 
+_TOLD = 20
+"""Tries of one attempt that the journal hears of."""
 NO_WAY = Reply(451, "4.4.4", "No mail host of the domain could be tried")
 LOOPING = Reply(554, "5.4.6", "This address sends the message on in a circle")
 NOT_AN_ADDRESS = Reply(553, "5.1.3", "That is not a mail address")
@@ -184,6 +187,7 @@ class _Attempt:
         self._reports: list[Report | None] = [None] * len(group.recipients)
         self._open = list(range(len(group.recipients)))  # without a final answer
         self._lost = False
+        self._tries: list[Try] = []
 
     async def run(self) -> list[Report]:
         """A report for each recipient of the group."""
@@ -191,6 +195,7 @@ class _Attempt:
         async for way in self._ways():
             if isinstance(way, Blocked):
                 self._say(Report(way.reply))
+                self._tried(Try(way.host, "", "", str(way.reply), said=False))
                 if way.policy:
                     self._count(way.policy, way.host, "", way.result)
                 continue
@@ -200,7 +205,8 @@ class _Attempt:
             await self._try(way)
             if self._lost or not self._open:
                 break
-        return [report or Report(NO_WAY) for report in self._reports]
+        reports = [report or Report(NO_WAY) for report in self._reports]
+        return [replace(report, tries=tuple(self._tries)) for report in reports]
 
     def _ways(self) -> AsyncIterator[Way | Blocked]:
         group, sender = self._group, _sender(self._item)
@@ -221,6 +227,8 @@ class _Attempt:
                 session = await self._opened(way)  # none was kept, or it had gone away meanwhile
             except Refused as refused:
                 self._say(Report(refused.reply, by=refused.by))
+                reply = str(refused.reply)
+                self._tried(Try(way.host, way.address, "", reply, said=bool(refused.by)))
                 log.info(
                     "outbound.refused",
                     item=self._item.id,
@@ -257,10 +265,13 @@ class _Attempt:
             while waiting:
                 some, waiting = self._share(session, waiting)
                 recipients = [self._group.recipients[n] for n in some]
-                for n, report in zip(
-                    some, await session.send(self._letters, recipients), strict=True
-                ):
+                reports = await session.send(self._letters, recipients)
+                for n, report in zip(some, reports, strict=True):
                     self._settle(n, report)
+                if session.answered or session.used <= 1:  # not one that had gone while it waited
+                    way = session.way
+                    reply = str(reports[0].reply)
+                    self._tried(Try(way.host, way.address, session.tls_words, reply))
                 answered = answered or session.answered
                 if not session.ready:
                     break
@@ -280,6 +291,10 @@ class _Attempt:
         self._lost = self._lost or report.maybe
         if not report.reply.temporary:
             self._open.remove(n)
+
+    def _tried(self, one: Try) -> None:
+        if len(self._tries) < _TOLD:
+            self._tries.append(one)
 
     def _say(self, report: Report) -> None:
         """Of every recipient that is still open. The words of a server are worth more than ours,

@@ -104,7 +104,7 @@ class Facts:
     """What puts it into a thread (``rules.thread_of``): hashes of Message-IDs, positive, its own
     first (0 when it has none), then those of its ancestors, nearest first, the root last."""
     message_id: str = ""
-    """The Message-ID with its brackets, for the journal."""
+    """The Message-ID without its brackets, for the journal."""
 
 
 @dataclass(slots=True)
@@ -294,6 +294,22 @@ class QueueItem:
     """Why recipients of it were held from the beginning, '' where none was."""
     story: int = 0
     """Where the journal tells of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Which items: those with all that is said here."""
+
+    sender: str | None = None
+    """The envelope's: an address, '@' and a domain, or '' for the null sender."""
+    recipient: str = ""
+    """An address, or '@' and a domain, of any recipient whose row is kept."""
+    domain: str = ""
+    """Where any of it goes, in normal form."""
+    state: str = ""
+    """Of any recipient."""
+    before: float | None = None
+    """Queued before this time."""
 
 
 @dataclass(slots=True)
@@ -614,7 +630,11 @@ class Spool(Protocol):
         """When the next recipient falls due, leased ones at the lease's end."""
         ...
 
-    async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]: ...
+    async def queue_items(
+        self, limit: int = 1000, after: int = 0, where: QueueFilter | None = None
+    ) -> list[QueueItem]:
+        """By number, those above ``after``; fewer than ``limit`` only where there are no more."""
+        ...
 
     async def hold(self, item: int, held: bool, by: str = "") -> Refusal | None:
         """Recipients that are due wait until they are let go, and go on where they were."""

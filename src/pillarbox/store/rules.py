@@ -25,7 +25,7 @@ from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.rights import Rights
 from pillarbox.model.sending import HISTORY, HOUR, Hour, Sent
 from pillarbox.model.transaction import Envelope, Remote
-from pillarbox.store.api import FlagOp, NewItem, QueueRecipient, Settled
+from pillarbox.store.api import FlagOp, NewItem, QueueFilter, QueueItem, QueueRecipient, Settled
 from pillarbox.store.lists import MAX_MEMBERS
 from pillarbox.store.sharing import AccessOp
 
@@ -262,6 +262,27 @@ def queue_sender(envelope: Envelope) -> str:
     """Who takes turns with others: the account that submitted it, else the sender address."""
     address = envelope.sender.address
     return envelope.peer.user or (address.normal() if address else "")
+
+
+def matches(item: QueueItem, where: QueueFilter) -> bool:
+    """Whether a filter lets an item through. One recipient must have all that is asked of one."""
+    sender = str(item.envelope.sender.address or "")
+    if where.sender is not None and not _is_at(sender, where.sender):
+        return False
+    if where.before is not None and item.created >= where.before:
+        return False
+    to = item.envelope.recipients
+    return any(
+        (not where.domain or row.domain == where.domain)
+        and (not where.state or row.state == where.state)
+        and (not where.recipient or _is_at(str(to[row.envelope_index].address), where.recipient))
+        for row in item.recipients
+    )
+
+
+def _is_at(address: str, wanted: str) -> bool:
+    address, wanted = address.lower(), wanted.lower()
+    return address.endswith(wanted) if wanted.startswith("@") else address == wanted
 
 
 def waiting(recipients: Iterable[QueueRecipient]) -> tuple[int, ...]:

@@ -24,16 +24,19 @@ from pillarbox.model.story import (
     Entry,
     Event,
     Expunged,
+    Handled,
     Moved,
     Refused,
     Reported,
     Try,
     Way,
 )
-from pillarbox.model.transaction import Envelope, Local
+from pillarbox.model.transaction import Envelope, Listed, Local, Remote, Route
 from pillarbox.store import api, journal
 
 _NESTED: Mapping[str, type[Any]] = {"ways": Way, "tries": Try}
+
+_ROUTES: Mapping[type[Route], str] = {Local: "local", Remote: "remote", Listed: "list"}
 
 Place = tuple[int, int, int]
 """Account, mailbox, UID: never given out twice."""
@@ -97,8 +100,7 @@ def ways(
         to = str(recipient.address)
         number = telling.numbers[n] if telling.numbers else -1
         for r, route in enumerate(recipient.routes):
-            kind = "local" if isinstance(route, Local) else "remote"
-            way = Way(to, f"{kind} {route.address}", REFUSED, number=number)
+            way = Way(to, f"{_ROUTES[type(route)]} {route.address}", REFUSED, number=number)
             told.append(_ended(way, (n, r), telling, results, names, queued))
     return tuple(told)
 
@@ -158,6 +160,14 @@ def accepted(
         sender.envid,
         ended,
     )
+
+
+def held(queued: api.NewItem | None, item: int, rows: Sequence[api.QueueRecipient]) -> list[Event]:
+    """That some of it does not leave yet, where that was decided at once."""
+    numbers = tuple(row.number for row in rows if row.state == "held")
+    if queued is None or not numbers:
+        return []
+    return [Handled("held", queued.why_held or "a rule", item, numbers)]
 
 
 def keys_of(event: Event) -> set[int]:

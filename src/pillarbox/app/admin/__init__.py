@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.app.admin import directory, dns, index, mail, state, undelete
+from pillarbox.app.admin import directory, dns, index, mail, queue, state, undelete, why
 from pillarbox.app.admin.rooms import Call, Value
 from pillarbox.base.errors import Misuse
 
@@ -38,14 +38,17 @@ OPERATIONS: Mapping[str, Operation] = {
     "mail.digests": mail.mail_digests,
     "undelete.list": undelete.undelete_list,
     "undelete.restore": undelete.undelete_restore,
-    "queue.list": state.queue_list,
-    "queue.hold": state.queue_hold,
-    "queue.release": state.queue_release,
-    "queue.retry": state.queue_retry,
-    "queue.drop": state.queue_drop,
+    "queue.list": queue.queue_list,
+    "queue.show": queue.queue_show,
+    "queue.hold": queue.queue_hold,
+    "queue.release": queue.queue_release,
+    "queue.retry": queue.queue_retry,
+    "queue.expire": queue.queue_expire,
+    "queue.drop": queue.queue_drop,
     "index.again": index.index_again,
     "index.fill": index.index_fill,
     "status": state.status,
+    "why": why.why,
 }
 
 

@@ -51,7 +51,9 @@ async def mail_append(
                 enforce_quota=enforce_quota,
             )
             new.append((await _taken(call, int(message["size"])), target))
-        kept = granted(await call.store.append_many(new), f"{owner.address} {box.name}")
+        kept = granted(
+            await call.store.append_many(new, by="an import"), f"{owner.address} {box.name}"
+        )
     except BaseException:
         for one, _ in new:
             one.content.discard()

@@ -52,7 +52,9 @@ async def undelete_restore(
     restored = []
     for (mailbox_id, name), entries in groups.items():
         box = await _target(call, owner, mailbox_id, name)
-        copied = granted(await call.store.undelete(owner.id, entries, box.id), box.name)
+        copied = granted(
+            await call.store.undelete(owner.id, entries, box.id, "an operator"), box.name
+        )
         restored.append({"mailbox": box.name, "messages": len(copied.target)})
     return {"account": owner.address, "restored": restored}
 

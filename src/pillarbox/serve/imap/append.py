@@ -184,7 +184,7 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
         drafts, upload.drafts = upload.drafts, []
         box = upload.to.box
         old = (session.selected, upload.replaces) if upload.replaces else None
-        result = await session.needs.ops.append(box.account, box.name, drafts, old)
+        result = await session.needs.ops.append(box.account, box.name, drafts, old, by=session.by)
     finally:
         upload.discard()
     if isinstance(result, Refusal):

@@ -81,8 +81,16 @@ class Client:
         """UIDs that this session put into the selected mailbox and has not been told of."""
         self.client_mask: frozenset[str] = frozenset()
         """Capabilities that the client is known to get wrong."""
+        self.client_name = ""
+        """What it calls itself (RFC 2971)."""
         self.command: Any = None
         """What is being answered, None between commands."""
+
+    @property
+    def by(self) -> str:
+        """Who acts here, for the story of a message."""
+        program = f" ({self.client_name})" if self.client_name else ""
+        return f"imap {self.user.address} from {self.conn.peer.ip}{program}"
 
     @property
     def user(self) -> Account:

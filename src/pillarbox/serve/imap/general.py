@@ -10,6 +10,9 @@ from pillarbox.wire.imap import capability, commands, events, render
 UTF8 = frozenset({"UTF8=ACCEPT", "IMAP4rev2"})
 """Either makes mailbox names and quoted strings UTF-8 (RFC 6855 §3, RFC 9051 §5.1)."""
 
+NAME = 100
+"""Characters of a client's name that are remembered."""
+
 
 async def on_capability(session: Session, command: commands.Capability) -> None:
     """RFC 9051 §6.1.1."""
@@ -33,6 +36,9 @@ async def on_id(session: Session, command: commands.Id) -> None:
     said = {key: value for key, value in command.fields.items() if value}
     session.log.info("imap.id", name=said.get("name", ""), version=said.get("version", ""))
     session.client_mask = quirks.masked(said)
+    session.client_name = f"{said.get('name', '')} {said.get('version', '')}".strip()[:NAME]
+    if session.view is not None:
+        session.view.by = session.by
     options = session.needs.options
     session.write(render.id_({"name": options.name, "version": options.version or None}))
     session.finish(command.tag)

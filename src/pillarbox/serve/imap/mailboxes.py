@@ -97,7 +97,7 @@ async def on_delete(session: Session, command: commands.Delete) -> None:
     if isinstance(place, Refusal):
         _done(session, command.tag, place)
         return
-    refusal = await ops.delete(place.box.account, place.box.name)
+    refusal = await ops.delete(place.box.account, place.box.name, by=session.by)
     if refusal is None:
         await _say_normal(session, command.mailbox, command.supplied)
     _done(session, command.tag, refusal)

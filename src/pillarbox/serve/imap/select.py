@@ -46,6 +46,7 @@ async def on_select(session: Session, command: commands.Select) -> None:
         return
     if not place.own:
         view.access = -1  # the list may have changed meanwhile: the next command looks again
+    view.by = session.by
     session.view = view
     session.selected_name = place.name
     session.engine.state = State.SELECTED

@@ -108,7 +108,8 @@ async def _enter(session: Session, account: Account) -> None:
     if wait > 0:  # RFC 2449 §8.1.1
         _refuse(session, Phrase.LOGIN_DELAY, render.LOGIN_DELAY, seconds=math.ceil(wait))
         return
-    drop = await session.needs.maildrops.open(account.id, account.pop3)
+    by = f"pop3 {account.address} from {session.conn.peer.ip}"
+    drop = await session.needs.maildrops.open(account.id, account.pop3, by)
     if isinstance(drop, Refusal):
         _refuse(session, *_CLOSED.get(drop.kind, (Phrase.BROKEN, render.SYS_PERM)))
         return

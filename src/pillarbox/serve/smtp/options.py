@@ -12,6 +12,7 @@ from pillarbox.base.ids import Rng
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
 from pillarbox.mailbox.intake import Intake
+from pillarbox.model.story import Refused
 from pillarbox.wire.smtp.options import Options as EngineOptions
 
 
@@ -44,3 +45,5 @@ class Needs:
     rng: Rng
     queued: Callable[[], None]
     """Called when something was put into the queue."""
+    refused: Callable[[Refused], None] = lambda refused: None  # noqa: ARG005
+    """Called with what was refused, for the journal; must not wait."""

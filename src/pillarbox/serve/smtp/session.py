@@ -154,6 +154,9 @@ class Session:
                 return self._engine.reply(AUTH_FIRST)
             if not await self._needs.send_as.allows(account, sender):
                 self._log.info("smtp.send-as", user=account.address, sender=str(sender))
+                self._transaction.refusals.recipient(
+                    self._transaction.peer, str(sender or ""), "", NOT_YOU
+                )
                 return self._engine.reply(NOT_YOU)
         return self._engine.reply(SENDER_OK)
 

@@ -18,6 +18,7 @@ from pillarbox.model.transaction import Envelope, Peer, Role
 from pillarbox.serve.smtp import trace
 from pillarbox.serve.smtp.header import HeaderGate, Mender
 from pillarbox.serve.smtp.options import Needs, Options
+from pillarbox.serve.smtp.refusals import Refusals
 from pillarbox.wire.smtp import events
 from pillarbox.wire.smtp.server import Engine
 
@@ -54,6 +55,7 @@ class Transaction:
         self._incoming: _Incoming | None = None
         self.peer = peer
         self._role = options.engine.role
+        self.refusals = Refusals(needs.refused, self._role)
 
     async def rcpt(self, event: events.Rcpt) -> bytes:
         """Route it once; the routes ride on the recipient from here on."""
@@ -66,7 +68,9 @@ class Transaction:
             bounce=sender is None or sender.address is None,
         )
         if isinstance(found, Reply):
-            self._log.info("smtp.rcpt", rcpt=str(event.recipient.address), reply=str(found))
+            to = str(event.recipient.address)
+            self._log.info("smtp.rcpt", rcpt=to, reply=str(found))
+            self.refusals.recipient(self.peer, str(self._sender or ""), to, found)
             return self._engine.reply(found)
         return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
 
@@ -124,16 +128,23 @@ class Transaction:
             if incoming is not None:
                 incoming.intake.discard()
             self._log.info("smtp.refused", size=event.size, reply=str(refusal))
+            self._refused(incoming.id if incoming else "", refusal or TROUBLE, event.size)
             return self._engine.reply_each(refusal or TROUBLE)
         try:
             result = await self._keep(incoming)
         except Exception as error:
             incoming.intake.discard()
             self._log.error("smtp.content", id=incoming.id, error=repr(error))
-            return self._engine.reply_each(NOT_POSSIBLE if is_permanent(error) else TROUBLE)
+            result = NOT_POSSIBLE if is_permanent(error) else TROUBLE
         if isinstance(result, Reply):
+            self._refused(incoming.id, result, event.size)
             return self._engine.reply_each(result)
         return self._answer(incoming.id, event.size, result)
+
+    def _refused(self, trace_id: str, reply: Reply, size: int) -> None:
+        """For the journal."""
+        sender = str(self._sender or "")
+        self.refusals.message(self.peer, sender, reply, trace=trace_id, size=size)
 
     async def _keep(self, incoming: _Incoming) -> Result | Reply:
         incoming.intake.write(incoming.gate.close())
@@ -158,6 +169,8 @@ class Transaction:
                 size=size,
                 reply=str(reply),
             )
+        if not any(reply.ok for reply in result.replies):
+            self._refused(trace_id, result.overall(), size)
         if self._role is Role.LMTP:
             return b"".join([self._engine.reply(reply) for reply in result.replies])
         overall = result.overall()
@@ -167,6 +180,7 @@ class Transaction:
 
     def abandon(self) -> None:
         """Forget content that will not be completed (RSET, a hello, a lost connection)."""
+        self.refusals.flush()
         if self._incoming is not None:
             self._incoming.intake.discard()
             self._incoming = None

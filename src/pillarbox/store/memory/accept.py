@@ -65,6 +65,7 @@ def accept(
     if telling is not None:
         item = state.last_item if rows else 0
         story = _tell(state, telling, message, blob, rows, results, item)
+        state.book.add(story, words.held(queued, item, rows))
     if queued and rows:
         _enqueue(state, queued, rows, blob, size, story)
     changes: list[Change] = [

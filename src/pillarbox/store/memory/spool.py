@@ -13,6 +13,7 @@ from pillarbox.store import telling as words
 from pillarbox.store.api import (
     NewItem,
     NewMessage,
+    QueueFilter,
     QueueItem,
     QueueRecipient,
     Settled,
@@ -101,9 +102,13 @@ class MemorySpool:
             default=None,
         )
 
-    async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]:
+    async def queue_items(
+        self, limit: int = 1000, after: int = 0, where: QueueFilter | None = None
+    ) -> list[QueueItem]:
         items = [row.item for number, row in self.state.queue.items() if number > after]
-        return items[:limit]
+        if where is not None:
+            items = [item for item in items if rules.matches(item, where)]
+        return items[: max(limit, 0)]
 
     async def hold(self, item: int, held: bool, by: str = "") -> Refusal | None:
         row = self.state.queue.get(item)

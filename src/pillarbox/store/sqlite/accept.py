@@ -174,6 +174,8 @@ def accept(
         item, rows = tx.ids.take(tx.db, "item"), rules.queue_rows(queued, pairs)
     if telling is not None:
         story = _tell(tx, telling, facts, body.size, blob, rows, results, boxes, item)
+        if rows:
+            journal.add(tx, story, words.held(queued, item, rows))
     if queued is not None and pairs:
         _enqueue(tx, item, queued, rows, blob, body.size, story)
     if sent is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from pillarbox.store import telling as words
 from pillarbox.store.api import (
     NewItem,
     NewMessage,
+    QueueFilter,
     QueueItem,
     QueueRecipient,
     Settled,
@@ -107,17 +109,21 @@ class SqliteSpool:
                 next_ = free if next_ is None else min(next_, free)
         return next_
 
-    async def queue_items(self, limit: int = 1000, after: int = 0) -> list[QueueItem]:
+    async def queue_items(
+        self, limit: int = 1000, after: int = 0, where: QueueFilter | None = None
+    ) -> list[QueueItem]:
+        items: list[QueueItem] = []
+        sql, values = _likely(where)
         async with self.reader.snapshot() as db:
-            rows = db.execute(
-                f"SELECT {_ITEM} FROM queue WHERE id > ? ORDER BY id LIMIT ?",
-                (after, max(limit, 0)),
-            ).fetchall()
-            items: list[QueueItem] = []
-            for at in range(0, len(rows), _SLICE):
-                items += [_item(db, row) for row in rows[at : at + _SLICE]]
+            while len(items) < limit:
+                rows = db.execute(sql, (after, *values, _SLICE)).fetchall()
+                found = [_item(db, row) for row in rows]
+                items += [one for one in found if where is None or rules.matches(one, where)]
+                if len(rows) < _SLICE:
+                    break
+                after = found[-1].id
                 await self.reader.breathe()
-        return items
+        return items[: max(limit, 0)]
 
     async def hold(self, item: int, held: bool, by: str = "") -> Refusal | None:
         return await self.writer.do(lambda tx: _hold(tx, item, held, by))
@@ -139,6 +145,27 @@ class SqliteSpool:
             return None
 
         return await self.writer.do(run)
+
+
+def _likely(where: QueueFilter | None) -> tuple[str, list[object]]:
+    """Items that may pass a filter: what SQL can tell cheaply; the rest is for ``rules``."""
+    parts, values = ["id > ?"], list[object]()
+    if where is not None and where.before is not None:
+        parts.append("created < ?")
+        values.append(where.before)
+    for address in (where.sender, where.recipient) if where is not None else ():
+        if address:  # addresses lie in the envelope as JSON
+            domain = address.lower().rpartition("@")[2]
+            parts.append("instr(lower(envelope), ?)")
+            values.append(json.dumps(domain)[1:-1])
+    if where is not None and (where.domain or where.state):
+        parts.append(
+            "EXISTS (SELECT 1 FROM recipient r WHERE r.item = queue.id"
+            " AND (r.domain = ? OR ? = '') AND (r.state = ? OR ? = ''))"
+        )
+        values += [where.domain] * 2 + [where.state] * 2
+    sql = f"SELECT {_ITEM} FROM queue WHERE {' AND '.join(parts)} ORDER BY id LIMIT ?"
+    return sql, values
 
 
 def _item(db: apsw.Connection, row: Sequence[Any]) -> QueueItem:
