@@ -18,6 +18,7 @@ from pillarbox.config.schema import SECTIONS, Config, Listen
 from pillarbox.model.transaction import Role
 from pillarbox.net.dnsclient import Server
 from pillarbox.outbound.options import Level, Login, Relay
+from pillarbox.policy.inbound.options import Obey, OnFail
 from pillarbox.wire.smtp.options import BareNewline
 from support.tree import PACKAGE
 
@@ -70,6 +71,14 @@ mta_sts = false
 concurrency = 7
 per_destination = 2
 pace = "3s"
+[checks]
+trusted = ["192.0.2.0/24"]
+dmarc = "junk"
+spf_fail = "accept"
+sealers = ["fwd.example"]
+lists = ["Bücher.example"]
+deadline = "3s"
+questions = 40
 [limits]
 smtp_timeout = "1m"
 imap_timeout = "31m"
@@ -87,6 +96,13 @@ cleartext_on_loopback = false
 """
     )
     made = settings(config)
+    inbound = made.inbound
+    assert inbound is not None
+    assert inbound.trusts("192.0.2.77")
+    assert not inbound.trusts("127.0.0.1")
+    assert (inbound.dmarc, inbound.spf_fail) == (Obey.JUNK, OnFail.ACCEPT)
+    assert (inbound.sealers, inbound.lists) == ({"fwd.example"}, {"xn--bcher-kva.example"})
+    assert (inbound.deadline, inbound.questions, inbound.server) == (3, 40, "mail.example.org")
     assert made.route.postmaster == "ann@example.org"
     assert made.route.detail_separator == made.send_as.detail_separator == "-"
     assert not made.accept.detail_to_mailbox

@@ -16,6 +16,7 @@ from pillarbox.dns.answers import Mx, Record
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Envelope, Recipient, Remote, Role, Sender
 from pillarbox.model.transaction import Peer as From
+from pillarbox.model.verdict import UNJUDGED, Verdict
 from pillarbox.net.certs import DemoCa
 from pillarbox.net.contexts import ClientTls, KeyPair, ServerTls
 from pillarbox.outbound.letter import unsigned
@@ -53,6 +54,7 @@ class World:
     role: Role = Role.SUBMISSION
     onward: Any = nowhere
     forward: Any = lambda sender, here: sender  # noqa: ARG005
+    verdict: Verdict = UNJUDGED
     clock: Any = field(default_factory=SystemClock)
     _pool: Pool | None = None
 
@@ -90,7 +92,7 @@ class World:
             for one in to
         )
         sender = sender or Sender(Address("ann", "example.test"))
-        env = Envelope(sender, people, self.role, From("192.0.2.1"), 0.0, id="trace")
+        env = Envelope(sender, people, self.role, From("192.0.2.1"), 0.0, "trace", self.verdict)
         message = await new_message(self.store, body)
         item = NewItem(env, [(n, 0) for n in range(len(to))], due=0.0)
         await self.store.accept(message, [], item)

@@ -10,6 +10,7 @@ import pytest
 from pillarbox.base.clock import SystemClock
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Role, Sender
+from pillarbox.model.verdict import Finding, Verdict
 from pillarbox.outbound.signing import Signer
 from pillarbox.policy.dkim import keys
 from pillarbox.policy.dkim.keys import Algorithm
@@ -60,6 +61,29 @@ async def test_mail_of_others_is_not_signed(far: Any, body: bytes) -> None:
         world.sign = SIGNER
         await world.send("bob@far.test", body=body, sender=Sender(Address("eve", "else.test")))
         assert world.peers[0].taken[0].body == body
+
+
+async def test_mail_that_was_checked_is_sealed_as_it_passes_on(far: Any) -> None:
+    """Others can read what we saw (RFC 8617), and the second hand continues the chain."""
+    found = (Finding("spf", "pass", "", (("smtp.mailfrom", "else.test"),)),)
+    async with far() as world:
+        world.sign = Signer(SIGNER.keys, SIGNER.clock, "mx.example.test")
+        world.role = Role.MX
+        world.verdict = Verdict(findings=found)
+        body = b"From: eve@else.test\r\n\r\nx\r\n"
+        await world.send("bob@far.test", body=body, sender=Sender(Address("eve", "else.test")))
+        assert world.peers[0].taken[0].body == body  # it goes to far.test, which is not ours
+        eve, via = Sender(Address("eve", "else.test")), "ann@example.test"
+        await world.send("bob@far.test", body=body, sender=eve, via=via)
+        once = world.peers[0].taken[1].body
+        assert once.endswith(body)
+        assert b"ARC-Authentication-Results: i=1; mx.example.test; spf=pass" in once
+        assert dkim.arc_verify(once, dnsfunc=lookup)[0] == b"pass"
+        world.verdict = Verdict(findings=(*found, Finding("arc", "pass")))
+        await world.send("bob@far.test", body=once, sender=eve, via="ed@example.test")
+        twice = world.peers[0].taken[2].body
+        assert dkim.arc_verify(twice, dnsfunc=lookup)[0] == b"pass"
+        assert twice.count(b"ARC-Seal:") == 2
 
 
 async def test_mail_that_only_passes_through_is_not_signed(far: Any) -> None:

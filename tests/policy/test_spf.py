@@ -331,7 +331,7 @@ async def test_what_header_fields_get() -> None:
         "helo": "mx.x.test",
         "mechanism": "ip4:192.0.2.0/24",
     }
-    method = result.method_result()
+    method = result.finding()
     assert (method.method, method.result, method.properties) == (
         "spf",
         "pass",
@@ -345,7 +345,7 @@ async def test_header_fields_hold_nothing_hostile() -> None:
     result = await check(IP, "h\r\n.test" * 200, sender, resolver, clock)
     field = result.received_spf("in.test")
     said = [field.comment, *(value for _, value in field.pairs)]
-    said += [value for _, value in result.method_result().properties]
+    said += [value for _, value in result.finding().properties]
     assert all(text.isascii() and text.isprintable() and len(text) < 800 for text in said)
     assert not set(field.comment) & set("()\\")
     assert {"problem", "helo"} <= dict(field.pairs).keys()

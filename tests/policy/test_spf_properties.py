@@ -102,7 +102,7 @@ def test_any_client_gets_an_answer(ip: str, helo: str, local: str, domain: str) 
     for sender in (Address(local, domain), Address(local, "a.test"), None):
         result = asyncio.run(check(ip, helo, sender, FakeResolver(zone), FakeClock()))
         result.received_spf("in.test")
-        result.method_result()
+        result.finding()
 
 
 @given(st.ip_addresses(), st.integers(0, 128))

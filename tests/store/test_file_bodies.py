@@ -43,6 +43,32 @@ async def test_small_ones_never_touch_the_disk(bodies: FileBodies, tmp_path: Pat
         assert found(tmp_path) == []
 
 
+@pytest.mark.parametrize("size", [0, 50, 100, 101, 9 << 20])
+@pytest.mark.parametrize("expected", [0, 1000])
+async def test_what_comes_to_the_front_at_the_end(
+    bodies: FileBodies, tmp_path: Path, size: int, expected: int
+) -> None:
+    staging = bodies.stage(expected)
+    staging.write(b"f" * size)
+    content = await staging.finish(b"front\r\n")
+    assert content.size == size + 7
+    assert bytes(content.view()) == b"front\r\n" + b"f" * size
+    assert len(found(tmp_path)) == (size > 100)
+    content.discard()
+    assert found(tmp_path) == []
+
+
+async def test_no_room_for_the_front(bodies: FileBodies, tmp_path: Path) -> None:
+    staging = bodies.stage(0)
+    staging.write(b"f" * 101)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.sendfile", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+        with pytest.raises(Temporary):
+            await staging.finish(b"front\r\n")
+    staging.discard()
+    assert found(tmp_path) == []
+
+
 async def test_a_file_is_placed_once(bodies: FileBodies, tmp_path: Path) -> None:
     content = await staged(bodies, 101)
     assert isinstance(content, FileContent)

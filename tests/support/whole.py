@@ -13,6 +13,7 @@ from pillarbox.app.demo import config_for, make_certificates
 from pillarbox.app.house import House
 from pillarbox.base.clock import Clock
 from pillarbox.config.schema import Config
+from pillarbox.dns.answers import Resolver
 from pillarbox.store.api import Publish, Store
 from pillarbox.store.memory import MemoryStore
 
@@ -45,11 +46,12 @@ async def whole_house(
     *people: str,
     opener: OpenStore = sqlite_store,
     clock: Clock | None = None,
+    resolver: Resolver | None = None,
     **sections: dict[str, Any],
 ) -> AsyncIterator[House]:
     """A house where ``people`` live in example.test, all with PASSWORD."""
     config = configuration(directory, **sections)
-    async with House(config, opener=opener, clock=clock) as house:
+    async with House(config, opener=opener, clock=clock, resolver=resolver) as house:
         if people:
             await house.admin.call("domain.add", {"name": "example.test"})
         for name in people:

@@ -26,7 +26,7 @@ from pillarbox.base.clock import SystemClock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import SystemRng
 from pillarbox.config.checks import Bind
-from pillarbox.config.schema import Auth, Config, Limits, Listen, Log, Send, Server, Tls
+from pillarbox.config.schema import Auth, Checks, Config, Limits, Listen, Log, Send, Server, Tls
 from pillarbox.model.account import Credentials, Domain
 from pillarbox.model.refusal import Refusal
 from pillarbox.net.certs import make_demo_ca
@@ -88,6 +88,7 @@ def config_for(directory: Path) -> Config:
         limits=Limits(connections=MANY, connections_per_address=MANY),
         auth=Auth(argon2_memory=8, argon2_time=1),
         send=Send(enabled=False),  # made-up people must not write to real ones
+        checks=Checks(enabled=False),  # nor does the DNS know them
     )
 
 

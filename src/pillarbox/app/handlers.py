@@ -20,15 +20,17 @@ from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
+from pillarbox.dns.answers import Resolver
 from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.pop3 import Maildrops
 from pillarbox.mailbox.views import Views
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Local, Remote, Role, Route
+from pillarbox.model.transaction import Local, Peer, Remote, Role, Route, Sender
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
+from pillarbox.policy.inbound.inspect import Inspection, Inspector
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
@@ -43,7 +45,8 @@ from pillarbox.store.api import NewMessage
 
 
 class Handlers:
-    """One for a house. ``secret`` is the house's own key; without ``sending`` no mail leaves."""
+    """One for a house. ``secret`` is the house's own key; without ``sending`` no mail leaves;
+    ``resolver`` knows what checks of incoming mail ask for."""
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Handlers:
         *,
         hostname: str,
         secret: bytes,
+        resolver: Resolver,
         sending: Sending | None = None,
     ) -> None:
         self._core = core
@@ -100,7 +104,10 @@ class Handlers:
             rng,
             queued=self.runner.wake,
             refused=self.recorder.refused,
+            inspect=self._inspect,
         )
+        self._resolver = resolver
+        self._inspector: Inspector | None = None
         self._table = self._made(settings)
 
     def adopt(self, settings: Settings) -> None:
@@ -116,6 +123,11 @@ class Handlers:
         return handle
 
     def _made(self, settings: Settings) -> Mapping[str, Handler]:
+        self._inspector = (
+            Inspector(settings.inbound, self._resolver, self._core.clock)
+            if settings.inbound is not None
+            else None
+        )
         imap = imap_door(
             ImapNeeds(
                 self._core.store,
@@ -150,6 +162,9 @@ class Handlers:
 
     def _intake(self, expected: int, binary: bool) -> Intake:
         return Intake(self._core.store, lane=self._core.scan, expected=expected, binary=binary)
+
+    def _inspect(self, peer: Peer, sender: Sender) -> Inspection | None:
+        return self._inspector.begin(peer, sender) if self._inspector is not None else None
 
     async def _message(self, data: bytes) -> NewMessage:
         return await whole(self._core.store, data, self._core.scan)

@@ -27,7 +27,7 @@ from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.handlers import Handlers
 from pillarbox.app.reload import merged
-from pillarbox.app.sending import THE_INTERNET, Internet, Sending
+from pillarbox.app.sending import THE_INTERNET, Internet, Sending, dns_options
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
 from pillarbox.base.clock import Clock, SystemClock
@@ -37,7 +37,9 @@ from pillarbox.base.limits import ConnectionLimits
 from pillarbox.base.log import Logger
 from pillarbox.bus.local import LocalBus
 from pillarbox.config.schema import Config
+from pillarbox.dns.answers import Resolver
 from pillarbox.model.change import Added, Change
+from pillarbox.net.dnsclient import DnsClient
 from pillarbox.net.listen import Door, Listener
 
 log = Logger("house")
@@ -60,15 +62,18 @@ class House:
         opener: OpenStore = sqlite_store,
         given: Mapping[str, list[socket.socket]] | None = None,
         internet: Internet = THE_INTERNET,
+        resolver: Resolver | None = None,
     ) -> None:
         """``opener``: opens another store than the usual one. ``given``: sockets by door, taken
-        over from a service manager. ``internet``: where mail goes."""
+        over from a service manager. ``internet``: where mail goes. ``resolver``: answers instead
+        of the DNS."""
         self.config = config
         self._clock = clock or SystemClock()
         self._rng = rng or SystemRng()
         self._opener = opener
         self._given = given or {}
         self._internet = internet
+        self._resolver = resolver
         self._place = DataDir(config.server.data)
         self._sockets: doors.Sockets | None = None
         self._certificates: doors.Certificates | None = None
@@ -124,9 +129,10 @@ class House:
         )
         self._core = core
         secret = self._place.secret(self._rng)
+        resolver = self._resolver or DnsClient(self._clock, dns_options(self.config))
         sending = None
         if self.config.send.enabled:
-            sending = Sending(self.config, core, secret, self._internet)
+            sending = Sending(self.config, core, resolver, secret, self._internet)
             self._stack.push_async_callback(sending.close)
         self._handlers = handlers = Handlers(
             core,
@@ -134,6 +140,7 @@ class House:
             settings(self.config),
             hostname=self.config.server.hostname,
             secret=secret,
+            resolver=resolver,
             sending=sending,
         )
         self._stack.callback(handlers.views.shut)

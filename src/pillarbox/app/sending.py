@@ -12,11 +12,11 @@ from pillarbox.base.errors import Misuse
 from pillarbox.base.log import Logger
 from pillarbox.config.checks import SendRoute
 from pillarbox.config.schema import Config
+from pillarbox.dns.answers import Resolver
 from pillarbox.model.account import DomainKind
 from pillarbox.model.address import Address
 from pillarbox.net import dnsclient
 from pillarbox.net.contexts import ClientTls
-from pillarbox.net.dnsclient import DnsClient
 from pillarbox.net.https import Fetcher
 from pillarbox.outbound.options import Level, Login, Options, Relay
 from pillarbox.outbound.paths import Finder
@@ -60,12 +60,16 @@ class Sending:
     """One for a house. Nothing is asked or dialled before there is mail."""
 
     def __init__(
-        self, config: Config, core: Core, secret: bytes, internet: Internet = THE_INTERNET
+        self,
+        config: Config,
+        core: Core,
+        resolver: Resolver,
+        secret: bytes,
+        internet: Internet = THE_INTERNET,
     ) -> None:
-        """``secret``: the house's own key. Raises Misuse for a resolver, source or smarthost that
-        cannot be."""
+        """``secret``: the house's own key. Raises Misuse for a source or smarthost that cannot
+        be."""
         options = replace(send_options(config), port=internet.smtp, loopback=internet.loopback)
-        resolver = DnsClient(core.clock, dns_options(config))
         tls = ClientTls(ca=internet.ca)
         self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
@@ -76,7 +80,7 @@ class Sending:
             core.store,
             Finder(options, resolver, core.rng, policies),
             self._pool,
-            sign=Signer(core.keys.signing, core.clock),
+            sign=Signer(core.keys.signing, core.clock, config.server.hostname),
             tally=_noted,
             forward=lambda sender, here: self._srs.forward(sender, here, core.clock.now()),
             onward=lambda domain: _onward(core.store, domain),

@@ -16,6 +16,7 @@ from pillarbox.config.schema import Config
 from pillarbox.delivery import accept, route
 from pillarbox.model.transaction import Role
 from pillarbox.net.options import ConnectionOptions
+from pillarbox.policy.inbound import options as inbound
 from pillarbox.queue import runner
 from pillarbox.queue.outcome import Policy
 from pillarbox.serve.imap import options as imap
@@ -47,6 +48,8 @@ class Settings:
     lockout: lockout.Options
     send_as: sendas.Options
     smtp: Mapping[str, smtp.Options]
+    inbound: inbound.Options | None
+    """None where mail is not checked."""
     imap: imap.Options
     pop3: pop3.Options
     web: web.Facts
@@ -72,6 +75,7 @@ def settings(config: Config) -> Settings:
         lockout=lockout.Options(pair_failures=auth.failures, pair_seconds=auth.lockout),
         send_as=sendas.Options(detail_separator=mail.detail_separator),
         smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
+        inbound=inbound_options(config) if config.checks.enabled else None,
         imap=imap.Options(
             engine=Limits(
                 append=mail.max_message_size,
@@ -113,6 +117,21 @@ def smtp_options(config: Config, role: Role) -> smtp.Options:
         options,
         timeout=config.limits.smtp_timeout,
         login_timeout=config.limits.login_timeout,
+    )
+
+
+def inbound_options(config: Config) -> inbound.Options:
+    """What is checked of mail from other servers."""
+    checks = config.checks
+    return inbound.Options(
+        config.server.hostname,
+        trusted=checks.trusted,
+        sealers=frozenset(checks.sealers),
+        lists=frozenset(checks.lists),
+        dmarc=inbound.Obey(checks.dmarc),
+        spf_fail=inbound.OnFail(checks.spf_fail),
+        deadline=checks.deadline,
+        questions=checks.questions,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 from pillarbox.model.address import normal_domain, parse_address
 
 Check = Callable[[object], Any]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIMES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -173,6 +174,19 @@ def _sender(value: str) -> str:
     """A domain or an address in normal form."""
     parsed = parse_address(value)
     return parsed.normal() if parsed is not None else normal_domain(value)
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """A list of networks, each in the form of 192.0.2.0/24 or one address."""
+    try:
+        return tuple(ipaddress.ip_network(one) for one in words(value))
+    except ValueError as error:
+        raise ValueError(f"a list of networks ({error})") from error
+
+
+def domains(value: object) -> tuple[str, ...]:
+    """A list of domain names, as A-labels."""
+    return tuple(normal_domain(one) for one in words(value))
 
 
 def _bind(value: object) -> Bind:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pillarbox.config import checks
-from pillarbox.config.checks import Bind, Check, SendRoute
+from pillarbox.config.checks import Bind, Check, Network, SendRoute
 
 
 def setting(default: Any, check: Check, doc: str) -> Any:
@@ -156,8 +156,9 @@ class Send:
     resolvers: tuple[str, ...] = setting(
         [],
         checks.words,
-        "DNS resolvers as `ip` or `ip:port`; empty takes those of /etc/resolv.conf. Only one on "
-        "this machine is believed to have validated DNSSEC, which DANE needs.",
+        "DNS resolvers as `ip` or `ip:port`, for the checks too; empty takes those of "
+        "/etc/resolv.conf. Only one on this machine is believed to have validated DNSSEC, which "
+        "DANE needs.",
     )
     smarthost: str = setting(
         "",
@@ -224,6 +225,45 @@ class Http:
     mta_sts_max_age: float = setting("7d", checks.duration, "How long others keep that policy.")
     mta_sts_mx: tuple[str, ...] = setting(
         [], checks.words, "Mail hosts in that policy; empty means `server.hostname`."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What is asked about mail from other servers (SPF, DKIM, ARC, DMARC), and what follows."""
+
+    enabled: bool = setting(
+        True, checks.flag, "Check mail that comes in by SMTP. Needs a DNS resolver."
+    )
+    trusted: tuple[Network, ...] = setting(
+        ["127.0.0.0/8", "::1/128"],
+        checks.networks,
+        "Networks whose mail is not checked: machines of the house, relays in front of it.",
+    )
+    dmarc: str = setting(
+        "obey",
+        checks.choice("obey", "junk", "note"),
+        "What a domain asks for mail in its name that fails: `obey` refuses or files as junk, "
+        "`junk` never refuses, `note` only writes the results into the message.",
+    )
+    spf_fail: str = setting(
+        "junk",
+        checks.choice("accept", "junk", "refuse"),
+        "Unsigned mail from a host that the sender's domain disowns, where DMARC has no say.",
+    )
+    sealers: tuple[str, ...] = setting(
+        [],
+        checks.domains,
+        "Domains that forward mail to this server and whose ARC seals are believed.",
+    )
+    lists: tuple[str, ...] = setting(
+        [], checks.domains, "Domains whose mailing lists are believed to pass on honest mail."
+    )
+    deadline: float = setting(
+        "15s", checks.duration, "How long the end of a message waits for answers of the DNS."
+    )
+    questions: int = setting(
+        150, checks.count(20, 10_000), "Questions to the DNS for one message, at most."
     )
 
 
@@ -295,6 +335,7 @@ class Config:
     mail: Mail = dataclasses.field(default_factory=Mail)
     send: Send = dataclasses.field(default_factory=Send)
     http: Http = dataclasses.field(default_factory=Http)
+    checks: Checks = dataclasses.field(default_factory=Checks)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
     log: Log = dataclasses.field(default_factory=Log)
@@ -307,6 +348,7 @@ SECTIONS: dict[str, type[Any]] = {
     "mail": Mail,
     "send": Send,
     "http": Http,
+    "checks": Checks,
     "limits": Limits,
     "auth": Auth,
     "log": Log,

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pillarbox.base.clock import Clock
-from pillarbox.model.flags import NO_FLAGS
+from pillarbox.model.flags import NO_FLAGS, FlagSet
 from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Event
 from pillarbox.model.transaction import Envelope, Local, Route
+from pillarbox.model.verdict import Action
 from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Target
 from pillarbox.store.journal import Telling
@@ -38,6 +39,10 @@ class Options:
     max_hops: int = 100
     """Received fields from which on a message counts as looping (RFC 5321 §6.3)."""
 
+
+JUNK_USE = "\\Junk"
+JUNK = FlagSet(keywords=frozenset({"$Junk"}))
+"""RFC 9051 §2.3.2; whoever threw that mailbox away finds the mark in INBOX."""
 
 DELIVERED = Reply(250, "2.1.5", "Delivered")
 QUEUED = Reply(250, "2.1.5", "Accepted; delivery will be tried again")
@@ -143,28 +148,34 @@ class Acceptor:
         targets: dict[tuple[int, int], Target] = {}
         order: dict[tuple[int, int], int] = {}
         place: dict[tuple[int, int], int] = {}
+        junk = envelope.verdict.action is Action.JUNK
         for pair, route in _routes(envelope):
             if not isinstance(route, Local) or pair in later:
                 continue
-            box = await self._mailbox(route)
+            box = await self._mailbox(route, junk=junk)
             key = (route.account, box.id if box else 0)
             if key not in targets:
                 may_wait = queue or len(envelope.recipients[pair[0]].routes) > 1
                 targets[key] = Target(
                     *key,
-                    NO_FLAGS,
+                    JUNK if junk else NO_FLAGS,
                     internaldate=int(envelope.received_at),
                     pair=pair if may_wait else None,
                 )
             place[pair] = order.setdefault(key, len(order))
         return list(targets.values()), place
 
-    async def _mailbox(self, route: Local) -> Mailbox | None:
-        """The named mailbox, the one of the detail, or INBOX.
+    async def _mailbox(self, route: Local, *, junk: bool) -> Mailbox | None:
+        """The one for junk, the named mailbox, the one of the detail, or INBOX.
 
         A detail comes from strangers, so it never reaches a mailbox with a special use: nobody
         shall plant mail in Sent or hide it in Trash.
         """
+        if junk:
+            boxes = await self._store.mailboxes(route.account)
+            box = next((one for one in boxes if one.special_use == JUNK_USE), None)
+            if box is not None:
+                return box
         if route.mailbox:
             box = await self._store.mailbox_by_name(route.account, route.mailbox)
             if box is not None:

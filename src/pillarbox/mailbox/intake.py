@@ -84,8 +84,9 @@ class Intake:
             return
         self._staging.write(normal)
 
-    async def finish(self) -> NewMessage | Refusal:
-        """The scanned message, or TOO_BIG. Call it once.
+    async def finish(self, front: bytes = b"") -> NewMessage | Refusal:
+        """The scanned message, or TOO_BIG. Call it once. ``front``: whole header lines that were
+        not known before the message was (Authentication-Results).
 
         The content belongs to the caller then: the store takes it with ``accept``, or it is
         discarded.
@@ -95,7 +96,12 @@ class Intake:
             return Refusal(Kind.TOO_BIG, f"the message is larger than {self._max_size} octets")
         if staging is None:
             raise ValueError("finished or discarded already")
-        return await scanned(await staging.finish(), self._lane)
+        try:
+            content = await staging.finish(front)
+        except BaseException:
+            staging.discard()
+            raise
+        return await scanned(content, self._lane)
 
     def discard(self) -> None:
         """Forget the message. Does nothing after ``finish``."""

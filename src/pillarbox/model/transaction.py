@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from pillarbox.model.address import Address
+from pillarbox.model.verdict import UNJUDGED, Verdict
 
 
 class Role(Enum):
@@ -132,6 +133,8 @@ class Envelope:
     """Seconds since 1970 UTC, when DATA or BDAT ended."""
     id: str = ""
     """Trace id, unique in the house, in the Received field and every log line."""
+    verdict: Verdict = UNJUDGED
+    """What was found out about the message as it came in."""
     list: str = ""
     """Address of the list whose members these recipients are, '' for other mail: each gets a copy
     with marks of its own."""

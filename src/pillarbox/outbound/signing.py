@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pillarbox.base.clock import Clock
-from pillarbox.message import address, header
+from pillarbox.message import address, authres, header
 from pillarbox.model.address import normal_domain
 from pillarbox.model.transaction import Envelope, Role
 from pillarbox.outbound.letter import Pieces
+from pillarbox.policy.arc.seal import seal
+from pillarbox.policy.arc.verify import Verdict
 from pillarbox.policy.dkim.canon import BodyHash
-from pillarbox.policy.dkim.keys import Key
+from pillarbox.policy.dkim.keys import Algorithm, Key
 from pillarbox.policy.dkim.sign import sign
 from pillarbox.wire.smtp.data import LineEnds
 from pillarbox.wire.smtp.options import BareNewline
@@ -23,18 +25,21 @@ _OURS = frozenset({Role.SUBMISSION, Role.LOCAL})
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A ``letter.Sign``. ``keys`` gives those of a domain, none where it is not ours.
+    """A ``letter.Sign``. ``keys`` gives those of a domain, none where it is not ours; ``server``
+    names us in what others can read of our checks.
 
     Signed is what our users and the house itself write, by the domain of From (RFC 7489 §3.1.1
-    compares that one), or of the envelope where From is somebody else's.
+    compares that one), or of the envelope where From is somebody else's. What others wrote and an
+    alias passes on is sealed with what we saw of it (RFC 8617), if it was checked.
     """
 
     keys: Callable[[str], Sequence[Key]]
     clock: Clock
+    server: str = "localhost"
 
     async def __call__(self, envelope: Envelope, pieces: Pieces) -> bytes:
-        """DKIM-Signature fields to go in front; b'' where nobody signs."""
-        if envelope.role not in _OURS:
+        """DKIM-Signature or ARC fields to go in front; b'' where nobody signs."""
+        if envelope.role not in _OURS and not envelope.verdict.findings:
             return b""
         ends = None if envelope.sender.body == "BINARYMIME" else LineEnds(BareNewline.NORMALISE)
         head, keys, body = b"", [], None
@@ -58,9 +63,20 @@ class Signer:
             keys, body = list(self._keys_for(envelope, head + rest)), BodyHash()
             head, rest = head + rest, b""
         body.feed(rest)
-        digest = body.digest()
+        return self._fields(envelope, head, body.digest(), keys)
+
+    def _fields(self, envelope: Envelope, head: bytes, digest: bytes, keys: Sequence[Key]) -> bytes:
         now = self.clock.now()
-        return b"".join([sign(head, digest, key, now=now) for key in keys])
+        if envelope.role in _OURS:
+            return b"".join([sign(head, digest, key, now=now) for key in keys])
+        findings = envelope.verdict.findings
+        arc = next((one.result for one in findings if one.method == "arc"), "none")
+        # One seal, and RSA's: few verifiers know Ed25519, and an unknown seal breaks the chain.
+        key = next((one for one in keys if one.algorithm is Algorithm.RSA), None)
+        if key is None:
+            return b""
+        results = authres.text(self.server, findings)
+        return seal(head, digest, key, results=results, status=Verdict(arc), now=now)
 
     def _keys_for(self, envelope: Envelope, head: bytes) -> Sequence[Key]:
         for domain in _domains(envelope, head):
@@ -71,7 +87,10 @@ class Signer:
 
 
 def _domains(envelope: Envelope, head: bytes) -> list[str]:
-    """Whose mail it is, best first. Without From nothing may be signed (RFC 6376 §5.4)."""
+    """Whose mail it is, best first; for mail of others, whose alias passes it on. Without From
+    nothing may be signed (RFC 6376 §5.4)."""
+    if envelope.role not in _OURS:
+        return list({normal_domain(one.address.domain): None for one in envelope.recipients})
     value = header.first(head, b"from")
     if value is None:
         return []

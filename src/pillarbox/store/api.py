@@ -76,8 +76,12 @@ class Staging(Protocol):
         """Add octets; may spill to a file. Raises Temporary when the disk refuses."""
         ...
 
-    async def finish(self) -> Content:
-        """Close and return the Content (not yet durable: ``accept`` makes it so)."""
+    async def finish(self, front: bytes = b"") -> Content:
+        """Close and return the Content (not yet durable: ``accept`` makes it so).
+
+        ``front`` is put before what was written: what is known only at the end of a message and
+        belongs into its header. Raises Temporary when the disk refuses.
+        """
         ...
 
     def discard(self) -> None:

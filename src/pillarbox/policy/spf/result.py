@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from pillarbox.model.verdict import Finding
+
 
 class Verdict(Enum):
     """RFC 7208 §2.6."""
@@ -54,17 +56,6 @@ class ReceivedSpf:
 
 
 @dataclass(frozen=True, slots=True)
-class MethodResult:
-    """One result of an Authentication-Results field (RFC 8601 §2.2)."""
-
-    method: str
-    result: str
-    reason: str
-    properties: tuple[tuple[str, str], ...]
-    """Such as ("smtp.mailfrom", "example.org")."""
-
-
-@dataclass(frozen=True, slots=True)
 class SpfResult:
     """The outcome of one check.
 
@@ -101,11 +92,11 @@ class SpfResult:
         said = tuple((key, _fit(value)) for key, value in pairs if value)
         return ReceivedSpf(self.verdict.value, _plain(f"{_fit(receiver)}: {comment}"), said)
 
-    def method_result(self) -> MethodResult:
+    def finding(self) -> Finding:
         """What Authentication-Results says of it: the domain only, never a local part."""
         prop = {Identity.HELO: "smtp.helo", Identity.MAIL_FROM: "smtp.mailfrom"}[self.identity]
         properties = ((prop, _fit(self.domain)),) if self.domain else ()
-        return MethodResult("spf", self.verdict.value, _fit(self.problem), properties)
+        return Finding("spf", self.verdict.value, _fit(self.problem), properties)
 
 
 def _fit(value: str) -> str:

@@ -2,16 +2,19 @@
 
 The header arrives in pieces in front of the body. It is held back, bounded, until its end is
 seen; then it is counted (hops), mended where the door may mend (submission, RFC 6409 §8), and
-let go. The body is never touched.
+let go, past whoever inspects it (mail from other servers). The body is never touched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from pillarbox.base.ids import Rng
 from pillarbox.message import compose
+from pillarbox.model.verdict import Verdict
 
 _HIDDEN = (b"bcc", b"resent-bcc")
 """RFC 5322 §3.6.3: the blind copies are in the envelope, and nowhere else."""
@@ -35,16 +38,36 @@ class Mender:
         )
 
 
+class Inspection(Protocol):
+    """Who looks at a message that comes in (``policy.inbound``)."""
+
+    def header(self, raw: bytes) -> bytes:
+        """The header as it came; as it may be kept."""
+        ...
+
+    def body(self, data: bytes) -> None: ...
+
+    async def verdict(self) -> Verdict: ...
+
+    def abandon(self) -> None: ...
+
+
+Mend = Callable[[bytes], bytes]
+See = Callable[[bytes], object]
+
+
 class HeaderGate:
     """Holds the header back until it is whole, then lets the message through."""
 
-    __slots__ = ("_held", "_limit", "_mender", "hops", "too_long")
+    __slots__ = ("_held", "_limit", "_mend", "_see", "hops", "too_long")
 
-    def __init__(self, limit: int, mender: Mender | None = None) -> None:
+    def __init__(self, limit: int, mend: Mend | None = None, see: See | None = None) -> None:
         """``limit``: octets that are held at most. A longer header passes as it is; where it
-        would have to be mended it makes ``too_long``, for half of it may hide a Bcc."""
+        would have to be mended it makes ``too_long``, for half of it may hide a Bcc or an author.
+        ``see`` is shown the body."""
         self._limit = limit
-        self._mender = mender
+        self._mend = mend
+        self._see = see
         self._held: bytearray | None = bytearray()
         self.too_long = False
         """The header cannot be mended: the message must not be taken."""
@@ -54,6 +77,8 @@ class HeaderGate:
     def feed(self, chunk: bytes) -> bytes:
         """What may be written now; ``chunk`` comes with CRLF line ends."""
         if self._held is None:
+            if self._see is not None:
+                self._see(chunk)
             return chunk
         begin = max(0, len(self._held) - 3)
         self._held += chunk
@@ -64,7 +89,10 @@ class HeaderGate:
             return self._release(end + 4)
         if len(self._held) <= self._limit:
             return b""
-        self.too_long = self._mender is not None
+        if self._mend is not None:
+            self.too_long = True
+            self._held.clear()
+            return b""
         return self._release(len(self._held))
 
     def close(self) -> bytes:
@@ -76,7 +104,11 @@ class HeaderGate:
         self._held = None
         raw, rest = held[:end], held[end:]
         self.hops = _hops(raw)
-        return (self._mender.mend(raw) if self._mender else raw) + rest
+        if self._mend is not None:
+            raw = self._mend(raw)
+        if self._see is not None:
+            self._see(rest)
+        return raw + rest
 
 
 def _hops(raw: bytes) -> int:

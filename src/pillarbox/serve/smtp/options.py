@@ -13,7 +13,14 @@ from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
 from pillarbox.mailbox.intake import Intake
 from pillarbox.model.story import Refused
+from pillarbox.model.transaction import Peer, Sender
+from pillarbox.serve.smtp.header import Inspection
 from pillarbox.wire.smtp.options import Options as EngineOptions
+
+
+def unseen(peer: Peer, sender: Sender) -> Inspection | None:  # noqa: ARG001
+    """For ``Needs.inspect``: looks at nothing."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +54,5 @@ class Needs:
     """Called when something was put into the queue."""
     refused: Callable[[Refused], None] = lambda refused: None  # noqa: ARG005
     """Called with what was refused, for the journal; must not wait."""
+    inspect: Callable[[Peer, Sender], Inspection | None] = unseen
+    """Begins to look at a message from another server; None where that is not wanted."""

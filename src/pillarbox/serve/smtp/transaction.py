@@ -12,11 +12,13 @@ from pillarbox.base.errors import is_permanent
 from pillarbox.base.log import Logger
 from pillarbox.delivery.accept import Result
 from pillarbox.mailbox.intake import Intake
+from pillarbox.message import authres
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Peer, Role
+from pillarbox.model.verdict import Verdict
 from pillarbox.serve.smtp import trace
-from pillarbox.serve.smtp.header import HeaderGate, Mender
+from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.refusals import Refusals
 from pillarbox.wire.smtp import events
@@ -38,8 +40,14 @@ class _Incoming:
     id: str
     intake: Intake
     gate: HeaderGate
+    inspection: Inspection | None = None
     fault: Reply | None = None
     """Why it cannot be kept; the rest of the content is read and dropped."""
+
+    def discard(self) -> None:
+        self.intake.discard()
+        if self.inspection is not None:
+            self.inspection.abandon()
 
 
 class Transaction:
@@ -88,9 +96,6 @@ class Transaction:
         self.abandon()
         sender = self._engine.sender
         now = self._needs.clock.now()
-        mender = None
-        if self._role is Role.SUBMISSION:
-            mender = Mender(self._options.engine.hostname, now, self._needs.rng)
         trace_id = self._needs.rng.token(16)
         if self.peer.protocol != self._engine.protocol:
             self.peer = replace(self.peer, protocol=self._engine.protocol)
@@ -98,7 +103,19 @@ class Transaction:
         binary = sender is not None and sender.body == "BINARYMIME"
         intake = self._needs.intake((sender.size if sender else None) or 0, binary)
         intake.prepend(trace.fields(envelope, self._options.engine.hostname))
-        self._incoming = _Incoming(trace_id, intake, HeaderGate(self._options.max_header, mender))
+        limit = self._options.max_header
+        inspection = None
+        if self._role is Role.SUBMISSION:
+            mender = Mender(self._options.engine.hostname, now, self._needs.rng)
+            gate = HeaderGate(limit, mender.mend)
+        elif self._role is Role.MX and sender is not None:
+            inspection = self._needs.inspect(self.peer, sender)
+            gate = HeaderGate(limit)
+            if inspection is not None:
+                gate = HeaderGate(limit, inspection.header, inspection.body)
+        else:
+            gate = HeaderGate(limit)
+        self._incoming = _Incoming(trace_id, intake, gate, inspection)
 
     async def chunk(self, event: events.DataChunk) -> bytes:
         incoming = self._incoming
@@ -111,7 +128,7 @@ class Transaction:
             else:
                 incoming.fault = HEADER_TOO_LONG if incoming.gate.too_long else None
             if incoming.fault is not None:
-                incoming.intake.discard()
+                incoming.discard()
         return b""
 
     async def chunk_end(self, event: events.ChunkEnd) -> bytes:
@@ -126,14 +143,14 @@ class Transaction:
         refusal = event.defect or (incoming.fault if incoming else TROUBLE)
         if refusal is not None or incoming is None:
             if incoming is not None:
-                incoming.intake.discard()
+                incoming.discard()
             self._log.info("smtp.refused", size=event.size, reply=str(refusal))
             self._refused(incoming.id if incoming else "", refusal or TROUBLE, event.size)
             return self._engine.reply_each(refusal or TROUBLE)
         try:
             result = await self._keep(incoming)
         except Exception as error:
-            incoming.intake.discard()
+            incoming.discard()
             self._log.error("smtp.content", id=incoming.id, error=repr(error))
             result = NOT_POSSIBLE if is_permanent(error) else TROUBLE
         if isinstance(result, Reply):
@@ -148,12 +165,31 @@ class Transaction:
 
     async def _keep(self, incoming: _Incoming) -> Result | Reply:
         incoming.intake.write(incoming.gate.close())
-        envelope = self._envelope(incoming.id, self._needs.clock.now())
-        message = await incoming.intake.finish()
+        envelope, front = self._envelope(incoming.id, self._needs.clock.now()), b""
+        if incoming.inspection is not None:
+            verdict = await incoming.inspection.verdict()
+            self._note(incoming.id, verdict)
+            if not verdict.action.taken:
+                incoming.intake.discard()
+                return verdict.reply or TROUBLE
+            front = authres.field(self._options.engine.hostname, verdict.findings)
+            envelope = replace(envelope, verdict=verdict)
+        message = await incoming.intake.finish(front)
         if isinstance(message, Refusal):
             return TOO_BIG
         return await self._needs.acceptor.accept(
             envelope, message, hops=incoming.gate.hops, queue=self._role is not Role.LMTP
+        )
+
+    def _note(self, trace_id: str, verdict: Verdict) -> None:
+        """What was found, in one line; refused mail leaves no other trace of it."""
+        self._log.info(
+            "smtp.verdict",
+            id=trace_id,
+            sender=str(self._sender or "<>"),
+            action=verdict.action.value,
+            reason=verdict.reason or None,
+            results=" ".join(f"{one.method}={one.result}" for one in verdict.findings),
         )
 
     def _answer(self, trace_id: str, size: int, result: Result) -> bytes:
@@ -182,7 +218,7 @@ class Transaction:
         """Forget content that will not be completed (RSET, a hello, a lost connection)."""
         self.refusals.flush()
         if self._incoming is not None:
-            self._incoming.intake.discard()
+            self._incoming.discard()
             self._incoming = None
 
     @property

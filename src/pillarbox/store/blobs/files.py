@@ -10,6 +10,7 @@ Two messages never share a file, equal or not: whoever removes one cannot take t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import mmap
 import os
@@ -24,6 +25,7 @@ from pillarbox.store.blobs.inline import BytesContent, BytesStaging
 STAGING = "staging"
 _FANOUT = tuple(f"{n:02x}" for n in range(256))
 _HASH_BYTES = 20
+_COPY = 4 << 20
 
 
 class _State(Enum):
@@ -108,14 +110,16 @@ class FileStaging:
         else:
             self._write_out(chunk)
 
-    async def finish(self) -> BytesContent | FileContent:
-        """What was written, not yet durable."""
+    async def finish(self, front: bytes = b"") -> BytesContent | FileContent:
+        """``front`` and what was written, not yet durable."""
         if self._path is None:
-            return await self._memory.finish()
+            return await self._memory.finish(front)
         if self._size <= self._limit:  # announced larger than it came
-            data = _read_all(self._fd, self._size)
+            data = front + _read_all(self._fd, self._size)
             self.discard()
             return BytesContent(data)
+        if front:
+            await self._put_before(front)
         self._close()
         path, self._path = self._path, None  # from now on the content's to discard
         return FileContent(path, self._size)
@@ -128,12 +132,37 @@ class FileStaging:
             self._path.unlink(missing_ok=True)
             self._path = None
 
-    def _spill(self) -> None:
+    async def _put_before(self, front: bytes) -> None:
+        """Into a new file: ``front``, then the old one. The kernel copies, others have a turn."""
+        old_fd, old_path, size = self._fd, self._path, self._size
+        self._path, self._fd = None, -1
+        try:
+            self._create()
+            self._write_out(front)
+            at = 0
+            while at < size:
+                copied = os.sendfile(self._fd, old_fd, at, min(size - at, _COPY))
+                if not copied:
+                    raise Temporary("cannot stage a message: its file became shorter")
+                at += copied
+                await asyncio.sleep(0)
+            self._size = len(front) + size
+        except OSError as error:
+            raise Temporary(f"cannot stage a message: {error}") from error
+        finally:
+            os.close(old_fd)
+            if old_path is not None:
+                old_path.unlink(missing_ok=True)
+
+    def _create(self) -> None:
         path = self._path = self._name()
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise Temporary(f"cannot stage a message: {error}") from error
+
+    def _spill(self) -> None:
+        self._create()
         for piece in self._memory.pieces():
             self._write_out(piece)
 

@@ -41,9 +41,9 @@ class BytesStaging:
         pieces, self._pieces = self._pieces, []
         return pieces
 
-    async def finish(self) -> BytesContent:
-        """Join what was written."""
-        pieces = self.pieces()
+    async def finish(self, front: bytes = b"") -> BytesContent:
+        """Join what was written, ``front`` before it."""
+        pieces = [front, *self.pieces()] if front else self.pieces()
         return BytesContent(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def discard(self) -> None:

@@ -27,6 +27,7 @@ from pillarbox.model.transaction import (
     Route,
     Sender,
 )
+from pillarbox.model.verdict import Action, Finding, Verdict
 
 _ROUTES: dict[str, type[Route]] = {"local": Local, "remote": Remote, "list": Listed}
 _KIND_OF = {kind: name for name, kind in _ROUTES.items()}
@@ -44,6 +45,8 @@ def thaw(text: str) -> Envelope:
     frozen["recipients"] = tuple(_thaw_recipient(r) for r in frozen.get("recipients", ()))
     frozen["peer"] = Peer(**{"ip": "", **_known(Peer, frozen.get("peer", {}))})
     frozen["role"] = Role(frozen["role"])
+    if "verdict" in frozen:
+        frozen["verdict"] = _thaw_verdict(frozen["verdict"])
     return Envelope(**frozen)
 
 
@@ -85,7 +88,7 @@ def _plain(value: object) -> object:
             return [value.local, value.domain]
         case Local() | Remote() | Listed():
             return [_KIND_OF[type(value)], _pack(value)]
-        case Sender() | Recipient() | Peer():
+        case Sender() | Recipient() | Peer() | Verdict() | Finding() | Reply():
             return _pack(value)
         case Enum():
             return value.value
@@ -108,6 +111,19 @@ def _thaw_sender(frozen: Mapping[str, Any]) -> Sender:
     known = _known(Sender, frozen)
     pair = known.pop("address", None)
     return Sender(Address(*pair) if pair is not None else None, **known)
+
+
+def _thaw_verdict(frozen: Mapping[str, Any]) -> Verdict:
+    known = _known(Verdict, frozen)
+    if "action" in known:
+        known["action"] = Action(known["action"])
+    if "reply" in known:
+        known["reply"] = Reply(**_known(Reply, known["reply"]))
+    known["findings"] = tuple(
+        Finding(**{**one, "properties": tuple(map(tuple, one.get("properties", ())))})
+        for one in (_known(Finding, packed) for packed in known.get("findings", ()))
+    )
+    return Verdict(**known)
 
 
 def _thaw_recipient(frozen: Mapping[str, Any]) -> Recipient:
