@@ -69,3 +69,55 @@ async def test_answers(
         assert len(asked) == 1
     finally:
         await listener.close(grace=0)
+
+
+@pytest.mark.parametrize(
+    ("url", "answer", "taken"),
+    [
+        ("https://r.x.test/v1?a=b", b"HTTP/1.1 201 Created\r\n\r\n", True),
+        ("https://r.x.test", b"HTTP/1.1 200 OK\r\n\r\n", True),
+        ("https://r.x.test/", b"HTTP/1.1 301 Moved\r\n\r\n", False),
+        ("https://r.x.test/", b"HTTP/1.1 500 No\r\n\r\n", False),
+        ("https://r.x.test/", b"nonsense", False),
+        ("http://r.x.test/", b"", False),
+        ("https://a@r.x.test/", b"", False),
+        ("https://r.x.test/ x", b"", False),
+        ("https://r.x.test:99999/", b"", False),
+        ("https://missing.x.test/", b"", False),
+    ],
+)
+async def test_posts(tmp_path: Path, demo_ca: DemoCa, url: str, answer: bytes, taken: bool) -> None:
+    certificate, key = demo_ca.issue(["r.x.test"])
+    (tmp_path / "c").write_bytes(certificate)
+    (tmp_path / "k").write_bytes(key)
+    asked: list[bytes] = []
+
+    async def handle(conn: Connection) -> None:
+        data = b""
+        while not data.endswith(b"body"):
+            data += await conn.read()
+        asked.append(data)
+        conn.write(answer)
+
+    door = Door("https", handle, ServerTls([KeyPair(tmp_path / "c", tmp_path / "k")]), True)
+    listener = Listener(
+        door, bind_tcp("127.0.0.1", 0), ids=ConnectionIds(SystemClock(), SystemRng())
+    )
+    await listener.start()
+    resolver = FakeResolver({("r.x.test", "A"): ["127.0.0.1"]})
+    port = listener.addresses[0].port
+    fetcher = Fetcher(resolver, ClientTls(ca=demo_ca.pem), port, timeout=5, private=True)
+    try:
+        assert await fetcher.post(url, b"body", "text/x") is taken
+        assert bool(asked) is bool(answer)
+        if asked:
+            path = url.partition("r.x.test")[2] or "/"
+            assert asked[0].startswith(f"POST {path} HTTP/1.1\r\nHost: r.x.test\r\n".encode())
+            assert b"\r\nContent-Type: text/x\r\nContent-Length: 4\r\n" in asked[0]
+        # to the whole internet only: a stranger's URL is no way into our own network
+        asked.clear()
+        careful = Fetcher(resolver, ClientTls(ca=demo_ca.pem), port, timeout=5)
+        assert not await careful.post("https://r.x.test/", b"body", "text/x")
+        assert asked == []
+    finally:
+        await listener.close(grace=0)

@@ -19,12 +19,13 @@ from pillarbox.model.transaction import Peer as From
 from pillarbox.model.verdict import UNJUDGED, Verdict
 from pillarbox.net.certs import DemoCa
 from pillarbox.net.contexts import ClientTls, KeyPair, ServerTls
+from pillarbox.outbound.connect import Tools
 from pillarbox.outbound.letter import unsigned
 from pillarbox.outbound.options import Options
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
-from pillarbox.outbound.remote import RemoteTransport, TlsResult, nowhere
-from pillarbox.outbound.session import Tools
+from pillarbox.outbound.remote import RemoteTransport, nowhere
+from pillarbox.policy.tlsrpt import TlsResult
 from pillarbox.queue.report import Report
 from pillarbox.store.api import NewItem
 from pillarbox.store.memory import MemoryStore

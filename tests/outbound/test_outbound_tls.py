@@ -69,9 +69,8 @@ async def test_broken_tls_is_no_reason_not_to_send(far: Any) -> None:
          ["sts:certificate-host-mismatch"]),
         (Mode.ENFORCE, "mx1.far.test", None, False, 451, ["sts:starttls-not-supported"]),
         (Mode.TESTING, "mx1.far.test", ["other.test"], True, 250,
-         ["sts:certificate-host-mismatch", "no-policy-found:"]),
-        (Mode.TESTING, "mx1.far.test", None, False, 250,
-         ["sts:starttls-not-supported", "no-policy-found:starttls-not-supported"]),
+         ["sts:certificate-host-mismatch"]),
+        (Mode.TESTING, "mx1.far.test", None, False, 250, ["sts:starttls-not-supported"]),
         (Mode.NONE, "mx1.far.test", ["other.test"], True, 250, ["no-policy-found:"]),
     ],
 )  # fmt: skip
@@ -153,3 +152,55 @@ async def test_requiretls(far: Any) -> None:
         (report,) = await world.send("ann@far.test", sender=sender)
         assert report.reply.ok
         assert "REQUIRETLS" in world.peers[0].taken[0].sender.params
+
+
+async def test_requiretls_tries_every_host(far: Any) -> None:
+    """What one cannot do another may; where none can, the sender hears at once (RFC 8689
+    §4.2.1)."""
+    sender = Sender(Address("ann", "example.test"), params={"REQUIRETLS": None})
+    async with far(servers=2, tls=True) as world:
+        world.policies = Fixed(Policy(Mode.ENFORCE, 1000, ("*.far.test",)))
+        second = world.peers[1]
+        extensions = second.options.extensions | {Extension.REQUIRETLS}
+        second.options = replace(second.options, extensions=extensions)
+        (report,) = await world.send("ann@far.test", sender=sender)
+        assert report.reply.ok
+        assert (len(world.peers[0].taken), len(second.taken)) == (0, 1)
+    async with far(servers=2, tls=True, names=["other.test"]) as world:
+        world.policies = Fixed(Policy(Mode.ENFORCE, 1000, ("*.far.test",)))
+        (report,) = await world.send("ann@far.test", sender=sender)
+        assert (report.reply.code, report.reply.enhanced) == (550, "5.7.10")
+        assert [peer.connections for peer in world.peers] == [1, 1]
+
+
+async def test_requiretls_and_a_policy_that_is_only_tested(far: Any) -> None:
+    """Its list of hosts says whom to trust all the same."""
+    sender = Sender(Address("ann", "example.test"), params={"REQUIRETLS": None})
+    async with far(**ONE) as world:
+        world.policies = Fixed(Policy(Mode.TESTING, 1000, ("mx1.far.test",)))
+        extensions = world.peers[0].options.extensions | {Extension.REQUIRETLS}
+        world.peers[0].options = replace(world.peers[0].options, extensions=extensions)
+        (report,) = await world.send("ann@far.test", sender=sender)
+        assert report.reply.ok
+        assert report.tls.endswith("verified")
+
+
+async def test_a_report_is_not_lost_for_requiretls(far: Any) -> None:
+    """RFC 8689 §5."""
+    async with far(**ONE) as world:
+        (report,) = await world.send("a@far.test", sender=Sender(None, params={"REQUIRETLS": None}))
+        assert report.reply.ok
+        assert "REQUIRETLS" not in world.peers[0].taken[0].sender.params
+
+
+@pytest.mark.parametrize("value", [b"No", b" no ", b"yes", b"no, not"])
+async def test_arriving_may_be_worth_more(far: Any, value: bytes) -> None:
+    """TLS-Required: No gets past a policy (RFC 8689 §4.2.2), and is not reported on."""
+    body = b"TLS-Required: " + value + b"\r\nSubject: x\r\n\r\nx\r\n"
+    wanted = value.strip().lower() == b"no"
+    for mx in ("mx1.far.test", "other.test"):  # a wrong certificate; a host that is not listed
+        async with far(**ONE, names=["wrong.test"]) as world:
+            world.policies = Fixed(Policy(Mode.ENFORCE, 1000, (mx,)))
+            (report,) = await world.send("ann@far.test", body=body)
+            assert report.reply.ok is wanted
+            assert bool(world.results) is not wanted

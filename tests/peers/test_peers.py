@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import gzip
+import json
 import re
 from collections import Counter
 from email.message import EmailMessage
@@ -12,6 +14,7 @@ from email.message import EmailMessage
 import dkim
 import pytest
 
+from pillarbox.outbound.tlsreports import NOTES
 from support.smallworld import Home, hand_in, until
 
 pytestmark = [
@@ -51,6 +54,12 @@ def _text(part: EmailMessage) -> str:
     inner = part.get_payload()
     assert isinstance(inner, list)
     return "\n\n".join(one.as_bytes().decode("utf-8") for one in inner)
+
+
+async def keys(home: Home) -> dict[bytes, bytes]:
+    """The key records that example.test publishes."""
+    found = await home.house.admin.call("domain.keys", {"name": "example.test"})
+    return {f"{one['name']}.".encode(): one["record"].encode() for one in found["keys"]}
 
 
 def levels(caplog: pytest.LogCaptureFixture, domain: str) -> list[str]:
@@ -110,8 +119,7 @@ async def test_a_signature_survives_the_way_through(home: Home, mark: str, peer:
     await home.write(f"back@{peer}.test", message=body.encode())
     (got,) = await until(home.inbox, most=5)
     assert f"mx.{peer}.test".encode() in got
-    keys = await home.house.admin.call("domain.keys", {"name": "example.test"})
-    published = {f"{one['name']}.".encode(): one["record"].encode() for one in keys["keys"]}
+    published = await keys(home)
 
     def txt(name: bytes, timeout: int = 5) -> bytes | None:
         return published.get(name)
@@ -262,3 +270,38 @@ async def test_reports_of_success(home: Home, mark: str) -> None:
     for one in by.values():
         status = next(p for p in one.walk() if p.get_content_type() == "message/delivery-status")
         assert status.get_payload(0)["Original-Envelope-Id"] == "our-id"  # type: ignore[index]
+
+
+async def test_a_report_on_tls(home: Home) -> None:
+    """opensmtpd offers a TLS that it cannot do, and its domain asked to be told: by signed mail to
+    where it wants its reports."""
+    await home.write("bob@smtpd.test")
+    await until(home.waiting, lambda waiting: not waiting)
+    store, clock = home.house.core.store, home.house.core.clock
+    (today,) = [
+        one
+        for one in (await home.house.admin.call("tls.reports", {}))["days"]
+        if one["domain"] == "smtpd.test"
+    ]
+    assert today["policies"][0]["failure-details"][0]["result-type"] == "validation-failure"
+    now = clock.now()
+    kept = await store.recall(NOTES, now=now)
+    past = {
+        f"{int(key.split()[0]) - 2} smtpd.test": value
+        for key, value in kept.items()
+        if key.endswith(" smtpd.test")
+    }
+    await store.remember(NOTES, past, until=now + 60, now=now)
+    before = len(home.world.boxes["postfix"].kept())
+    assert await home.house.admin.call("tls.send", {}) == {"sent": 1}
+    found = await until(
+        lambda: [one for one in home.world.boxes["postfix"].kept() if b"TLS-Report-Domain" in one]
+    )
+    assert len(home.world.boxes["postfix"].kept()) == before + 1
+    published = await keys(home)
+    got = found[0].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    assert dkim.DKIM(got).verify(dnsfunc=lambda name, **_: published.get(name))
+    part = next(p for p in parsed(got).walk() if p.get_content_type() == "application/tlsrpt+gzip")
+    told = json.loads(gzip.decompress(part.get_content()))
+    assert told["organization-name"] == "mail.example.test"
+    assert told["policies"][0]["summary"]["total-failure-session-count"] >= 1

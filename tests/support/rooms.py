@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pillarbox.app.admin.rooms import Rooms
@@ -13,6 +14,7 @@ from pillarbox.auth.passwords import CHEAP, Passwords
 from pillarbox.base.clock import SystemClock
 from pillarbox.base.ids import SeededRng
 from pillarbox.base.lanes import Lane
+from pillarbox.config.schema import Config, Server
 from pillarbox.mailbox.indexer import Indexer
 from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.store.api import Store
@@ -36,9 +38,8 @@ def rooms(store: Store, lane: Lane) -> Rooms:
     indexer = Indexer(store, lane, clock)
     about, wake = (lambda: {"running": False}), (lambda: None)
     keys = KeyRing(Path(tempfile.gettempdir()) / "no-such-folder-of-keys")
-    return Rooms(
-        store, passwords, lane, indexer, clock, about, wake, keys, hostname="mail.example.test"
-    )
+    config = Config(server=replace(Server(), hostname="mail.example.test"))
+    return Rooms(store, passwords, lane, indexer, clock, about, wake, keys, config)
 
 
 async def with_ann(caller: LocalCaller) -> None:

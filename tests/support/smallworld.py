@@ -100,7 +100,9 @@ def zones_of(net: str, port: int, home: int, der: x509.Certificate) -> dict[str,
     return {
         "postfix.test": Zone(f"{host}{full}\n" + tlsa("mx", "3 0 1", mark), signed=True),
         "exim.test": Zone(f"{host}{net}.4\n" + tlsa("mx", "3 0 1", mark), signed=True),
-        "smtpd.test": Zone(f"{host}{net}.5\n"),
+        "smtpd.test": Zone(
+            f'{host}{net}.5\n_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tls@postfix.test"\n'
+        ),
         # The neighbours' other faces: all of them postfix.
         "narrow.test": Zone(f"{host}{narrow}\n"),
         "wrongdane.test": Zone(f"{host}{full}\n" + tlsa("mx", "3 0 1", "0" * 64), signed=True),

@@ -105,7 +105,7 @@ def reach_house(config: Config) -> AbstractAsyncContextManager[Caller]:
             yield Rooms(
                 *(core.store, core.passwords, core.scan, core.indexer, clock, _nothing, _asleep),
                 keys=core.keys,
-                hostname=config.server.hostname,
+                config=config,
             )
 
     return reach(DataDir(config.server.data), open_rooms, clock)

@@ -16,6 +16,7 @@ from pillarbox.app.web import site
 from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.login import Authenticator
 from pillarbox.auth.sendas import SendAs
+from pillarbox.base.log import Logger
 from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.local import LocalTransport
@@ -27,7 +28,16 @@ from pillarbox.mailbox.pop3 import Maildrops
 from pillarbox.mailbox.views import Views
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Local, Peer, Remote, Role, Route, Sender
+from pillarbox.model.transaction import (
+    Envelope,
+    Local,
+    Peer,
+    Recipient,
+    Remote,
+    Role,
+    Route,
+    Sender,
+)
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.policy.inbound.inspect import Inspection, Inspector
@@ -41,7 +51,9 @@ from pillarbox.serve.pop3.options import Needs as Pop3Needs
 from pillarbox.serve.smtp.options import Needs as SmtpNeeds
 from pillarbox.serve.smtp.options import Options as SmtpOptions
 from pillarbox.serve.smtp.session import Session as SmtpSession
-from pillarbox.store.api import NewMessage
+from pillarbox.store.api import NewItem, NewMessage
+
+log = Logger("house")
 
 
 class Handlers:
@@ -60,6 +72,7 @@ class Handlers:
         sending: Sending | None = None,
     ) -> None:
         self._core = core
+        self._hostname = hostname
         store, clock, rng = core.store, core.clock, core.rng
         back = sending.back if sending is not None else _nowhere
         self._router = Router(store, settings.route, back)
@@ -168,6 +181,26 @@ class Handlers:
 
     async def _message(self, data: bytes) -> NewMessage:
         return await whole(self._core.store, data, self._core.scan)
+
+    async def write(self, data: bytes, sender: Address, to: Address) -> None:
+        """Queue a message of the house itself; nobody is told what became of it."""
+        routes = await self._router.route(to, Role.LOCAL)
+        if isinstance(routes, Reply):
+            log.warning("house.not-written", to=str(to), reply=str(routes))
+            return
+        core, now = self._core, self._core.clock.now()
+        envelope = Envelope(
+            Sender(sender, body="7BIT" if data.isascii() else "8BITMIME"),
+            (Recipient(to, routes, frozenset({"NEVER"})),),
+            Role.LOCAL,
+            Peer("", helo=self._hostname, protocol="LOCAL"),
+            now,
+            id=core.rng.token(16),
+        )
+        pairs = [(0, number) for number in range(len(routes))]
+        item = NewItem(envelope, pairs, due=now)
+        await core.store.accept(await self._message(data), [], item)
+        self.runner.wake()
 
     async def _route_report(self, sender: Address) -> tuple[Route, ...] | Reply:
         return await self._router.route(sender, Role.LOCAL)

@@ -38,6 +38,7 @@ from pillarbox.base.log import Logger
 from pillarbox.bus.local import LocalBus
 from pillarbox.config.schema import Config
 from pillarbox.dns.answers import Resolver
+from pillarbox.model.address import Address
 from pillarbox.model.change import Added, Change
 from pillarbox.net.dnsclient import DnsClient
 from pillarbox.net.listen import Door, Listener
@@ -132,7 +133,7 @@ class House:
         resolver = self._resolver or DnsClient(self._clock, dns_options(self.config))
         sending = None
         if self.config.send.enabled:
-            sending = Sending(self.config, core, resolver, secret, self._internet)
+            sending = Sending(self.config, core, resolver, secret, self._write, self._internet)
             self._stack.push_async_callback(sending.close)
         self._handlers = handlers = Handlers(
             core,
@@ -149,6 +150,10 @@ class House:
         self._supervisor.start("queue", handlers.runner.run)
         self._supervisor.start("index", core.indexer.run)
         self._supervisor.start("journal", handlers.recorder.run)
+        if sending is not None:
+            reports = sending.tls_reports
+            self._supervisor.start("tls", lambda: every(self._clock, 60.0, reports.flush))
+            self._supervisor.start("reports", lambda: every(self._clock, 900.0, reports.work))
         bus.subscribe(self._heard)
         self._supervisor.start("purge", lambda: every(self._clock, PURGE_EVERY, self._purge(core)))
         rooms = Rooms(
@@ -160,7 +165,8 @@ class House:
             self._about,
             handlers.runner.wake,
             core.keys,
-            self.config.server.hostname,
+            self.config,
+            sending.tls_reports if sending is not None else None,
         )
         self._admin = LocalCaller(rooms)
         self._since = self._clock.now()
@@ -239,6 +245,11 @@ class House:
     def _set_limits(self, config: Config) -> None:
         self._limits.total = config.limits.connections
         self._limits.per_address = config.limits.connections_per_address
+
+    async def _write(self, message: bytes, sender: Address, to: Address) -> None:
+        """A message of the house itself."""
+        if self._handlers is not None:
+            await self._handlers.write(message, sender, to)
 
     def _heard(self, change: Change) -> None:
         if isinstance(change, Added) and self._core is not None:

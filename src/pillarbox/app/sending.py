@@ -14,19 +14,22 @@ from pillarbox.config.checks import SendRoute
 from pillarbox.config.schema import Config
 from pillarbox.dns.answers import Resolver
 from pillarbox.model.account import DomainKind
-from pillarbox.model.address import Address
+from pillarbox.model.address import Address, parse_address
 from pillarbox.net import dnsclient
 from pillarbox.net.contexts import ClientTls
 from pillarbox.net.https import Fetcher
+from pillarbox.outbound import tlsreports
+from pillarbox.outbound.connect import Tools
 from pillarbox.outbound.options import Level, Login, Options, Relay
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
 from pillarbox.outbound.relays import read_relay
-from pillarbox.outbound.remote import Onward, RemoteTransport, TlsResult
-from pillarbox.outbound.session import Tools
+from pillarbox.outbound.remote import Onward, RemoteTransport
 from pillarbox.outbound.signing import Signer
+from pillarbox.outbound.tlsreports import Mail, TlsReports
 from pillarbox.policy.mtasts import Policies
 from pillarbox.policy.srs import Srs
+from pillarbox.policy.tlsrpt import TlsResult
 from pillarbox.store.api import Directory
 
 log = Logger("sending")
@@ -65,23 +68,31 @@ class Sending:
         core: Core,
         resolver: Resolver,
         secret: bytes,
+        mail: Mail,
         internet: Internet = THE_INTERNET,
     ) -> None:
-        """``secret``: the house's own key. Raises Misuse for a source or smarthost that cannot
-        be."""
+        """``secret``: the house's own key. ``mail``: sends a message of the house. Raises Misuse
+        for a source or smarthost that cannot be."""
         options = replace(send_options(config), port=internet.smtp, loopback=internet.loopback)
         tls = ClientTls(ca=internet.ca)
         self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
-        policies = Policies(
-            resolver, Fetcher(resolver, tls, internet.https).policy, core.clock, core.store
+        web = Fetcher(resolver, tls, internet.https, private=internet.loopback)
+        policies = Policies(resolver, web.policy, core.clock, core.store)
+        self.tls_reports = TlsReports(
+            *(core.store, resolver, mail, web.post, core.clock, core.rng),
+            tlsreports.Options(
+                config.server.hostname,
+                lambda: signing_postmaster(config, core),
+                config.send.tls_reports,
+            ),
         )
         self.transport = RemoteTransport(
             core.store,
             Finder(options, resolver, core.rng, policies),
             self._pool,
             sign=Signer(core.keys.signing, core.clock, config.server.hostname),
-            tally=_noted,
+            tally=self._noted,
             forward=lambda sender, here: self._srs.forward(sender, here, core.clock.now()),
             onward=lambda domain: _onward(core.store, domain),
         )
@@ -91,8 +102,21 @@ class Sending:
         return self._srs.back(address, self._clock.now())
 
     async def close(self) -> None:
-        """Say goodbye on connections that wait for more mail."""
+        """Say goodbye on connections that wait for more mail; write down what TLS did."""
         await self._pool.close()
+        await self.tls_reports.flush()
+
+    def _noted(self, result: TlsResult) -> None:
+        """TLS that failed, in the words of RFC 8460 §4.3, and the count of all."""
+        self.tls_reports.count(result)
+        if result.result:
+            log.warning(
+                "tls.failed",
+                domain=result.domain,
+                policy=result.policy,
+                host=result.host,
+                result=result.result,
+            )
 
 
 async def _onward(directory: Directory, name: str) -> Onward | None:
@@ -103,16 +127,15 @@ async def _onward(directory: Directory, name: str) -> Onward | None:
     return Onward(read_relay(domain.hop) if domain.hop else None)
 
 
-def _noted(result: TlsResult) -> None:
-    """TLS that failed, in the words of RFC 8460 §4.3."""
-    if result.result:
-        log.warning(
-            "tls.failed",
-            domain=result.domain,
-            policy=result.policy,
-            host=result.host,
-            result=result.result,
-        )
+async def signing_postmaster(config: Config, core: Core) -> Address | None:
+    """Who writes to other postmasters: of a domain whose mail is signed; None without one."""
+    chosen = parse_address(config.server.postmaster)
+    if chosen is not None and core.keys.signing(chosen.domain):
+        return chosen
+    for domain in await core.store.domains():
+        if domain.kind is DomainKind.LOCAL and core.keys.signing(domain.name):
+            return Address("postmaster", domain.name)
+    return None
 
 
 def dns_options(config: Config) -> dnsclient.Options:

@@ -25,6 +25,7 @@ COMMANDS = {
     "account": "pillarbox.cli.account",
     "alias": "pillarbox.cli.alias",
     "dns": "pillarbox.cli.dns",
+    "tls": "pillarbox.cli.tls",
     "import": "pillarbox.cli.import_",
     "export": "pillarbox.cli.export",
     "undelete": "pillarbox.cli.undelete",

@@ -190,6 +190,11 @@ class Send:
     ipv6: bool = setting(True, checks.flag, "Use IPv6 addresses of mail hosts.")
     dane: bool = setting(True, checks.flag, "Obey TLSA records (RFC 7672).")
     mta_sts: bool = setting(True, checks.flag, "Obey MTA-STS policies (RFC 8461).")
+    tls_reports: bool = setting(
+        True,
+        checks.flag,
+        "Tell domains that ask for it, once a day, how TLS with their mail hosts went (RFC 8460).",
+    )
     concurrency: int = setting(
         50, checks.count(1, 10_000), "Messages on their way at a time, in all."
     )

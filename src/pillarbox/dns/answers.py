@@ -50,6 +50,10 @@ class Tlsa:
     matching: int
     data: bytes
 
+    def __str__(self) -> str:
+        """RFC 6698 §2.2."""
+        return f"{self.usage} {self.selector} {self.matching} {self.data.hex()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Srv:

@@ -1,4 +1,4 @@
-"""One GET over HTTPS, as strict as MTA-STS wants it (RFC 8461 §3.3), and nothing else.
+"""One GET over HTTPS, as strict as MTA-STS wants it (RFC 8461 §3.3), one POST, and nothing else.
 
 No redirects, no caching, no cookies, no proxies: a body of bounded size from a server with a good
 certificate, or None.
@@ -7,8 +7,10 @@ certificate, or None.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from pillarbox.base.log import Logger
 from pillarbox.dns.answers import Kind, Resolver
@@ -33,6 +35,8 @@ class Fetcher:
     largest: int = 64 * 1024
     addresses: int = 3
     """Tried before giving up."""
+    private: bool = False
+    """Others may have us post to addresses that are not of the whole internet."""
 
     async def get(self, host: str, path: str) -> bytes | None:
         """The body of a 200 answer of type text/plain; None for everything else."""
@@ -47,6 +51,52 @@ class Fetcher:
         except TimeoutError:
             log.info("https.failed", host=host, error="no answer in time")
         return None
+
+    async def post(self, url: str, body: bytes, media: str) -> bool:
+        """Whether the server at an https URL took the octets (any 2xx).
+
+        The URL is somebody else's: it shall not make us knock at the doors of our own network.
+        """
+        target = _target(url)
+        if target is None:
+            return False
+        host, port, path = target
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {media}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        try:
+            async with asyncio.timeout(self.timeout):
+                for kind in (Kind.AAAA, Kind.A):
+                    for address in (await self.resolver.ask(host, kind)).texts[: self.addresses]:
+                        if not (self.private or ipaddress.ip_address(address).is_global):
+                            continue
+                        try:
+                            return await self._post(
+                                address, port or self.port, host, head.encode("ascii") + body
+                            )
+                        except NetFault as fault:
+                            log.info("https.failed", host=host, address=address, error=str(fault))
+        except TimeoutError:
+            log.info("https.failed", host=host, error="no answer in time")
+        return False
+
+    async def _post(self, address: str, port: int, host: str, request: bytes) -> bool:
+        conn = await dial(
+            address, port, timeout=self.timeout, tls=self.tls.checked, server_hostname=host
+        )
+        try:
+            conn.write(request)
+            await conn.drain()
+            data = b""
+            while b"\r\n" not in data and len(data) < MAX_HEAD:
+                more = await conn.read()
+                if not more:
+                    break
+                data += more
+            return re.match(rb"HTTP/1\.[01] 2[0-9][0-9](?: |\r)", data) is not None
+        finally:
+            conn.abort()
 
     async def policy(self, domain: str) -> bytes | None:
         """The MTA-STS policy of a domain: what ``policy.mtasts`` calls ``Fetch``."""
@@ -92,6 +142,20 @@ class Fetcher:
         if chunked:
             return _unchunked(body, self.largest)
         return body[:want] if want is None or len(body) >= want else None
+
+
+def _target(url: str) -> tuple[str, int | None, str] | None:
+    """Host, port and path of an https URL; None for another one."""
+    if not re.fullmatch(r"https://[\x21-\x7e]+", url, re.IGNORECASE):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.hostname or parts.username is not None:
+        return None
+    return parts.hostname, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pillarbox.message import header, trace
 from pillarbox.message.sevenbit import seven_bit
 from pillarbox.model.transaction import Envelope, Sender
+from pillarbox.outbound.paths import Wish
 from pillarbox.queue.wishes import deliver_by, passed_on
 from pillarbox.store.api import Blobs, QueueItem
 
@@ -73,6 +74,15 @@ class Letters:
         if not mine:
             return False
         return bool(mine & trace.delivered_to(await self._blobs.read(self._item.blob, 0, _HEAD)))
+
+    async def wish(self) -> Wish:
+        """What its sender says about TLS. The option goes before the field (RFC 8689 §4.1)."""
+        sender = self._item.envelope.sender
+        if "REQUIRETLS" in sender.params:
+            return Wish.REQUIRED if sender.address is not None else Wish.USUAL
+        head = await self._blobs.read(self._item.blob, 0, _HEAD)
+        value = header.first(head, b"tls-required")
+        return Wish.OPTIONAL if (value or b"").strip().lower() == b"no" else Wish.USUAL
 
     async def letter(self) -> Letter:
         """The message as it is."""

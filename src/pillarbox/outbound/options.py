@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from pillarbox.dns.answers import Tlsa
@@ -32,8 +32,16 @@ class Demand:
     names: tuple[str, ...] = ()
     """DANE-TA: names the certificate may be for."""
     policy: str = "no-policy-found"
-    """Whose rule it is, as RFC 8460 §4.2 calls it: tlsa, sts, no-policy-found."""
+    """Whose rule it is, as RFC 8460 §4.4 calls it: tlsa, sts, no-policy-found."""
+    rule: tuple[str, ...] = ()
+    """Its text (RFC 8460 §4.5)."""
+    patterns: tuple[str, ...] = ()
+    """The hosts it is for."""
     else_: Demand | None = None
+
+    def or_else(self, last: Demand) -> Demand:
+        """The same, with ``last`` tried when nothing else is left."""
+        return replace(self, else_=self.else_.or_else(last) if self.else_ else last)
 
 
 PLAIN = Demand(Level.NONE)

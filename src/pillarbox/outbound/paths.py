@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from pillarbox.base.ids import Rng
 from pillarbox.dns.answers import Kind, Resolver, Status, Tlsa
 from pillarbox.model.reply import Reply
-from pillarbox.outbound.options import OPPORTUNISTIC, Demand, Level, Options, Relay, Way
+from pillarbox.outbound.options import OPPORTUNISTIC, PLAIN, Demand, Level, Options, Relay, Way
 from pillarbox.policy import dane
 from pillarbox.policy.mtasts import Mode, Policies, Policy
 from pillarbox.policy.nexthop import DNS_FAILED, Host, addresses, next_hop
@@ -32,8 +33,19 @@ class Blocked:
 
     host: str
     reply: Reply
-    policy: str = ""
     result: str = ""
+    demand: Demand = PLAIN
+    """What could not be met, where ``result`` is set."""
+
+
+class Wish(Enum):
+    """What the sender says about TLS (RFC 8689)."""
+
+    USUAL = "usual"
+    REQUIRED = "required"
+    """REQUIRETLS: with a peer that is who it should be, or not at all."""
+    OPTIONAL = "optional"
+    """TLS-Required: No: arriving is worth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +58,13 @@ class Finder:
     policies: Policies | None = None
     """MTA-STS; None does without."""
 
-    async def relayed(self, relay: Relay, sender: str) -> AsyncIterator[Way | Blocked]:
+    async def relayed(
+        self, relay: Relay, sender: str, wish: Wish = Wish.USUAL
+    ) -> AsyncIterator[Way | Blocked]:
         """The ways to a relay: named by the operator, so loopback and any port are fine."""
         demand = Demand(relay.level) if relay.level is not Level.MAY else OPPORTUNISTIC
+        if wish is Wish.REQUIRED and not relay.host.startswith("/"):
+            demand = Demand(Level.VERIFIED)  # RFC 8689 §4.2.1
         if relay.host.startswith("/"):
             found: list[str] | None = [relay.host]
         elif _ip(relay.host):
@@ -71,7 +87,7 @@ class Finder:
             )
 
     async def direct(
-        self, domain: str, sender: str, *, require_tls: bool = False
+        self, domain: str, sender: str, wish: Wish = Wish.USUAL
     ) -> AsyncIterator[Way | Blocked]:
         """The ways to the mail hosts of ``domain`` (RFC 5321 §5)."""
         options = self.options
@@ -82,7 +98,9 @@ class Finder:
         policy = await self.policies.of(domain) if self.policies and options.mta_sts else None
         for host in hop.hosts:
             found = await addresses(host, self.resolver, ipv6=options.ipv6)
-            demand = await self._demand(host, policy_allows(policy, host.name), require_tls)
+            demand = await self._demand(host, policy, wish is Wish.REQUIRED)
+            if wish is Wish.OPTIONAL:  # RFC 8689 §4.2.2
+                demand = OPPORTUNISTIC if isinstance(demand, Blocked) else demand.or_else(PLAIN)
             if isinstance(demand, Blocked):
                 yield demand
                 continue
@@ -96,27 +114,27 @@ class Finder:
                     name, address, options.port, replace(demand, names=(name, domain)), source
                 )
 
-    async def _demand(
-        self, host: Host, sts: tuple[Mode, bool] | None, require_tls: bool
-    ) -> Demand | Blocked:
+    async def _demand(self, host: Host, sts: Policy | None, require_tls: bool) -> Demand | Blocked:
         if self.options.dane and host.secure:
             records = await self._tlsa(host.name)
             if records is None:
-                return Blocked(host.name, TLSA_FAILED, "tlsa", "tlsa-invalid")
+                demand = Demand(Level.DANE, policy="tlsa", patterns=(host.name,))
+                return Blocked(host.name, TLSA_FAILED, "dnssec-invalid", demand)
             if records:
                 good = dane.usable(records)
                 # RFC 7672 §2.2: with none that is usable, TLS all the same
                 level = Level.DANE if good else Level.MUST
                 if level is Level.DANE or not require_tls:
-                    return Demand(level, good, policy="tlsa")
-        if sts is not None:
-            mode, listed = sts
-            if mode is Mode.ENFORCE:
-                if not listed:
-                    return Blocked(host.name, NOT_IN_POLICY, "sts", "validation-failure")
-                return Demand(Level.VERIFIED, policy="sts")
-            if mode is Mode.TESTING and listed and not require_tls:  # RFC 8461 §5
-                return Demand(Level.VERIFIED, policy="sts", else_=OPPORTUNISTIC)
+                    rule = tuple(map(str, records))
+                    return Demand(level, good, policy="tlsa", rule=rule, patterns=(host.name,))
+        if sts is not None and sts.mode is not Mode.NONE:
+            demand = Demand(Level.VERIFIED, policy="sts", rule=sts.lines, patterns=sts.mx)
+            if sts.mode is Mode.TESTING and not require_tls:  # RFC 8461 §5
+                return demand.or_else(OPPORTUNISTIC) if sts.lists(host.name) else OPPORTUNISTIC
+            if sts.lists(host.name):
+                return demand
+            if sts.mode is Mode.ENFORCE:
+                return Blocked(host.name, NOT_IN_POLICY, "validation-failure", demand)
         if require_tls:  # RFC 8689 §4.2.1
             if host.secure:
                 return Demand(Level.VERIFIED)
@@ -137,13 +155,6 @@ class Finder:
         if not answer.secure:
             return []
         return [record for record in answer.records if isinstance(record, Tlsa)]
-
-
-def policy_allows(policy: Policy | None, host: str) -> tuple[Mode, bool] | None:
-    """The mode of an MTA-STS policy and whether it lists the host; None without policy."""
-    if policy is None or policy.mode is Mode.NONE:
-        return None
-    return policy.mode, policy.lists(host)
 
 
 def _ip(text: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
+from pillarbox.outbound.connect import Refused, Tools
 from pillarbox.outbound.options import Way
-from pillarbox.outbound.session import Refused, Session, Tools
+from pillarbox.outbound.session import Session
 
 
 class Pool:

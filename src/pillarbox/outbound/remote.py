@@ -15,11 +15,13 @@ from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Try
 from pillarbox.model.transaction import Recipient, Remote, Role
+from pillarbox.outbound.connect import Refused
 from pillarbox.outbound.letter import Letters, Sign, unsigned
 from pillarbox.outbound.options import Demand, Level, Options, Relay, Way
-from pillarbox.outbound.paths import Blocked, Finder
+from pillarbox.outbound.paths import Blocked, Finder, Wish
 from pillarbox.outbound.pool import Pool
-from pillarbox.outbound.session import Refused, Session
+from pillarbox.outbound.session import Session
+from pillarbox.policy.tlsrpt import TlsResult
 from pillarbox.queue.marks import Mark, Marks, forwarded
 from pillarbox.queue.report import Report
 from pillarbox.queue.runner import route_of
@@ -32,18 +34,6 @@ _TOLD = 20
 NO_WAY = Reply(451, "4.4.4", "No mail host of the domain could be tried")
 LOOPING = Reply(554, "5.4.6", "This address sends the message on in a circle")
 NOT_AN_ADDRESS = Reply(553, "5.1.3", "That is not a mail address")
-
-
-@dataclass(frozen=True, slots=True)
-class TlsResult:
-    """One try at TLS, for the reports that domains ask for (RFC 8460 §4): ``result`` '' is a
-    success, else a type of §4.3."""
-
-    domain: str
-    policy: str
-    host: str
-    address: str
-    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +178,18 @@ class _Attempt:
         self._open = list(range(len(group.recipients)))  # without a final answer
         self._lost = False
         self._tries: list[Try] = []
+        self._wish = Wish.USUAL
 
     async def run(self) -> list[Report]:
         """A report for each recipient of the group."""
         tries = 0
+        self._wish = await self._letters.wish()
         async for way in self._ways():
             if isinstance(way, Blocked):
                 self._say(Report(way.reply))
                 self._tried(Try(way.host, "", "", str(way.reply), said=False))
-                if way.policy:
-                    self._count(way.policy, way.host, "", way.result)
+                if way.result:
+                    self._count(way.demand, way.host, "", way.result, way.reply.text)
                 continue
             if tries >= self._finder.options.hosts:
                 break
@@ -211,24 +203,28 @@ class _Attempt:
     def _ways(self) -> AsyncIterator[Way | Blocked]:
         group, sender = self._group, _sender(self._item)
         if group.relay is not None:
-            return self._finder.relayed(group.relay, sender)
-        require = "REQUIRETLS" in self._item.envelope.sender.params
-        return self._finder.direct(group.domain, sender, require_tls=require)
+            return self._finder.relayed(group.relay, sender, self._wish)
+        return self._finder.direct(group.domain, sender, self._wish)
 
     async def _try(self, way: Way) -> None:
         """Send by this way, or by what its demand allows in its place."""
         demand: Demand | None = way.demand
+        ruled = way.demand.policy  # RFC 8460 §4: what follows in its place is not counted
         while demand is not None:
             way = replace(way, demand=demand)
             try:
                 kept = self._pool.idle(way)
                 if kept is not None and await self._send(kept):
                     return
-                session = await self._opened(way)  # none was kept, or it had gone away meanwhile
+                # none was kept, or it had gone away meanwhile
+                session = await self._opened(way, counted=demand.policy == ruled)
             except Refused as refused:
-                self._say(Report(refused.reply, by=refused.by))
-                reply = str(refused.reply)
-                self._tried(Try(way.host, way.address, "", reply, said=bool(refused.by)))
+                reply = refused.reply
+                if refused.tls and self._wish is Wish.REQUIRED:  # RFC 8689 §4.2.1
+                    reply = Reply(550, "5.7.10", f"REQUIRETLS: {reply.text}")
+                self._say(Report(reply, by=refused.by))
+                said = bool(refused.by)
+                self._tried(Try(way.host, way.address, "", str(refused.reply), said=said))
                 log.info(
                     "outbound.refused",
                     item=self._item.id,
@@ -242,18 +238,19 @@ class _Attempt:
             await self._send(session)
             return
 
-    async def _opened(self, way: Way) -> Session:
+    async def _opened(self, way: Way, *, counted: bool) -> Session:
         demand = way.demand
-        wanted = demand.level is not Level.NONE
+        wanted = counted and demand.level is not Level.NONE
         try:
             session = await self._pool.open(way)
         except Refused as refused:
             if wanted and refused.tls:
-                self._count(demand.policy, way.host, way.address, refused.tls)
+                words = refused.reply.text
+                self._count(demand, way.host, way.address, refused.tls, words, refused.source)
             raise
         if wanted:
             missing = "" if session.tls_words else "starttls-not-supported"
-            self._count(demand.policy, way.host, way.address, missing)
+            self._count(demand, way.host, way.address, missing, source=session.source)
         return session
 
     async def _send(self, session: Session) -> bool:
@@ -289,6 +286,8 @@ class _Attempt:
     def _settle(self, n: int, report: Report) -> None:
         self._reports[n] = report
         self._lost = self._lost or report.maybe
+        if report.reply.permanent and not report.by:
+            return  # what this host cannot do, another may
         if not report.reply.temporary:
             self._open.remove(n)
 
@@ -304,9 +303,24 @@ class _Attempt:
             if before is None or (report.reply.temporary and (report.by or not before.by)):
                 self._reports[n] = report
 
-    def _count(self, policy: str, host: str, address: str, result: str) -> None:
-        if self._group.relay is None:
-            self._tally(TlsResult(self._group.domain, policy, host, address, result))
+    def _count(
+        self,
+        demand: Demand,
+        host: str,
+        address: str,
+        result: str,
+        reason: str = "",
+        source: str = "",
+    ) -> None:
+        """Not for relays, nor for mail to which TLS does not matter: reports are such (RFC 8460
+        §3)."""
+        if self._group.relay is None and self._wish is not Wish.OPTIONAL:
+            self._tally(
+                TlsResult(
+                    *(self._group.domain, demand.policy, host, address, result),
+                    *(demand.rule, demand.patterns, reason, source),
+                )
+            )
 
 
 def relay_for(options: Options, sender: str, domain: str) -> Relay | None:

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pillarbox.base.clock import Clock
-from pillarbox.base.errors import Temporary
-from pillarbox.base.ids import Rng
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Recipient
-from pillarbox.net.contexts import ClientTls
-from pillarbox.net.dial import dial, dial_unix
 from pillarbox.net.driver import Connection
-from pillarbox.net.faults import DialFailed, IdleTimeout, NetFault, TlsFailed
+from pillarbox.net.faults import IdleTimeout, NetFault
+from pillarbox.outbound.connect import Refused, Tools, connect, handshake
 from pillarbox.outbound.letter import Letter, Letters
-from pillarbox.outbound.options import Level, Options, Way
+from pillarbox.outbound.options import Level, Way
 from pillarbox.policy import dane
 from pillarbox.queue.report import Action, Report
 from pillarbox.wire.sasl.machine import ClientContext, Respond
@@ -34,31 +29,6 @@ from pillarbox.wire.smtp.options import Extension
 
 _PIECE = 64 * 1024
 GONE = Reply(451, "4.4.2", "The connection was lost")
-
-
-class Refused(Temporary):
-    """No session came about. ``by``: the server that said ``reply``, '' if nobody did.
-
-    ``tls``: it was for TLS, as an RFC 8460 §4.3 result type; '' for any other reason.
-    """
-
-    def __init__(self, reply: Reply, *, by: str = "", tls: str = "", reached: bool = True) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
-        self.by = by
-        self.tls = tls
-        self.reached = reached
-        """False when there was no connection at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every session needs."""
-
-    options: Options
-    tls: ClientTls
-    clock: Clock
-    rng: Rng
 
 
 class Session:
@@ -81,7 +51,7 @@ class Session:
     @classmethod
     async def open(cls, way: Way, tools: Tools) -> Session:
         """Connect and get ready to send. Raises Refused."""
-        conn = await _connect(way, tools)
+        conn = await connect(way, tools)
         options = ClientOptions(tools.options.hostname, lmtp=way.lmtp)
         session = cls(way, conn, Client(options, tls=conn.tls is not None), tools)
         try:
@@ -123,14 +93,17 @@ class Session:
             raise Refused(
                 Reply(451, "4.7.4", f"{self.way.host} does not offer STARTTLS"),
                 tls="starttls-not-supported",
+                source=self.source,
             )
         self._client.starttls()
         answer = await self._await(ev.TlsGo, ev.TlsRefused)
         if isinstance(answer, ev.TlsRefused):
             if level is Level.MAY:
                 return
-            raise Refused(answer.reply, by=self.way.host, tls="starttls-not-supported")
-        await _handshake(self._conn, self.way, self._tools)
+            raise Refused(
+                answer.reply, by=self.way.host, tls="starttls-not-supported", source=self.source
+            )
+        await handshake(self._conn, self.way, self._tools)
         self._client.tls_started()
         self._judge()
         await self._hello()
@@ -147,6 +120,7 @@ class Session:
             raise Refused(
                 Reply(451, "4.7.5", f"{self.way.host} is not who the DNS says: {verdict.value}"),
                 tls=verdict.value,
+                source=self.source,
             )
 
     async def _log_in(self) -> None:
@@ -281,6 +255,11 @@ class Session:
         return self._client.capabilities.limit("RCPTMAX")
 
     @property
+    def source(self) -> str:
+        """Our own address."""
+        return self._conn.local.ip
+
+    @property
     def tls_words(self) -> str:
         """For logs: protocol, cipher, how far the peer was checked."""
         tls = self._conn.tls
@@ -336,44 +315,6 @@ class Session:
                     raise Refused(event.reply, by=self.way.host)
 
 
-async def _connect(way: Way, tools: Tools) -> Connection:
-    options = tools.options
-    try:
-        if way.address.startswith("/"):
-            return await dial_unix(way.address, timeout=options.connect_timeout)
-        conn = await dial(
-            way.address, way.port, timeout=options.connect_timeout, source=way.source or None
-        )
-    except DialFailed as fault:
-        raise Refused(Reply(451, "4.4.1", str(fault)), reached=False) from fault
-    if way.implicit_tls:
-        await _handshake(conn, way, tools)
-    return conn
-
-
-async def _handshake(conn: Connection, way: Way, tools: Tools) -> None:
-    """TLS with SNI (RFC 7672 §8.1, RFC 8461 §4). Raises Refused, and the connection is gone."""
-    checked = way.demand.level is Level.VERIFIED
-    context = tools.tls.checked if checked else tools.tls.unchecked
-    name = None if _is_address(way.host) and not checked else way.host
-    try:
-        await conn.start_tls(context, server_hostname=name)
-    except TlsFailed as fault:
-        conn.abort()
-        raise Refused(
-            Reply(451, "4.7.5", f"No TLS with {way.host}: {fault}"), tls=_result_type(str(fault))
-        ) from fault
-
-
-def _result_type(words: str) -> str:
-    """RFC 8460 §4.3, from what the TLS library says."""
-    if "match" in words:
-        return "certificate-host-mismatch"
-    if "expired" in words:
-        return "certificate-expired"
-    return "certificate-not-trusted" if "certificate" in words else "validation-failure"
-
-
 def _takes(body: str, offered: Capabilities) -> bool:
     """Whether content of this kind may go there as it is (RFC 6152 §3, RFC 3030 §3)."""
     if body == "BINARYMIME":
@@ -386,14 +327,6 @@ def _softened(reply: Reply) -> Reply:
     if reply.temporary:
         return reply
     return Reply(451, "4.3.0", f"The server says: {reply}")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.strip("[]").removeprefix("IPv6:"))
-    except ValueError:
-        return False
-    return True
 
 
 def _is_here(address: str) -> bool:

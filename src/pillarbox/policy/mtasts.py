@@ -42,6 +42,12 @@ class Policy:
     max_age: int
     mx: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """As RFC 8460 §4.5 wants it told."""
+        mode, age = f"mode: {self.mode.value}", f"max_age: {self.max_age}"
+        return ("version: STSv1", mode, *(f"mx: {one}" for one in self.mx), age)
+
     def lists(self, host: str) -> bool:
         """Whether ``host`` may take the domain's mail (§4.1): a ``*`` stands for one label."""
         host = host.lower().rstrip(".")

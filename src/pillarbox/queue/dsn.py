@@ -97,7 +97,8 @@ def report(
     wide = is_international(envelope, fates)
     groups = {action: [f for f in fates if f.action == action] for action in _SUBJECTS}
     worst = next(action for action, found in groups.items() if found)
-    full = envelope.sender.ret == "FULL" and whole and bool(groups["failed"])
+    secret = "REQUIRETLS" in envelope.sender.params  # RFC 8689 §5: as if RET=HDRS
+    full = envelope.sender.ret == "FULL" and whole and bool(groups["failed"]) and not secret
     machine = _for_machines(envelope, fates, frame, wide=wide)
     pieces = [
         compose.text(_for_people(groups, frame.hostname)),

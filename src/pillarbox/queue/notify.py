@@ -72,6 +72,7 @@ class Notifier:
                 None,
                 body="7BIT" if raw.isascii() else "8BITMIME",
                 smtputf8=is_international(item.envelope, fates),
+                params=_secrecy(item.envelope),
             ),
             (Recipient(sender, routes),),
             Role.LOCAL,
@@ -89,6 +90,11 @@ class Notifier:
         )
         pairs = [(0, r) for r in range(len(routes))]
         return await self.make_message(raw), NewItem(envelope, pairs, due=now)
+
+
+def _secrecy(envelope: Envelope) -> dict[str, str | None]:
+    """What a report takes over of its message's parameters (RFC 8689 §5)."""
+    return {"REQUIRETLS": None} if "REQUIRETLS" in envelope.sender.params else {}
 
 
 def _fate(item: QueueItem, debt: Debt, until: float) -> Fate:

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.app.admin import directory, dns, index, mail, queue, state, undelete, why
+from pillarbox.app.admin import directory, dns, index, mail, queue, state, tls, undelete, why
 from pillarbox.app.admin.rooms import Call, Value
 from pillarbox.base.errors import Misuse
 
@@ -47,6 +47,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "queue.drop": queue.queue_drop,
     "index.again": index.index_again,
     "index.fill": index.index_fill,
+    "tls.reports": tls.tls_reports,
+    "tls.send": tls.tls_send,
     "status": state.status,
     "why": why.why,
 }

@@ -11,11 +11,13 @@ from pillarbox.auth.passwords import Defect, Passwords
 from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.lanes import Lane
+from pillarbox.config.schema import Config
 from pillarbox.mailbox.indexer import Indexer
 from pillarbox.model.account import Account, Credentials
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.mailbox import Mailbox, canonical_name, name_defect
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.outbound.tlsreports import TlsReports
 from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.store.api import Store
 
@@ -43,8 +45,14 @@ class Rooms:
     wake_queue: Callable[[], None]
     keys: KeyRing
     """That mail is signed with."""
-    hostname: str
-    """Under which this server is known to others."""
+    config: Config
+    tls_reports: TlsReports | None = None
+    """None where no mail leaves."""
+
+    @property
+    def hostname(self) -> str:
+        """Under which this server is known to others."""
+        return self.config.server.hostname
 
 
 @dataclass(frozen=True, slots=True)
