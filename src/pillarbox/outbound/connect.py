@@ -52,7 +52,10 @@ class Tools:
 
 
 async def connect(way: Way, tools: Tools) -> Connection:
-    """Over TCP or a unix socket, with TLS from the first byte where the way has it. Raises Refused."""
+    """Over TCP or a unix socket, with TLS from the first byte where the way has it.
+
+    Raises Refused.
+    """
     options = tools.options
     try:
         if way.address.startswith("/"):
