@@ -24,7 +24,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import crowd
 import load
+import plots
 from rivals import Pillarbox, PostfixDovecot, Server, cpu, memory
 
 
@@ -41,11 +43,16 @@ class Row:
 
 VISIBLE = "SMTP accept → visible by IMAP"
 FIRST = "first time after delivery"
+OURS = "pillarbox"
 ROWS = (
     Row("SMTP accept, 4 KB, 20 connections", "/s"),
     Row(f"{VISIBLE}, 4 KB, 20 connections", "/s", 8),
     Row(f"{VISIBLE}, 4 KB, server CPU", "ms"),
     Row(f"{VISIBLE}, 100 KB, 20 connections", "/s", 6),
+    Row(f"{VISIBLE}, 4 KB, 1 connection", "/s"),
+    Row(f"{VISIBLE}, 4 KB, 100 connections", "/s"),
+    Row(f"{VISIBLE}, 4 KB, 50 recipients", "/s"),
+    Row("submission over TLS with AUTH → visible, 4 KB, 20 connections", "/s"),
     Row("IMAP NOOP round trips, 10 connections", "/s", 4),
     Row("IMAP NOOP round trip, server CPU", "µs"),
     Row("LOGIN+LOGOUT plain", "/s", 3),
@@ -74,8 +81,17 @@ ROWS = (
     Row("APPEND, 10 connections", "/s", 2),
     Row("IDLE push latency p99, 1 idler", "ms", 50),
     Row("IDLE push latency p99, 200 idlers", "ms", 50),
+    Row("IDLE push latency p99, 500 idlers", "ms"),
+    Row("QRESYNC resync, 1,000 changed", "ms"),
     Row("memory per idle connection, plain", "KB", 10),
     Row("memory per idle connection, TLS", "KB", 10),
+    *(
+        Row(f"memory per idle connection of {count:,}, {kind}", "KB")
+        for count in (1_000, 5_000)
+        for kind in ("plain", "TLS")
+    ),
+    Row("mixed day, IDLE push latency p99", "ms"),
+    Row("mixed day, server CPU for a minute", "s"),
     Row("POP3 login+STAT", "/s", 3),
     Row("POP3 RETR", "/s", 1.5),
     Row("POP3 DELE", "/s", 1),
@@ -92,40 +108,60 @@ def measure(server: Server, scale: float) -> Figures:
     count = int(10_000 * scale)
     messages = load.corpus(count, 4_000)
     for step in (
-        functools.partial(_memory, server, out),
+        functools.partial(_memory, server, out, scale),
         functools.partial(_delivery, server, out, messages, scale),
+        functools.partial(_submission, server, out, scale),
         functools.partial(_commands, server, out, scale),
+        functools.partial(_resync, server, out, count),
         functools.partial(_mailbox, server, out, messages),
         functools.partial(_append, server, out, count),
         functools.partial(_pop3, server, out, int(1_000 * max(scale, 0.5))),
         functools.partial(_idle, server, out),
+        functools.partial(_mixed_day, server, out, scale),
     ):
         began = time.perf_counter()
-        step()
+        try:
+            step()
+        except Exception as error:  # the other figures are worth having
+            print(f"    {server.name}: {step.func.__name__[1:]} FAILED: {error!r}", file=sys.stderr)
         print(f"    {step.func.__name__[1:]}: {time.perf_counter() - began:.1f} s", file=sys.stderr)
     return out
 
 
 def _delivery(server: Server, out: Figures, messages: list[bytes], scale: float) -> None:
     began = cpu(server.pids())
-    accepted, visible = load.deliver(server.ports, messages, 20, "user1")
+    accepted, visible = crowd.deliver(server.ports, messages, 20, ["user1"])
     used = cpu(server.pids()) - began
     out[f"{VISIBLE}, 4 KB, server CPU"] = used / len(messages) * 1e3
     out["SMTP accept, 4 KB, 20 connections"] = len(messages) / accepted
     out[f"{VISIBLE}, 4 KB, 20 connections"] = len(messages) / visible
     large = load.corpus(int(1_000 * scale), 100_000)
-    _, visible = load.deliver(server.ports, large, 20, "user2")
+    _, visible = crowd.deliver(server.ports, large, 20, ["user2"])
     out[f"{VISIBLE}, 100 KB, 20 connections"] = len(large) / visible
+    more = load.corpus(int(2_000 * scale), 4_000, seed=9)
+    few = more[: len(more) // 4]
+    for name, share, connections in (("1 connection", few, 1), ("100 connections", more, 100)):
+        _, visible = crowd.deliver(server.ports, share, connections, ["user6"])
+        out[f"{VISIBLE}, 4 KB, {name}"] = len(share) / visible
+    everyone = [f"user{n}" for n in range(10, 60)]
+    _, visible = crowd.deliver(server.ports, few[: len(few) // 4], 20, everyone)
+    out[f"{VISIBLE}, 4 KB, 50 recipients"] = len(few) // 4 / visible
+
+
+def _submission(server: Server, out: Figures, scale: float) -> None:
+    messages = load.corpus(int(2_000 * scale), 4_000, seed=11)
+    _, visible = crowd.deliver(server.ports, messages, 20, ["user7"], login="user8")
+    out["submission over TLS with AUTH → visible, 4 KB, 20 connections"] = len(messages) / visible
 
 
 def _commands(server: Server, out: Figures, scale: float) -> None:
     each = int(10_000 * scale)
     began = cpu(server.pids())
-    out["IMAP NOOP round trips, 10 connections"] = load.round_trips(server.ports, 10, each)
+    out["IMAP NOOP round trips, 10 connections"] = crowd.round_trips(server.ports, 10, each)
     out["IMAP NOOP round trip, server CPU"] = (cpu(server.pids()) - began) / each / 10 * 1e6
     for name, count, tls in (("plain", 2_000 * scale, False), ("over TLS", 1_000 * scale, True)):
         began = cpu(server.pids())
-        out[f"LOGIN+LOGOUT {name}"] = load.logins(server.ports, int(count), tls=tls)
+        out[f"LOGIN+LOGOUT {name}"] = crowd.logins(server.ports, int(count), tls=tls)
         out[f"LOGIN+LOGOUT {name}, server CPU"] = (cpu(server.pids()) - began) / int(count) * 1e3
 
 
@@ -203,13 +239,13 @@ def _ms(imap: load.Imap, command: str) -> float:
 def _append(server: Server, out: Figures, count: int) -> None:
     messages = load.corpus(count, 8_000, seed=3)
     few = messages[: max(100, count // 5)]
-    out["APPEND, 1 connection"] = len(few) / load.append_all(server.ports, "user4", few, 1)
-    seconds = load.append_all(server.ports, "user3", messages, 10)
+    out["APPEND, 1 connection"] = len(few) / crowd.append_all(server.ports, "user4", few, 1)
+    seconds = crowd.append_all(server.ports, "user3", messages, 10)
     out["APPEND, 10 connections"] = len(messages) / seconds
 
 
 def _pop3(server: Server, out: Figures, count: int) -> None:
-    load.append_all(server.ports, "user5", load.corpus(count, 16_000, seed=5), 10)
+    crowd.append_all(server.ports, "user5", load.corpus(count, 16_000, seed=5), 10)
     logins = 200
 
     def enter() -> None:
@@ -234,18 +270,41 @@ def _pop3(server: Server, out: Figures, count: int) -> None:
 
 
 def _idle(server: Server, out: Figures) -> None:
-    for name, idlers, rounds in (("1 idler", 1, 30), ("200 idlers", 200, 5)):
+    for name, idlers, rounds in (
+        ("1 idler", 1, 30),
+        ("200 idlers", 200, 5),
+        ("500 idlers", 500, 5),
+    ):
         waits = sorted(load.idle_latency(server.ports, idlers, rounds))
         out[f"IDLE push latency p99, {name}"] = waits[int(len(waits) * 0.99)] * 1000
 
 
-def _memory(server: Server, out: Figures) -> None:
+def _memory(server: Server, out: Figures, scale: float) -> None:
     """On a server that has served nobody: processes that are kept would hide the cost."""
-    idlers = 500
     before = memory(server.pids())
-    for name, tls in (("plain", False), ("TLS", True)):
-        used = load.idle_memory(server.ports, idlers, lambda: memory(server.pids()), tls=tls)
-        out[f"memory per idle connection, {name}"] = (used - before) / idlers / 1024
+    sizes = {500: "memory per idle connection"}
+    if scale >= 1:
+        sizes |= {n: f"memory per idle connection of {n:,}" for n in (1_000, 5_000)}
+    for idlers, row in sizes.items():
+        crowd.room_for(idlers)
+        for name, tls in (("plain", False), ("TLS", True)):
+            used = load.idle_memory(server.ports, idlers, lambda: memory(server.pids()), tls=tls)
+            out[f"{row}, {name}"] = (used - before) / idlers / 1024
+
+
+def _resync(server: Server, out: Figures, count: int) -> None:
+    """In the mailbox that the deliveries filled."""
+    out["QRESYNC resync, 1,000 changed"] = (
+        load.resync(server.ports, "user1", min(1_000, count)) * 1000
+    )
+
+
+def _mixed_day(server: Server, out: Figures, scale: float) -> None:
+    seconds = 60.0 if scale >= 1 else 6.0
+    began = cpu(server.pids())
+    waits = sorted(load.mixed_day(server.ports, seconds))
+    out["mixed day, server CPU for a minute"] = (cpu(server.pids()) - began) * 60 / seconds
+    out["mixed day, IDLE push latency p99"] = waits[int(len(waits) * 0.99)] * 1000
 
 
 @contextlib.contextmanager
@@ -268,7 +327,7 @@ def at_rest(make: Callable[[Path], Server], count: int) -> Figures:
         server.start()
         ready = (time.perf_counter() - began) * 1000
         try:
-            load.deliver(server.ports, load.corpus(count, 4_000), 20, "user1")
+            crowd.deliver(server.ports, load.mixed(count), 20, ["user1"])
         finally:
             server.stop()
         return {"start-up time": ready, "disk bytes a message": server.disk() / count}
@@ -312,7 +371,7 @@ def syncs(count: int = 200) -> list[str]:
             server = make(Path(scratch) / "server")
             server.start()
             try:
-                load.deliver(server.ports, load.corpus(20, 4_000), 20, "user1")
+                crowd.deliver(server.ports, load.corpus(20, 4_000), 20, ["user1"])
                 log = Path(scratch) / "strace"
                 calls = "trace=fsync,fdatasync,msync,sync_file_range"
                 command = ["strace", "-f", "-c", "-U", "name,calls", "-e", calls, "-o", str(log)]
@@ -321,7 +380,7 @@ def syncs(count: int = 200) -> list[str]:
                 tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
                 try:
                     time.sleep(1)
-                    load.deliver(server.ports, load.corpus(count, 4_000, 7), 20, "user2")
+                    crowd.deliver(server.ports, load.corpus(count, 4_000, 7), 20, ["user2"])
                 finally:
                     tracer.terminate()
                     tracer.wait(10)
@@ -334,28 +393,50 @@ def syncs(count: int = 200) -> list[str]:
     return lines
 
 
-def table(figures: dict[str, dict[str, list[float]]]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A row with its figures: medians by server, and our ratio to the better rival by pair."""
+
+    row: Row
+    medians: dict[str, float]
+    ratios: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ratios)
+
+
+def compared(figures: dict[str, dict[str, list[float]]]) -> list[Compared]:
+    """Every row that all servers have figures for: some are of the long form only."""
+    found = []
+    for row in ROWS:
+        by_server = figures.get(row.name, {})
+        if len(by_server) < len(KINDS):
+            continue
+        medians = {name: statistics.median(runs) for name, runs in by_server.items()}
+        rate = row.unit.endswith("/s")
+        rivals = [name for name in medians if name != OURS and name.endswith(row.against)]
+        best = (max if rate else min)(rivals, key=medians.__getitem__)
+        pairs = zip(by_server[OURS], by_server[best], strict=False)
+        ratios = [a / b if rate else b / a for a, b in pairs]
+        found.append(Compared(row, medians, ratios))
+    return found
+
+
+def table(found: list[Compared]) -> list[str]:
     """The page's table."""
     lines = ["| workload | unit | maildir | mdbox | Pillarbox | ratio | spread | goal |"]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- | --- |")
-    for row in ROWS:
-        by_server = figures[row.name]
-        ours = by_server["pillarbox"]
-        rivals = {name: runs for name, runs in by_server.items() if name != "pillarbox"}
-        middle = {name: statistics.median(runs) for name, runs in by_server.items()}
-        rate = row.unit.endswith("/s")
-        better = max if rate else min
-        allowed = [name for name in rivals if name.endswith(row.against)]
-        best = better(allowed, key=middle.__getitem__)
-        ratios = [a / b if rate else b / a for a, b in zip(ours, rivals[best], strict=True)]
-        ratio = statistics.median(ratios)
-        goal = (
-            "" if row.goal is None else f"≥ {row.goal:.3g} {'yes' if ratio >= row.goal else 'NO'}"
-        )
+    for one in found:
+        row, ratio = one.row, one.ratio
+        goal = ""
+        if row.goal is not None:
+            goal = f"≥ {row.goal:.3g} {'yes' if ratio >= row.goal else 'NO'}"
+        rivals = [figure for name, figure in one.medians.items() if name != OURS]
         lines.append(
             f"| {row.name} | {row.unit} "
-            + "".join(f"| {middle[name]:,.1f} " for name in (*rivals, "pillarbox"))
-            + f"| {ratio:.2f} | {min(ratios):.2f} to {max(ratios):.2f} | {goal} |"
+            + "".join(f"| {figure:,.1f} " for figure in (*rivals, one.medians[OURS]))
+            + f"| {ratio:.2f} | {min(one.ratios):.2f} to {max(one.ratios):.2f} | {goal} |"
         )
     return lines
 
@@ -397,7 +478,8 @@ def main() -> None:
     if told.only:
         print(json.dumps(figures, indent=1))
         return
-    lines = table(figures)
+    found = compared(figures)
+    lines = table(found)
     head = (
         f"{pairs} run(s) of each in turn, mailbox of {int(10_000 * scale):,}; {machine}. "
         "The ratio is against the better of maildir and mdbox; above 1, Pillarbox is ahead."
@@ -412,7 +494,10 @@ def main() -> None:
     if page:
         page.parent.mkdir(parents=True, exist_ok=True)
         title = "# Pillarbox beside Postfix + Dovecot\n\n"
-        page.write_text(title + head + "\n\n" + "\n".join(lines) + "\n")
+        picture = page.with_suffix(".svg")
+        picture.write_text(plots.ratios([(one.row.name, one.ratio, one.row.goal) for one in found]))
+        shown = f"![Ratios]({picture.name})"
+        page.write_text("\n\n".join([title.strip(), head, shown, "\n".join(lines)]) + "\n")
 
 
 if __name__ == "__main__":

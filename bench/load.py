@@ -9,6 +9,7 @@ costs both servers the same.
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import random
 import re
@@ -92,6 +93,23 @@ def corpus(count: int, size: int, seed: int = 1) -> list[bytes]:
     return messages
 
 
+def mixed(count: int, seed: int = 13) -> list[bytes]:
+    """Messages of all sizes, half of them above 8 KB, one of five with a picture in it: what a
+    disk has to hold."""
+    chance = random.Random(seed)
+    out = []
+    for number in range(count):
+        size = min(200_000, max(2_000, int(chance.lognormvariate(9.0, 0.9))))
+        if chance.random() < 0.2:
+            picture = base64.encodebytes(chance.randbytes(size // 2)).replace(b"\n", b"\r\n")
+            head = b"--b1\r\nContent-Type: image/jpeg\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            text = message(number, max(2_000, size // 3), chance)
+            out.append(text.replace(b"--b1--\r\n", head + picture + b"--b1--\r\n"))
+        else:
+            out.append(message(number, size, chance))
+    return out
+
+
 T = TypeVar("T")
 
 
@@ -116,8 +134,13 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 # ---------------------------------------------------------------------------- SMTP
 
 
-async def _smtp(port: int, messages: list[bytes], user: str) -> float:
-    """When the end of the last message was sent."""
+async def _smtp(
+    port: int,
+    messages: list[bytes],
+    user: str,
+    told: Callable[[float], object] = lambda at: None,  # noqa: ARG005
+) -> float:
+    """When the end of the last message was sent; ``told`` hears of it at once."""
     sent = 0.0
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
 
@@ -138,33 +161,12 @@ async def _smtp(port: int, messages: list[bytes], user: str) -> float:
             await answer(code)
         writer.write(one + b".\r\n")
         sent = time.perf_counter()
+        told(sent)
         await answer(b"250")
     writer.write(b"QUIT\r\n")
     await answer(b"221")
     writer.close()
     return sent
-
-
-def deliver(
-    ports: Ports, messages: list[bytes], connections: int, user: str
-) -> tuple[float, float]:
-    """Seconds until all are accepted, and until IMAP shows them all."""
-    box = f"{user}@{DOMAIN}"
-    with client(ports, user) as imap:
-        before = imap.count("INBOX")
-        started = time.perf_counter()
-
-        async def all_of_them() -> None:
-            shares = [messages[n::connections] for n in range(connections)]
-            await asyncio.gather(*[_smtp(ports.smtp, share, box) for share in shares])
-
-        run(all_of_them())
-        accepted = time.perf_counter() - started
-        while (seen := imap.count("INBOX") - before) < len(messages):
-            if time.perf_counter() - started > LONGEST:
-                raise TimeoutError(f"only {seen} of {len(messages)} messages are visible")
-            time.sleep(0.01)
-        return accepted, time.perf_counter() - started
 
 
 # ---------------------------------------------------------------------------- IMAP
@@ -248,95 +250,6 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def append_all(ports: Ports, user: str, messages: list[bytes], connections: int) -> float:
-    """Seconds for APPEND of all, over so many connections."""
-
-    async def some(share: list[bytes]) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", ports.imap, limit=1 << 20)
-        writer.write(f"l LOGIN {user}@{DOMAIN} {PASSWORD}\r\n".encode())
-        while not (await _line(reader)).startswith(b"l OK"):
-            pass
-        for one in share:
-            writer.write(b"a APPEND INBOX {%d+}\r\n%b\r\n" % (len(one), one))
-            while not (line := await _line(reader)).startswith(b"a "):
-                pass
-            if not line.startswith(b"a OK"):
-                raise RuntimeError(line)
-        writer.close()
-
-    async def everyone() -> None:
-        await asyncio.gather(*[some(messages[n::connections]) for n in range(connections)])
-
-    return timed(lambda: run(everyone()))
-
-
-def round_trips(ports: Ports, connections: int, each: int) -> float:
-    """NOOPs a second over so many connections."""
-
-    class Pinger(asyncio.Protocol):
-        """Says NOOP, waits for the answer, says it again."""
-
-        def __init__(self, done: asyncio.Future[None], number: int) -> None:
-            self.done, self.left = done, each
-            self.login = f"l LOGIN user{number}@{DOMAIN} {PASSWORD}\r\n".encode()
-            self.ready = asyncio.get_running_loop().create_future()
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport: asyncio.Transport = transport  # type: ignore[assignment]
-            self.transport.write(self.login)
-
-        def data_received(self, data: bytes) -> None:
-            if not self.ready.done():
-                if b"l OK" in data:
-                    self.ready.set_result(None)
-                return
-            if b"n OK" not in data:
-                return
-            self.left -= 1
-            if self.left:
-                self.transport.write(b"n NOOP\r\n")
-            elif not self.done.done():
-                self.done.set_result(None)
-
-        def connection_lost(self, problem: Exception | None) -> None:
-            for future in (self.ready, self.done):
-                if not future.done():
-                    future.set_exception(problem or ConnectionError("hung up"))
-
-    async def ping() -> float:
-        loop = asyncio.get_running_loop()
-        pingers = []
-        for number in range(connections):
-            _, pinger = await loop.create_connection(
-                lambda number=number: Pinger(loop.create_future(), number),  # type: ignore[misc]
-                "127.0.0.1",
-                ports.imap,
-            )
-            pingers.append(pinger)
-        await asyncio.gather(*[pinger.ready for pinger in pingers])
-        started = time.perf_counter()
-        for pinger in pingers:
-            pinger.transport.write(b"n NOOP\r\n")
-        await asyncio.gather(*[pinger.done for pinger in pingers])
-        taken = time.perf_counter() - started
-        for pinger in pingers:
-            pinger.transport.close()
-        return connections * each / taken
-
-    return run(ping())
-
-
-def logins(ports: Ports, count: int, *, tls: bool) -> float:
-    """LOGIN and LOGOUT a second, one connection after the other."""
-
-    def work() -> None:
-        for number in range(count):
-            with client(ports, f"user{number % 10}", tls=tls) as one:
-                one.say("LOGOUT")
-
-    return count / timed(work)
-
-
 async def _idler(port: int, user: str, context: ssl.SSLContext | None = None) -> _Streams:
     """A connection that idles in INBOX."""
     name = "localhost" if context else None
@@ -398,6 +311,93 @@ def idle_memory(ports: Ports, idlers: int, read: Callable[[], int], *, tls: bool
     return run(work(), 120)
 
 
+def resync(ports: Ports, user: str, changed: int) -> float:
+    """Seconds for SELECT with QRESYNC by a client that missed so many changed flags (RFC 7162)."""
+    with client(ports, user) as one, client(ports, user) as other:
+        one.say("ENABLE QRESYNC")
+        said = one.say("SELECT INBOX")
+        validity = re.search(rb"UIDVALIDITY (\d+)", said)
+        modseq = re.search(rb"HIGHESTMODSEQ (\d+)", said)
+        assert validity, said
+        assert modseq, said
+        one.say("UNSELECT")
+        other.say("SELECT INBOX")
+        other.say(f"STORE 1:{changed} +FLAGS.SILENT (\\Answered)")
+        words = f"SELECT INBOX (QRESYNC ({int(validity[1])} {int(modseq[1])}))"
+        began = time.perf_counter()
+        said = one.say(words)
+        taken = time.perf_counter() - began
+        assert said.count(b" FETCH (") == changed, said[-300:]
+        return taken
+
+
+def mixed_day(  # noqa: PLR0915  (one scene, told in one place)
+    ports: Ports, seconds: float, *, rate: float = 20.0
+) -> list[float]:
+    """A stretch of everything: ``rate`` deliveries a second to twenty people who each idle twice,
+    and ten others who look for news every second. Seconds from the last octet of a message to each
+    EXISTS."""
+    chance = random.Random(4)
+    waits: list[float] = []
+    sent: dict[int, float] = {}
+
+    async def idle(number: int) -> None:
+        reader, writer = await _idler(ports.imap, f"user{number}")
+        try:
+            while line := await reader.readline():
+                if line.endswith(b"EXISTS\r\n") and number in sent:
+                    waits.append(time.perf_counter() - sent[number])
+        finally:
+            writer.close()
+
+    async def look(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ports.imap, limit=1 << 24)
+
+        async def say(words: str) -> None:
+            writer.write(f"t {words}\r\n".encode())
+            while not (line := await _line(reader)).startswith(b"t "):
+                pass
+            if not line.startswith(b"t OK"):
+                raise RuntimeError(line)
+
+        try:
+            await say(f"LOGIN user{number}@{DOMAIN} {PASSWORD}")
+            while True:
+                await say("SELECT INBOX")
+                await say("UID FETCH 1:* (FLAGS)")
+                await say("UID SEARCH UNSEEN")
+                await asyncio.sleep(1.0)
+        finally:
+            writer.close()
+
+    async def deliver() -> None:
+        until = time.perf_counter() + seconds
+        number = 0
+        while (now := time.perf_counter()) < until:
+            person = number % 20
+            mail = [message(number, 4000, chance)]
+            sent.pop(person, None)
+            note = functools.partial(sent.__setitem__, person)
+            await _smtp(ports.smtp, mail, f"user{person}@{DOMAIN}", note)
+            number += 1
+            await asyncio.sleep(max(0.0, 1 / rate - (time.perf_counter() - now)))
+
+    async def work() -> list[float]:
+        others = [asyncio.ensure_future(idle(n % 20)) for n in range(40)]
+        others += [asyncio.ensure_future(look(n)) for n in range(20, 30)]
+        await asyncio.sleep(1.0)
+        await deliver()
+        await asyncio.sleep(1.0)
+        for task in others:
+            if task.done():
+                task.result()
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        return waits
+
+    return run(work(), seconds + 60)
+
+
 # ---------------------------------------------------------------------------- POP3
 
 
@@ -422,11 +422,13 @@ class Pop3:
     def retrieve(self, number: int) -> int:
         """Octets of a message, dots and all."""
         self.say(f"RETR {number}")
-        total = 0
-        while (line := self.file.readline()) != b".\r\n":
-            if not line:
+        total, tail = 0, b""
+        while not tail.endswith(b"\r\n.\r\n"):
+            data = self.file.read1(1 << 18)
+            if not data:
                 raise ConnectionError("hung up")
-            total += len(line)
+            total += len(data)
+            tail = tail[-4:] + data[-5:]
         return total
 
     def close(self) -> None:

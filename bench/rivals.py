@@ -24,7 +24,7 @@ from pillarbox.net.certs import make_demo_ca
 
 PASSWORD = "bench-only"  # noqa: S105
 DOMAIN = "example.test"
-USERS = 20
+USERS = 60
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Ports:
     """Where a server listens, and the authority of its certificate."""
 
     smtp: int
+    smtps: int
     imap: int
     imaps: int
     pop3: int
@@ -155,6 +156,7 @@ class Pillarbox:
         told = json.loads(ready.read_text())
         self.ports = Ports(
             told["smtp_port"],
+            told["smtps_port"],
             told["imap_port"],
             told["imaps_port"],
             told["pop3_port"],
@@ -175,6 +177,11 @@ class Pillarbox:
 
 _MASTER = """\
 {smtp} inet n - n - - smtpd
+{smtps} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_type=dovecot
+  -o smtpd_sasl_path=inet:127.0.0.1:{sasl}
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -212,6 +219,8 @@ virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
 lmtp_destination_concurrency_limit = 20
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
+smtpd_tls_cert_file = {cert}
+smtpd_tls_key_file = {key}
 maillog_file = {log}
 maillog_file_prefixes = /
 """
@@ -272,6 +281,12 @@ service lmtp {{
     port = {lmtp}
   }}
 }}
+service auth {{
+  inet_listener sasl {{
+    address = 127.0.0.1
+    port = {sasl}
+  }}
+}}
 service stats {{
   client_limit = 10000
 }}
@@ -305,9 +320,9 @@ class PostfixDovecot:
     def start(self) -> None:
         _quietly("useradd", "-r", "-M", "vmail")
         top = self.directory
-        smtp, lmtp, imap, imaps, pop3 = free_ports(5)
+        smtp, smtps, sasl, lmtp, imap, imaps, pop3 = free_ports(7)
         ca, cert, key = _certificate(top)
-        self.ports = Ports(smtp, imap, imaps, pop3, str(ca))
+        self.ports = Ports(smtp, smtps, imap, imaps, pop3, str(ca))
         mail, run, queue, data, conf = (
             top / name for name in ("mail", "run", "queue", "data", "postfix")
         )
@@ -321,17 +336,22 @@ class PostfixDovecot:
             _DOVECOT.format(
                 run=run, log=top / "dovecot.log", cert=cert, key=key, password=PASSWORD,
                 location=f"{self.store}:~/{self.store}", home=mail,
-                imap=imap, imaps=imaps, pop3=pop3, lmtp=lmtp,
+                imap=imap, imaps=imaps, pop3=pop3, lmtp=lmtp, sasl=sasl,
             )
         )  # fmt: skip
         self._dovecot = subprocess.Popen(
             ["/usr/sbin/dovecot", "-F", "-c", str(top / "dovecot.conf")],
             stderr=subprocess.DEVNULL,
         )
-        (conf / "master.cf").write_text(_MASTER.format(smtp=f"127.0.0.1:{smtp}"))
-        (conf / "main.cf").write_text(
-            _MAIN.format(queue=queue, data=data, domain=DOMAIN, lmtp=lmtp, log=top / "postfix.log")
+        (conf / "master.cf").write_text(
+            _MASTER.format(smtp=f"127.0.0.1:{smtp}", smtps=f"127.0.0.1:{smtps}", sasl=sasl)
         )
+        (conf / "main.cf").write_text(
+            _MAIN.format(
+                queue=queue, data=data, domain=DOMAIN, lmtp=lmtp, log=top / "postfix.log",
+                cert=cert, key=key,
+            )
+        )  # fmt: skip
         try:
             _quietly("/usr/sbin/postfix", "-c", str(conf), "start")
             for port in (smtp, imap, pop3, lmtp):

@@ -8,6 +8,7 @@ left as they are; `words` and `imapform` deal with them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from pillarbox.message.header import unfold
@@ -56,8 +57,24 @@ _SPACE, _TEXT, _COMMENT, _SPECIAL = range(4)
 _Token = tuple[int, bytes]
 
 
+_REMEMBERED = 512
+"""Octets of a value that is worth remembering: the same people write to the same people, and one
+message asks for an ENVELOPE and for its sort keys."""
+
+
 def parse(value: bytes, limit: int = LIMIT) -> list[Address]:
     """The addresses of an unfolded field value, group markers included; at most ``limit``."""
+    if len(value) <= _REMEMBERED and limit == LIMIT:
+        return list(_parse_short(value))
+    return _parse(value, limit)
+
+
+@lru_cache(maxsize=4096)
+def _parse_short(value: bytes) -> tuple[Address, ...]:
+    return tuple(_parse(value, LIMIT))
+
+
+def _parse(value: bytes, limit: int) -> list[Address]:
     found: list[Address] = []
     at = 0
     while len(found) < limit and (simple := _SIMPLE.match(value, at)):

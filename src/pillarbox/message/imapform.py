@@ -19,6 +19,10 @@ from pillarbox.message.part import Envelope, Part, Scan
 _CONTROL = bytes.maketrans(b"\0\r\n", b"   ")
 _AWKWARD = re.compile(rb'["\\\0\r\n]')
 _MAX_QUOTED = 4096
+_COMMON_OCTETS = 128
+_COMMON_ENTRIES = 1000
+_COMMON: dict[tuple[int, bytes, bytes, Params, bytes], bytes] = {}
+"""Bounded: strangers choose what comes, and the first thousand kinds are those that matter."""
 _MAX_LINE = 500_000  # imaplib gives up at a million octets
 
 
@@ -153,15 +157,36 @@ class _Form:
             # The grammar has no place for these without their insides (RFC 9051 §9,
             # body-type-basic); what cannot be looked into is octets (RFC 2046 §4.5.1).
             kind, subtype = b"application", b"octet-stream"
+        if part.content_id is None and part.description is None and len(part.params) <= 1:
+            return b"%b %d" % (self.common(kind, subtype, part.params, part.encoding), part.size)
         return b"%b %b %b %b %b %b %d" % (
             self.token(kind),
             self.token(subtype),
             self.parameters(part.params),
             self.nstring(part.content_id),
             self.nstring(part.description),
-            self.string(part.encoding.upper() or b"7BIT"),  # RFC 2045 §6.1
+            self.encoding(part.encoding),
             part.size,
         )
+
+    def common(self, kind: bytes, subtype: bytes, found: Params, encoding: bytes) -> bytes:
+        """All but the size of the parts that most messages are made of, made once for each."""
+        key = (self.max_quoted, kind, subtype, found, encoding)
+        made = _COMMON.get(key)
+        if made is None:
+            made = b"%b %b %b NIL NIL %b" % (
+                self.token(kind),
+                self.token(subtype),
+                self.parameters(found),
+                self.encoding(encoding),
+            )
+            if len(made) <= _COMMON_OCTETS and len(_COMMON) < _COMMON_ENTRIES:
+                _COMMON[key] = made
+        return made
+
+    def encoding(self, name: bytes) -> bytes:
+        """RFC 2045 §6.1: 7BIT where none is said."""
+        return self.string(name.upper() or b"7BIT")
 
     def extension(self, part: Part) -> bytes:
         """Disposition, language, location, each after a space."""

@@ -8,6 +8,7 @@ lower case.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from pillarbox.message import charset, words
@@ -34,6 +35,7 @@ _PIECE = re.compile(rb"([^*]++)\*(?:(0|[1-9][0-9]{0,2})(\*)?)?")
 _ATTR_CHAR = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~"
 )
+_REMEMBERED = 128
 _PERCENT = [bytes([n]) if n in _ATTR_CHAR else b"%%%02X" % n for n in range(256)]
 
 
@@ -51,6 +53,18 @@ def media_type(value: bytes, limit: int) -> tuple[bytes, bytes, Params] | None:
 
     For None RFC 2045 §5.2 asks to assume text/plain. At most ``limit`` parameters are read.
     """
+    # A few of them head nearly all parts; boundaries, which differ, are not worth remembering.
+    if len(value) <= _REMEMBERED and b"oundary" not in value:
+        return _short_media_type(value, limit)
+    return _media_type(value, limit)
+
+
+@lru_cache(maxsize=1024)
+def _short_media_type(value: bytes, limit: int) -> tuple[bytes, bytes, Params] | None:
+    return _media_type(value, limit)
+
+
+def _media_type(value: bytes, limit: int) -> tuple[bytes, bytes, Params] | None:
     if b"(" in value:
         value = without_comments(value)
     found = _TYPE.match(value)

@@ -16,6 +16,7 @@ from pillarbox.message.part import Part, Scan
 
 PREVIEW_CHARS = 200  # RFC 8970 §3.1: SHOULD; MUST be no more than 256
 _PREVIEW_OCTETS = 16_384
+_GLANCE_OCTETS = 1024
 
 _MARKUP = re.compile(r"<(?:(!--)|(/?)([a-zA-Z][a-zA-Z0-9]*)|[!?/])")
 _INVISIBLE = {
@@ -76,20 +77,25 @@ def preview(scan: Scan, data: Readable, limit: int = PREVIEW_CHARS) -> str:
     """The first words of a message (RFC 8970 §3.1); empty if it has no text to show."""
     octets = readable(data)
     for part in _shown(scan.root):
-        found = " ".join(part_text(part, octets, _PREVIEW_OCTETS).split())
-        if found:
-            return found[:limit].replace("\0", " ").rstrip()
+        # Plain text rarely needs more than a glance; markup begins with much that is not shown.
+        for most in (_GLANCE_OCTETS, _PREVIEW_OCTETS):
+            if most == _GLANCE_OCTETS and part.subtype != b"plain":
+                continue
+            found = " ".join(part_text(part, octets, most).split())
+            if len(found) > limit or (found and most == _PREVIEW_OCTETS):
+                return found[:limit].replace("\0", " ").rstrip()
     return ""
 
 
 def _shown(root: Part) -> list[Part]:
     """Text parts that are not attachments, plain text first."""
-    texts = []
-    for part in root.walk():
+    plain: list[Part] = []
+    other: list[Part] = []
+    for part in root.walk() if root.children else (root,):
         attached = part.disposition is not None and part.disposition[0] == b"attachment"
         if part.type == b"text" and not attached:
-            texts.append(part)
-    return sorted(texts, key=lambda part: part.subtype != b"plain")
+            (plain if part.subtype == b"plain" else other).append(part)
+    return plain + other
 
 
 def strip_html(markup: str) -> str:
