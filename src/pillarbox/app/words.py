@@ -109,19 +109,31 @@ def _appended(event: Appended, owner: Owner) -> Iterator[str]:
     yield f"Put into {where} by {event.by or 'nobody known'}: {event.size} octets"
 
 
-def _refused(event: Refused, owner: Owner) -> Iterator[str]:  # noqa: ARG001
+def _refused(event: Refused, owner: Owner) -> Iterator[str]:
     who = event.ip + (f" ({event.helo})" if event.helo else "")
     user = f", logged in as {event.user}" if event.user else ""
     door, secure = _DOORS.get(event.door, event.door), event.tls or "not encrypted"
     yield f"Connection {door}: {who}{user}, {secure}"
+    for one in event.found:
+        yield from _judged(one, owner)
     what = f"for {_names(event.to)}" if event.to else "the message"
     times = f" ({event.count} times)" if event.count > 1 else ""
     trace = f" as {event.trace}" if event.trace else ""
     yield f"Refused{trace}, from <{event.sender}>, {what}{times}: {event.reply}"
 
 
+_CHECKS = {
+    "spf": "the sending machine (SPF)",
+    "dkim": "the signature (DKIM)",
+    "arc": "the way it came (ARC)",
+    "dmarc": "the author (DMARC)",
+    "iprev": "the machine's name",
+}
+
+
 def _judged(event: Judged, owner: Owner) -> Iterator[str]:  # noqa: ARG001
-    yield f"Checked {event.what}: {event.result}" + (f" ({event.detail})" if event.detail else "")
+    what = "All in all" if event.what == "all" else f"Checked {_CHECKS.get(event.what, event.what)}"
+    yield f"{what}: {event.result}" + (f": {event.detail}" if event.detail else "")
 
 
 def _noted(event: Noted, owner: Owner) -> Iterator[str]:  # noqa: ARG001

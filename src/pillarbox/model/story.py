@@ -98,6 +98,8 @@ class Refused:
     user: str = ""
     count: int = 1
     """How many such refusals of one connection this stands for."""
+    found: tuple[Judged, ...] = ()
+    """What the checks of the message had brought."""
 
 
 @dataclass(frozen=True, slots=True)

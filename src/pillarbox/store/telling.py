@@ -25,6 +25,7 @@ from pillarbox.model.story import (
     Event,
     Expunged,
     Handled,
+    Judged,
     Moved,
     Refused,
     Reported,
@@ -34,7 +35,7 @@ from pillarbox.model.story import (
 from pillarbox.model.transaction import Envelope, Listed, Local, Remote, Route
 from pillarbox.store import api, journal
 
-_NESTED: Mapping[str, type[Any]] = {"ways": Way, "tries": Try}
+_NESTED: Mapping[str, type[Any]] = {"ways": Way, "tries": Try, "found": Judged}
 
 _ROUTES: Mapping[type[Route], str] = {Local: "local", Remote: "remote", Listed: "list"}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pillarbox.model.reply import Reply
-from pillarbox.model.story import Refused
+from pillarbox.model.story import Judged, Refused
 from pillarbox.model.transaction import Peer, Role
 
 _NAMED = 20
@@ -33,10 +33,19 @@ class Refusals:
         named = before.to if full else (*before.to, to)
         self._gathered[key] = replace(before, to=named, count=before.count + 1)
 
-    def message(self, peer: Peer, sender: str, reply: Reply, *, trace: str, size: int) -> None:
+    def message(
+        self,
+        peer: Peer,
+        sender: str,
+        reply: Reply,
+        *,
+        trace: str,
+        size: int,
+        found: tuple[Judged, ...] = (),
+    ) -> None:
         """A whole message was refused at its end."""
         refused = self._refused(peer, sender, (), reply)
-        self._tell(replace(refused, trace=trace, size=size))
+        self._tell(replace(refused, trace=trace, size=size, found=found))
 
     def flush(self) -> None:
         """Hand over what was gathered."""

@@ -15,8 +15,10 @@ from pillarbox.mailbox.intake import Intake
 from pillarbox.message import authres
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
+from pillarbox.model.story import Judged
 from pillarbox.model.transaction import Envelope, Peer, Role
 from pillarbox.model.verdict import Verdict
+from pillarbox.policy.inbound.words import told
 from pillarbox.serve.smtp import trace
 from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender
 from pillarbox.serve.smtp.options import Needs, Options
@@ -41,6 +43,8 @@ class _Incoming:
     intake: Intake
     gate: HeaderGate
     inspection: Inspection | None = None
+    found: tuple[Judged, ...] = ()
+    """What its inspection brought, for its story."""
     fault: Reply | None = None
     """Why it cannot be kept; the rest of the content is read and dropped."""
 
@@ -154,14 +158,16 @@ class Transaction:
             self._log.error("smtp.content", id=incoming.id, error=repr(error))
             result = NOT_POSSIBLE if is_permanent(error) else TROUBLE
         if isinstance(result, Reply):
-            self._refused(incoming.id, result, event.size)
+            self._refused(incoming.id, result, event.size, incoming.found)
             return self._engine.reply_each(result)
         return self._answer(incoming.id, event.size, result)
 
-    def _refused(self, trace_id: str, reply: Reply, size: int) -> None:
+    def _refused(
+        self, trace_id: str, reply: Reply, size: int, found: tuple[Judged, ...] = ()
+    ) -> None:
         """For the journal."""
         sender = str(self._sender or "")
-        self.refusals.message(self.peer, sender, reply, trace=trace_id, size=size)
+        self.refusals.message(self.peer, sender, reply, trace=trace_id, size=size, found=found)
 
     async def _keep(self, incoming: _Incoming) -> Result | Reply:
         incoming.intake.write(incoming.gate.close())
@@ -169,6 +175,7 @@ class Transaction:
         if incoming.inspection is not None:
             verdict = await incoming.inspection.verdict()
             self._note(incoming.id, verdict)
+            incoming.found = told(verdict, self.peer.ip)
             if not verdict.action.taken:
                 incoming.intake.discard()
                 return verdict.reply or TROUBLE
@@ -178,7 +185,11 @@ class Transaction:
         if isinstance(message, Refusal):
             return TOO_BIG
         return await self._needs.acceptor.accept(
-            envelope, message, hops=incoming.gate.hops, queue=self._role is not Role.LMTP
+            envelope,
+            message,
+            hops=incoming.gate.hops,
+            queue=self._role is not Role.LMTP,
+            notes=incoming.found,
         )
 
     def _note(self, trace_id: str, verdict: Verdict) -> None:
