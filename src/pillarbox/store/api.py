@@ -40,6 +40,7 @@ from pillarbox.model.transaction import Envelope
 from pillarbox.store.journal import Journal, Telling
 from pillarbox.store.lists import Lists, Senders, Suppressions
 from pillarbox.store.notes import Notes
+from pillarbox.store.scripts import Mark, Scripts
 from pillarbox.store.search import TextIndex
 from pillarbox.store.sharing import AccessLists, Annotations
 
@@ -331,6 +332,22 @@ class NewItem:
     """For people."""
 
 
+@dataclass(slots=True)
+class Parcel:
+    """One message of several that are kept in one transaction, as for ``Mail.accept``.
+
+    ``more``: further queue items of the same message, each with an envelope of its own. ``once``:
+    it is kept only if that is not remembered yet, and remembered with it.
+    """
+
+    message: NewMessage
+    targets: Sequence[Target] = ()
+    queued: NewItem | None = None
+    telling: Telling | None = None
+    more: Sequence[NewItem] = ()
+    once: Mark | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one recipient after an attempt."""
@@ -499,6 +516,14 @@ class Mail(Protocol):
         mailbox has no room for are left out, here and in copies: mail matters more. With
         ``telling`` the journal tells of it, also where everybody's copy was discarded.
         """
+        ...
+
+    async def accept_each(
+        self, parcels: Sequence[Parcel], marks: Sequence[Mark] = ()
+    ) -> list[list[Appended | Refusal] | None]:
+        """Several messages, all in one transaction, each as by ``accept``; None for one whose
+        ``once`` was remembered already. ``marks`` are remembered with them, for the longer of two
+        times. Contents of which nothing was kept stay the caller's."""
         ...
 
     async def append_many(
@@ -672,6 +697,7 @@ class Store(
     Senders,
     Journal,
     Notes,
+    Scripts,
     Protocol,
 ):
     """Everything, as ``app`` opens it. Rooms should ask for the narrowest Protocol they need."""

@@ -27,6 +27,7 @@ from pillarbox.model.sending import HISTORY, HOUR, Hour, Sent
 from pillarbox.model.transaction import Envelope, Remote
 from pillarbox.store.api import FlagOp, NewItem, QueueFilter, QueueItem, QueueRecipient, Settled
 from pillarbox.store.lists import MAX_MEMBERS
+from pillarbox.store.scripts import MAX_SCRIPT, MAX_SCRIPT_OCTETS, MAX_SCRIPTS
 from pillarbox.store.sharing import AccessOp
 
 MAX_MAILBOXES = 10_000
@@ -42,6 +43,12 @@ NO_MAILBOX = Refusal(Kind.NONEXISTENT, "there is no such mailbox")
 NO_TARGET = Refusal(Kind.NONEXISTENT, "there is no such mailbox to put it in")
 NO_LIST = Refusal(Kind.NONEXISTENT, "there is no such list")
 NO_MEMBER = Refusal(Kind.NONEXISTENT, "that address is not on the list")
+NO_SCRIPT = Refusal(Kind.NONEXISTENT, "there is no script of that name")
+SCRIPT_EXISTS = Refusal(Kind.ALREADY_EXISTS, "there is a script of that name")
+SCRIPT_ACTIVE = Refusal(Kind.IN_USE, "the script is active")
+SCRIPT_TOO_BIG = Refusal(Kind.TOO_BIG, f"a script has at most {MAX_SCRIPT} octets")
+TOO_MANY_SCRIPTS = Refusal(Kind.LIMIT, f"more than {MAX_SCRIPTS} scripts")
+SCRIPT_QUOTA = Refusal(Kind.OVER_QUOTA, f"more than {MAX_SCRIPT_OCTETS} octets of scripts")
 NOT_SUPPRESSED = Refusal(Kind.NONEXISTENT, "that address is not suppressed")
 TOO_MANY_MEMBERS = Refusal(Kind.LIMIT, f"more than {MAX_MEMBERS} members")
 LEASED = Refusal(Kind.IN_USE, "it is being delivered at this moment; try again soon")
@@ -331,3 +338,13 @@ def in_turns(waiting: Mapping[str, Sequence[int]], limit: int) -> list[int]:
 def lease_name(owner: str, count: int) -> str:
     """Differs at each lease, so that an owner too late for its own lease is noticed."""
     return f"{owner}/{count}"
+
+
+def script_room(sizes: Mapping[str, int], name: str, size: int) -> Refusal | None:
+    """Why a script of that size does not fit beside the others. ``sizes``: octets by name."""
+    if size > MAX_SCRIPT:
+        return SCRIPT_TOO_BIG
+    others = [held for key, held in sizes.items() if key != name]
+    if len(others) >= MAX_SCRIPTS:
+        return TOO_MANY_SCRIPTS
+    return SCRIPT_QUOTA if sum(others) + size > MAX_SCRIPT_OCTETS else None

@@ -20,6 +20,7 @@ from pillarbox.store.memory.mail import MemoryMail
 from pillarbox.store.memory.mailboxes import MemoryMailboxes
 from pillarbox.store.memory.notes import MemoryNotes
 from pillarbox.store.memory.retention import MemoryRetention
+from pillarbox.store.memory.scripts import MemoryScripts
 from pillarbox.store.memory.sharing import MemorySharing
 from pillarbox.store.memory.spool import MemorySpool
 from pillarbox.store.memory.state import State
@@ -42,6 +43,7 @@ class MemoryStore(
     MemorySharing,
     MemoryLists,
     MemoryNotes,
+    MemoryScripts,
     MemoryDirectory,
     MemoryBlobs,
 ):

@@ -28,8 +28,11 @@ def accept(
     targets: Sequence[Target],
     queued: NewItem | None,
     telling: Telling | None = None,
+    more: Sequence[NewItem] = (),
+    modseqs: dict[int, int] | None = None,
 ) -> tuple[list[Appended | Refusal], list[Change]]:
-    """What ``Mail.accept`` promises, without the publishing."""
+    """What ``Mail.accept`` promises, without the publishing. ``modseqs``: by account, those that
+    the transaction has taken already."""
     size = message.content.size
     places = _places(state, targets, size)
     pairs = list(queued.pairs) if queued else []
@@ -38,14 +41,14 @@ def accept(
             t for t, place in zip(targets, places, strict=True) if isinstance(place, Refusal)
         ]
         pairs += [target.pair for target in refused if target.pair is not None]
-    if not pairs and all(isinstance(place, Refusal) for place in places):
+    if not pairs and not more and all(isinstance(place, Refusal) for place in places):
         refusals: list[Appended | Refusal] = [p for p in places if isinstance(p, Refusal)]
         if telling is not None and telling.discarded:
             _tell(state, telling, message, 0, (), refusals)
         return refusals, []
     homes = {id(p[0]): p[0] for p in places if not isinstance(p, Refusal)}
     blob = state.keep(bytes(message.content.view()), message.facts, list(homes.values()))
-    modseqs: dict[int, int] = {}
+    modseqs = {} if modseqs is None else modseqs
     results: list[Appended | Refusal] = []
     arrived: dict[tuple[int, int], tuple[Home, Box, list[Message]]] = {}
     for target, place in zip(targets, places, strict=True):
@@ -68,6 +71,9 @@ def accept(
         state.book.add(story, words.held(queued, item, rows))
     if queued and rows:
         _enqueue(state, queued, rows, blob, size, story)
+    for other in more:
+        state.last_item += 1
+        _enqueue(state, other, rules.queue_rows(other, other.pairs), blob, size, story)
     changes: list[Change] = [
         state.added(home, box, modseqs[home.account.id], new) for home, box, new in arrived.values()
     ]

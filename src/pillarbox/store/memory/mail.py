@@ -19,6 +19,7 @@ from pillarbox.store.api import (
     FlagOp,
     NewItem,
     NewMessage,
+    Parcel,
     Removed,
     Replaces,
     Snapshot,
@@ -29,7 +30,9 @@ from pillarbox.store.journal import Telling
 from pillarbox.store.memory.accept import accept, put_one
 from pillarbox.store.memory.lists import count_sent
 from pillarbox.store.memory.mailboxes import retain, shift
+from pillarbox.store.memory.scripts import is_marked, mark
 from pillarbox.store.memory.state import Box, Home, Message, State
+from pillarbox.store.scripts import Mark
 
 
 class MemoryMail:
@@ -52,6 +55,29 @@ class MemoryMail:
             count_sent(self.state, sent)
         self.state.commit(changes)
         return results
+
+    async def accept_each(
+        self, parcels: Sequence[Parcel], marks: Sequence[Mark] = ()
+    ) -> list[list[Appended | Refusal] | None]:
+        done: list[list[Appended | Refusal] | None] = []
+        changes: list[Change] = []
+        modseqs: dict[int, int] = {}
+        for one in parcels:
+            if one.once is not None and is_marked(self.state, one.once):
+                done.append(None)
+                continue
+            results, new = accept(
+                *(self.state, one.message, one.targets, one.queued, one.telling, one.more),
+                modseqs=modseqs,
+            )
+            if one.once is not None:
+                mark(self.state, one.once)
+            done.append(results)
+            changes += new
+        for remembered in marks:
+            mark(self.state, remembered)
+        self.state.commit(changes)
+        return done
 
     async def append_many(
         self,

@@ -179,6 +179,11 @@ class State:
     sending: dict[int, Sending] = field(default_factory=dict)
     notes: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict)
     """By kind and key: the value, and when it ends."""
+    scripts: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    active: dict[int, str] = field(default_factory=dict)
+    """Name of the active script by account."""
+    marks: dict[tuple[int, bytes], float] = field(default_factory=dict)
+    """Until when each is remembered."""
     last_list: int = 0
     last_member: int = 0
     book: Book = field(init=False)
@@ -236,6 +241,10 @@ class State:
         """Drop what hangs on an account that is gone, and its name from the lists of others."""
         self.forget_owner(address)
         self.sending.pop(account, None)
+        self.scripts.pop(account, None)
+        self.active.pop(account, None)
+        for mark in [mark for mark in self.marks if mark[0] == account]:
+            del self.marks[mark]
         for key in [key for key in self.annotations if account in (key[0], key[2])]:
             del self.annotations[key]
         for place, entries in list(self.access.items()):

@@ -134,6 +134,7 @@ def accept(
     queued: NewItem | None,
     telling: Telling | None = None,
     sent: Sent | None = None,
+    more: Sequence[NewItem] = (),
 ) -> list[Appended | Refusal]:
     """``Mail.accept`` inside a transaction."""
     boxes: dict[tuple[int, int], Box] = {}
@@ -145,12 +146,13 @@ def accept(
             fitting += 1
         elif queued is not None and target.pair is not None:
             pairs.append(target.pair)
-    if not fitting and not pairs:
+    if not fitting and not pairs and not more:
         refused: list[Appended | Refusal] = [place for place in places if place is not None]
         if telling is not None and telling.discarded:
             _tell(tx, telling, facts, body.size, 0, (), refused, boxes)
         return refused
-    blob = keep(tx, body, facts, fitting + bool(pairs), dict.fromkeys(key[0] for key in boxes))
+    refs = fitting + bool(pairs) + len(more)
+    blob = keep(tx, body, facts, refs, dict.fromkeys(key[0] for key in boxes))
     results: list[Appended | Refusal] = []
     arrived: dict[tuple[int, int], list[Arrived]] = {}
     for target, place in zip(targets, places, strict=True):
@@ -178,6 +180,9 @@ def accept(
             journal.add(tx, story, words.held(queued, item, rows))
     if queued is not None and pairs:
         _enqueue(tx, item, queued, rows, blob, body.size, story)
+    for other in more:
+        number = tx.ids.take(tx.db, "item")
+        _enqueue(tx, number, other, rules.queue_rows(other, other.pairs), blob, body.size, story)
     if sent is not None:
         count_sent(tx, sent)
     return results

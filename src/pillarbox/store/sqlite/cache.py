@@ -55,6 +55,8 @@ class Cache:
         self.lists: Memo[str, MailingList | None] = Memo()
         self.addresses: Memo[str, int | None] = Memo()
         self.accounts: Memo[int, Account | None] = Memo()
+        self.scripts: Memo[int, tuple[str, bytes] | None] = Memo()
+        """The active one of an account; forgotten by who changes it."""
 
     def clear(self) -> None:
         """The directory changed."""

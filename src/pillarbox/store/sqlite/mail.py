@@ -17,6 +17,7 @@ from pillarbox.store.api import (
     FlagOp,
     NewItem,
     NewMessage,
+    Parcel,
     Removed,
     Replaces,
     Snapshot,
@@ -24,10 +25,12 @@ from pillarbox.store.api import (
     Target,
 )
 from pillarbox.store.journal import Telling
-from pillarbox.store.sqlite import accept, messages, rows
+from pillarbox.store.scripts import Mark
+from pillarbox.store.sqlite import accept, messages, rows, scripts
 from pillarbox.store.sqlite.intake import Intake
 from pillarbox.store.sqlite.picks import is_light
 from pillarbox.store.sqlite.reader import Reader
+from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
 
 
@@ -53,6 +56,29 @@ class SqliteMail:
                 tx, bodies[0], message.facts, targets, queued, telling, sent
             ),
         )
+
+    async def accept_each(
+        self, parcels: Sequence[Parcel], marks: Sequence[Mark] = ()
+    ) -> list[list[Appended | Refusal] | None]:
+        def run(tx: Tx, bodies: Sequence[accept.Body]) -> list[list[Appended | Refusal] | None]:
+            done: list[list[Appended | Refusal] | None] = []
+            for one, body in zip(parcels, bodies, strict=True):
+                if one.once is not None:
+                    if scripts.is_marked(tx, one.once):
+                        done.append(None)
+                        continue
+                    scripts.mark(tx, one.once)
+                done.append(
+                    accept.accept(
+                        *(tx, body, one.message.facts, one.targets, one.queued, one.telling),
+                        more=one.more,
+                    )
+                )
+            for remembered in marks:
+                scripts.mark(tx, remembered)
+            return done
+
+        return await self.intake.run([one.message for one in parcels], run)
 
     async def append_many(
         self,

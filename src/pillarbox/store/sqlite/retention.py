@@ -67,6 +67,7 @@ class SqliteRetention:
             if some < _STEP:
                 break
         await self.writer.do(lambda tx: _prune(tx, tombstones_before), aside=True)
+        await self.writer.do(_forget_marks, aside=True)
         return freed
 
 
@@ -140,6 +141,10 @@ def _prune(tx: Tx, before: float) -> None:
         (before,),
     )
     tx.db.execute("DELETE FROM tombstone WHERE at < ?", (before,))
+
+
+def _forget_marks(tx: Tx) -> None:
+    tx.db.execute("DELETE FROM mark WHERE until <= ?", (tx.now,))
 
 
 async def clear_account(writer: WriteLane, account: int) -> None:

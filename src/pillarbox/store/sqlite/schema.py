@@ -325,6 +325,26 @@ CREATE TABLE note (
 CREATE INDEX note_until ON note (until);
 """
 
+_SIEVE = """
+CREATE TABLE script (
+    account INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    source BLOB NOT NULL,
+    active INTEGER NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX script_active ON script (account) WHERE active = 1;
+
+-- What was done once: answers sent, messages seen, deliveries out of the queue.
+CREATE TABLE mark (
+    account INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    until REAL NOT NULL,
+    PRIMARY KEY (account, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mark_until ON mark (until);
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -335,6 +355,6 @@ def _script(sql: str) -> Migration:
     return run
 
 
-_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS)
+_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE)
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

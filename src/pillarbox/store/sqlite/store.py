@@ -31,6 +31,7 @@ from pillarbox.store.sqlite.opening import open_database
 from pillarbox.store.sqlite.options import Options
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.retention import SqliteRetention, clear_account
+from pillarbox.store.sqlite.scripts import SqliteScripts
 from pillarbox.store.sqlite.sharing import SqliteSharing
 from pillarbox.store.sqlite.spool import SqliteSpool
 from pillarbox.store.sqlite.texts import SqliteTexts, TextLane
@@ -54,6 +55,7 @@ class SqliteStore(
     SqliteSharing,
     SqliteLists,
     SqliteNotes,
+    SqliteScripts,
     SqliteDirectory,
     SqliteBlobs,
 ):
