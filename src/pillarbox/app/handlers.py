@@ -21,6 +21,9 @@ from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
+from pillarbox.delivery.sieve.chain import Chain
+from pillarbox.delivery.sieve.hands import Hands
+from pillarbox.delivery.sieve.planner import Planner
 from pillarbox.dns.answers import Resolver
 from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
@@ -76,7 +79,9 @@ class Handlers:
         store, clock, rng = core.store, core.clock, core.rng
         back = sending.back if sending is not None else _nowhere
         self._router = Router(store, settings.route, back)
-        self._acceptor = Acceptor(store, clock, settings.accept)
+        self._hands = Hands(store, settings.site, self._route_report, self._message, clock, rng)
+        self._planner = Planner(Chain(store, clock, core.scan), self._hands)
+        self._acceptor = Acceptor(store, clock, settings.accept, self._planner)
         self._ops = Ops(store)
         self._maildrops = Maildrops(store)
         self.views = Views(store, bus)
@@ -125,6 +130,7 @@ class Handlers:
 
     def adopt(self, settings: Settings) -> None:
         """Other Options, for the connections that come."""
+        self._hands.site = settings.site
         self._table = self._made(settings)
 
     def handler(self, door: str) -> Handler:

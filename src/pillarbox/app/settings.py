@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 import pillarbox
 from pillarbox.app import web
+from pillarbox.app.scripts import site
 from pillarbox.auth import lockout, login, passwords, sendas
 from pillarbox.config.schema import Config
 from pillarbox.delivery import accept, route
+from pillarbox.delivery.sieve.site import Site
 from pillarbox.model.transaction import Role
 from pillarbox.net.options import ConnectionOptions
 from pillarbox.policy.inbound import options as inbound
@@ -43,6 +45,7 @@ class Settings:
 
     route: route.Options
     accept: accept.Options
+    site: Site
     runner: runner.Options
     login: login.Options
     lockout: lockout.Options
@@ -65,6 +68,7 @@ def settings(config: Config) -> Settings:
             remote=config.send.enabled,
         ),
         accept=accept.Options(detail_to_mailbox=mail.detail_to_mailbox, max_hops=mail.max_hops),
+        site=site(config, pillarbox.__version__),
         runner=runner.Options(
             policy=Policy(expire=mail.queue_expire, warn=mail.queue_warn),
             concurrency=config.send.concurrency,

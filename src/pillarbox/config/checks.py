@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
+from zoneinfo import ZoneInfo
 
 from pillarbox.model.address import normal_domain, parse_address
 
@@ -51,6 +52,15 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("a text in quotes")
     return value
+
+
+def zone(value: object) -> str:
+    """A time zone by its name, or nothing."""
+    name = text(value)
+    try:
+        return str(ZoneInfo(name)) if name else ""
+    except (KeyError, ValueError, OSError):
+        raise ValueError("the name of a time zone such as Europe/Oslo") from None
 
 
 def flag(value: object) -> bool:

@@ -273,6 +273,33 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sieve:
+    """Scripts that file, forward and answer mail."""
+
+    enabled: bool = setting(True, checks.flag, "Run the scripts of accounts.")
+    directory: Path | None = setting(
+        "",
+        checks.path,
+        "Directory of the operator's scripts: `before/*.sieve` and `after/*.sieve` run around "
+        "everybody's own, in the order of their names; `global/*.sieve` can be included; `lists/*` "
+        "are lists for `:list`, one address a line. Read at start and on SIGHUP.",
+    )
+    timezone: str = setting(
+        "",
+        checks.zone,
+        "Time zone that scripts count in, such as `Europe/Oslo`; empty takes the machine's own.",
+    )
+    max_redirects: int = setting(
+        8, checks.count(0, 100), "Addresses that one script may forward a message to."
+    )
+    vacation_least: int = setting(
+        1,
+        checks.count(1, 60),
+        "Days after which the same sender may get an answer again, at least.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Protection against clients that want too much."""
 
@@ -341,6 +368,7 @@ class Config:
     send: Send = dataclasses.field(default_factory=Send)
     http: Http = dataclasses.field(default_factory=Http)
     checks: Checks = dataclasses.field(default_factory=Checks)
+    sieve: Sieve = dataclasses.field(default_factory=Sieve)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
     log: Log = dataclasses.field(default_factory=Log)
@@ -354,6 +382,7 @@ SECTIONS: dict[str, type[Any]] = {
     "send": Send,
     "http": Http,
     "checks": Checks,
+    "sieve": Sieve,
     "limits": Limits,
     "auth": Auth,
     "log": Log,

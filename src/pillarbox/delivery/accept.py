@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pillarbox.base.clock import Clock
+from pillarbox.delivery.sieve.joining import also, join, said, settled
+from pillarbox.delivery.sieve.plan import Plan, Scripted
 from pillarbox.model.flags import NO_FLAGS, FlagSet
 from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
@@ -20,8 +22,9 @@ from pillarbox.model.story import Event
 from pillarbox.model.transaction import Envelope, Local, Route
 from pillarbox.model.verdict import Action
 from pillarbox.queue.wishes import priority, release
-from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Target
-from pillarbox.store.journal import Telling
+from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Parcel, Target
+from pillarbox.store.journal import Pair, Telling
+from pillarbox.store.scripts import Mark
 
 
 class Keeper(Mail, Mailboxes, Protocol):
@@ -46,6 +49,7 @@ JUNK = FlagSet(keywords=frozenset({"$Junk"}))
 
 DELIVERED = Reply(250, "2.1.5", "Delivered")
 QUEUED = Reply(250, "2.1.5", "Accepted; delivery will be tried again")
+ONCE_ONLY = "the account has it already, by another of the recipients"
 TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops: this message is looping")
 
 _REFUSED = {
@@ -63,7 +67,7 @@ class Result:
     replies: tuple[Reply, ...]
     kept: tuple[Appended, ...]
     queued: int
-    """Recipients that went to the queue."""
+    """Recipients, and letters of scripts, that went to the queue."""
 
     def overall(self) -> Reply:
         """One reply for the whole message (RFC 5321 §4.2.5): accepted if anyone was."""
@@ -79,12 +83,22 @@ class Again:
 
     story: int
     numbers: Sequence[int]
+    once: Mark | None = None
+    """Remembered with the delivery, which is therefore not done twice."""
 
 
 class Acceptor:
     """Turns a finished transaction into mail at rest."""
 
-    def __init__(self, store: Keeper, clock: Clock, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        store: Keeper,
+        clock: Clock,
+        options: Options | None = None,
+        scripted: Scripted | None = None,
+    ) -> None:
+        """``scripted``: what recipients' scripts make of their mail; without, nobody has any."""
+        self._scripted = scripted
         self._store = store
         self._clock = clock
         self._options = options or Options()
@@ -110,23 +124,59 @@ class Acceptor:
             message.content.discard()
             return Result((TOO_MANY_HOPS,) * len(envelope.recipients), (), 0)
         later = self._later(envelope) if queue else _remote(envelope)
-        targets, place = await self._targets(envelope, later, queue=queue)
+        plans = await self._plans(envelope, message, later)
+        targets, place = await self._targets(envelope, later | plans.keys(), queue=queue)
         wait = 0.0 if later else self._options.retry_after
         due = max(self._clock.now() + wait, release(envelope))
         item = NewItem(envelope, sorted(later), due, priority(envelope))
         telling = Telling(envelope, places=place, notes=notes)
         if again is not None:
             telling.story, telling.numbers = again.story, again.numbers
-        results = await self._store.accept(message, targets, item, telling)
+        spoken: Mapping[Pair, Reply] = {}
+        letters = 0
+        if plans or (again is not None and again.once is not None):
+            spoken = said(envelope, plans, queue=queue, again=again is not None)
+            for pair, plan in plans.items():
+                waits = queue or (again is None and bool(plan.parcels))
+                join(plan, pair, targets, place, telling, spoken, waits=waits)
+            parcels = [Parcel(message, targets, item, telling, once=again.once if again else None)]
+            parcels += await also(plans, spoken)
+            letters = sum(len(parcel.more) for parcel in parcels)
+            marks = [mark for plan in plans.values() for mark in plan.marks]
+            results = settled(parcels, await self._store.accept_each(parcels, marks), targets)
+        else:
+            results = await self._store.accept(message, targets, item, telling)
         outcome = {
             pair: QUEUED
             if isinstance(result := results[index], Refusal) and targets[index].pair
             else _reply(result)
             for pair, index in place.items()
         }
+        outcome |= {pair: DELIVERED for pair in plans if pair not in outcome} | dict(spoken)
         replies = tuple(_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients)))
         kept = tuple(result for result in results if isinstance(result, Appended))
-        return Result(replies, kept, queued=sum(reply is QUEUED for reply in replies))
+        return Result(replies, kept, queued=letters + sum(reply is QUEUED for reply in replies))
+
+    async def _plans(
+        self, envelope: Envelope, message: NewMessage, later: Collection[Pair]
+    ) -> dict[Pair, Plan]:
+        """What scripts make of it, for those local recipients that have some."""
+        plans: dict[Pair, Plan] = {}
+        if self._scripted is None:
+            return plans
+        first: dict[int, Plan] = {}
+        for pair, route in _routes(envelope):
+            # An account gets a message once, by whatever addresses it was sent there.
+            if not isinstance(route, Local) or pair in later:
+                continue
+            if route.account in first:
+                plans[pair] = Plan(ended=ONCE_ONLY, refused=first[route.account].refused)
+                continue
+            inbox = await self._mailbox(route, junk=envelope.verdict.action is Action.JUNK)
+            plan = await self._scripted.plan(envelope, pair[0], route, message, inbox)
+            if plan is not None:
+                plans[pair] = first[route.account] = plan
+        return plans
 
     def _later(self, envelope: Envelope) -> frozenset[tuple[int, int]]:
         """The routes that go by the queue: to other servers; all of them when the sender wants

@@ -6,17 +6,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pillarbox.delivery.accept import Acceptor, Again
+from pillarbox.delivery.sieve.keys import key
 from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Local
 from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Blobs, NewMessage, QueueItem, QueueRecipient
+from pillarbox.store.scripts import Mark
+
+_REMEMBER = 60 * 86_400.0
+"""Seconds from when a message was queued: longer than any waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTransport:
     """Implements ``queue.runner.Transport`` for ``Local`` routes.
 
-    ``make_message`` scans bytes into a message (``mailbox.intake``). Between the delivery and
-    its settling a crash can repeat the delivery; it can never lose it.
+    ``make_message`` scans bytes into a message (``mailbox.intake``). Each recipient is delivered
+    to by itself and remembered with it, so that a crash between the delivery and its settling
+    does not repeat it.
     """
 
     blobs: Blobs
@@ -27,17 +34,18 @@ class LocalTransport:
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
     ) -> Sequence[Reply]:
         """Deliver to exactly the routes these queue rows stand for."""
-        envelope = replace(
-            item.envelope,
-            recipients=tuple(
-                replace(
-                    item.envelope.recipients[recipient.envelope_index],
-                    routes=(route_of(item, recipient),),
-                )
-                for recipient in recipients
-            ),
-        )
-        message = await self.make_message(await self.blobs.read(item.blob))
-        again = Again(item.story, [recipient.number for recipient in recipients])
+        octets = await self.blobs.read(item.blob)
+        return [await self._one(item, recipient, octets) for recipient in recipients]
+
+    async def _one(self, item: QueueItem, row: QueueRecipient, octets: bytes) -> Reply:
+        route = route_of(item, row)
+        recipient = replace(item.envelope.recipients[row.envelope_index], routes=(route,))
+        envelope = replace(item.envelope, recipients=(recipient,))
+        once = None
+        if isinstance(route, Local):
+            done = key("queue", item.envelope.id, str(item.id), str(row.number))
+            once = Mark(route.account, done, item.created + _REMEMBER)
+        again = Again(item.story, [row.number], once)
+        message = await self.make_message(octets)
         result = await self.acceptor.accept(envelope, message, queue=False, again=again)
-        return result.replies
+        return result.replies[0]

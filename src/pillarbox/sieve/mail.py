@@ -1,7 +1,7 @@
 """A message as a script sees it: header fields that can be changed, and a tree of parts.
 
-The scan is that of ``pillarbox.message``, made once on arrival; it is made again only after
-``replace`` or ``enclose`` gave the message another body.
+Its parts are looked for only when a script asks for them, and again after ``replace`` or
+``enclose`` gave the message another body.
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ class Mail:
 
     def __init__(self, data: Readable, scanned: Scan | None = None) -> None:
         self.data: Data = readable(data)
-        self.scan = scanned if scanned is not None else scan(self.data)
-        self.original_size = len(self.data)
+        self._scan = scanned
         self.version = 0
         """Goes up with every change."""
         self._fields: list[HeaderField] | None = None
@@ -61,14 +60,20 @@ class Mail:
         self.enclosed: list[bytes | None] = []
         """The message as it was before each ``enclose``; None for as it came."""
 
+    @property
+    def scan(self) -> Scan:
+        """The tree of parts; made only for scripts that look into the body."""
+        if self._scan is None:
+            self._scan = scan(self.data)
+        return self._scan
+
     # ------------------------------------------------------------------ the header
 
     @property
     def fields(self) -> list[HeaderField]:
         """The fields of the message as they are now."""
         if self._fields is None:
-            root = self.scan.root
-            self._fields = fields_of(self.data, root.header_start, root.body_start)
+            self._fields = fields_of(self.data, 0, len(self.data))
         return self._fields
 
     def named(self, name: str) -> list[HeaderField]:
@@ -145,15 +150,14 @@ class Mail:
     def _octets(self) -> bytes:
         if not self._edited:
             return bytes(self.data[:])
-        root = self.scan.root
-        body = bytes(self.data[root.body_start :])
+        body = bytes(self.data[header.section(self.data, 0, len(self.data)).body_start :])
         head = [one.raw if one.raw.endswith(b"\n") else one.raw + b"\r\n" for one in self.fields]
         return b"".join([*head, b"\r\n", body])
 
     def rebuild(self, octets: bytes) -> None:
         """Go on with another message in its place."""
         self.data = octets
-        self.scan = scan(octets)
+        self._scan = None
         self._fields = None
         self._edited = False
         self._rebuilt = True

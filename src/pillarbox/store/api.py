@@ -337,7 +337,7 @@ class Parcel:
     """One message of several that are kept in one transaction, as for ``Mail.accept``.
 
     ``more``: further queue items of the same message, each with an envelope of its own. ``once``:
-    it is kept only if that is not remembered yet, and remembered with it.
+    it is kept only if that is not remembered yet, and remembered once it was kept.
     """
 
     message: NewMessage

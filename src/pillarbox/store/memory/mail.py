@@ -66,11 +66,12 @@ class MemoryMail:
             if one.once is not None and is_marked(self.state, one.once):
                 done.append(None)
                 continue
+            before = self.state.last_blob
             results, new = accept(
                 *(self.state, one.message, one.targets, one.queued, one.telling, one.more),
                 modseqs=modseqs,
             )
-            if one.once is not None:
+            if one.once is not None and self.state.last_blob > before:
                 mark(self.state, one.once)
             done.append(results)
             changes += new

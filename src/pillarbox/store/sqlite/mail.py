@@ -63,17 +63,17 @@ class SqliteMail:
         def run(tx: Tx, bodies: Sequence[accept.Body]) -> list[list[Appended | Refusal] | None]:
             done: list[list[Appended | Refusal] | None] = []
             for one, body in zip(parcels, bodies, strict=True):
-                if one.once is not None:
-                    if scripts.is_marked(tx, one.once):
-                        done.append(None)
-                        continue
-                    scripts.mark(tx, one.once)
+                if one.once is not None and scripts.is_marked(tx, one.once):
+                    done.append(None)
+                    continue
                 done.append(
                     accept.accept(
                         *(tx, body, one.message.facts, one.targets, one.queued, one.telling),
                         more=one.more,
                     )
                 )
+                if one.once is not None and any(body is kept for kept in tx.kept):
+                    scripts.mark(tx, one.once)
             for remembered in marks:
                 scripts.mark(tx, remembered)
             return done

@@ -1,0 +1,330 @@
+"""What scripts decide is done, all in the transaction of the delivery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pillarbox.delivery.accept import DELIVERED
+from pillarbox.delivery.sieve.site import Named, Site
+from support.people import account
+from support.sievehouse import MAIL, SieveHouse, sieve_house
+
+
+async def test_without_a_script_nothing_changes() -> None:
+    house = await sieve_house("ann")
+    assert (await house.send("ann@example.test")).replies == (DELIVERED,)
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_filing_with_flags_and_creating() -> None:
+    house = await sieve_house("ann")
+    await house.script(
+        "ann",
+        """require ["fileinto", "mailbox", "imap4flags", "copy"];
+        addflag "\\\\Seen";
+        fileinto :create "a/b"; fileinto :copy :flags "Work" :create "c";""",
+    )
+    assert (await house.send("ann@example.test")).replies == (DELIVERED,)
+    assert await house.boxes("ann") == {"a/b": 1, "c": 1}
+    assert await house.flags("ann", "a/b") == [["\\Seen"]]
+    assert await house.flags("ann", "c") == [["Work"]]
+    assert await house.mail("ann", "c") == [MAIL]
+    person = await account(house.store, "ann")
+    assert "a/b" in await house.store.subscriptions(person.id)
+
+
+async def test_a_mailbox_that_is_not_there_is_inbox() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "fileinto"; fileinto "nowhere";')
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_by_special_use_and_by_id() -> None:
+    house = await sieve_house("ann")
+    person = await account(house.store, "ann")
+    made = await house.store.create_mailbox(person.id, "old name")
+    await house.script(
+        "ann",
+        f"""require ["fileinto", "special-use", "mailboxid", "copy"];
+        fileinto :copy :specialuse "\\\\Junk" "none";
+        fileinto :mailboxid "{made.object_id}" "none";""",  # type: ignore[union-attr]
+    )
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"Junk": 1, "old name": 1}
+
+
+async def test_discarding_is_accepted_and_told() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", "discard;")
+    assert (await house.send("ann@example.test")).replies == (DELIVERED,)
+    assert await house.boxes("ann") == {}
+    (story,) = await house.store.stories_after(0)
+    assert "discarded by a Sieve script" in str(story)
+
+
+async def test_a_script_that_fails_keeps() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require ["ihave"]; discard; error "no";')
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1}
+    (story,) = await house.store.stories_after(0)
+    assert "failed (line 1): no" in str(story)
+
+
+async def test_a_broken_script_keeps() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", "nonsense")
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_redirect_goes_on_as_an_alias_would() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'redirect "b@far.test"; redirect "c@far.test";')
+    result = await house.send("ann@example.test")
+    assert result.replies == (DELIVERED,)
+    assert result.queued == 2
+    assert await house.boxes("ann") == {}
+    assert await house.goals() == [
+        ("wile@desert.test", "b@far.test"),
+        ("wile@desert.test", "c@far.test"),
+    ]
+    assert {octets for _, octets in await house.queued()} == {MAIL}
+
+
+async def test_redirect_and_keep_are_one_transaction() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "copy"; redirect :copy "b@far.test";')
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1}
+    assert await house.goals() == [("wile@desert.test", "b@far.test")]
+
+
+async def test_redirect_within_the_house_runs_the_other_script_once() -> None:
+    house = await sieve_house("ann", "bob")
+    await house.script("ann", 'redirect "bob@example.test";')
+    await house.script("bob", 'require "copy"; redirect :copy "ann@example.test";')
+    await house.send("ann@example.test")
+    for _ in range(4):  # as the runner would
+        for item, _ in await house.queued():
+            (row,) = item.recipients
+            assert (await house.transport().attempt(item, [row]))[0].ok
+            await house.store.drop(item.id)
+    assert await house.queued() == []
+    assert await house.boxes("bob") == {"INBOX": 1}
+    # It came back to Ann, who had it before: kept, not sent round again.
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_a_redirect_to_nobody_keeps() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'redirect "nobody@example.test";')
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_changed_copies() -> None:
+    house = await sieve_house("ann")
+    await house.script(
+        "ann",
+        """require ["editheader", "fileinto", "copy"];
+        fileinto :copy "Archive"; addheader "X-Seen" "yes"; redirect :copy "b@far.test";""",
+    )
+    await house.send("ann@example.test")
+    assert await house.mail("ann", "Archive") == [MAIL]
+    assert await house.mail("ann") == [b"X-Seen: yes\r\n" + MAIL]
+    assert [octets for _, octets in await house.queued()] == [b"X-Seen: yes\r\n" + MAIL]
+
+
+@pytest.mark.parametrize("word", ["reject", "ereject"])
+async def test_the_only_recipient_refuses_in_the_dialogue(word: str) -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", f'require "{word}"; {word} "No.\nNever.";')
+    result = await house.send("ann@example.test")
+    assert str(result.overall()) == "550 5.7.1 No.\nNever."
+    assert await house.boxes("ann") == {}
+    assert await house.queued() == []
+
+
+async def test_who_has_company_refuses_by_a_report() -> None:
+    house = await sieve_house("ann", "bob")
+    await house.script("ann", 'require "ereject"; ereject "No, thanks.";')
+    result = await house.send("ann@example.test", "bob@example.test")
+    assert result.overall().ok
+    assert await house.boxes("bob") == {"INBOX": 1}
+    assert await house.goals() == [("", "wile@desert.test")]
+    ((_, report),) = await house.queued()
+    assert b"multipart/report; report-type=delivery-status" in report
+    assert b"No, thanks." in report
+    assert b"Action: failed" in report
+
+
+async def test_reject_in_other_letters_is_an_mdn() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "reject"; reject "Ich möchte nicht.";')
+    assert (await house.send("ann@example.test")).overall().ok
+    ((item, report),) = await house.queued()
+    assert item.envelope.sender.address is None
+    assert b"report-type=disposition-notification" in report
+    assert b"Disposition: automatic-action/MDN-sent-automatically; deleted" in report
+    assert b"Ich m=C3=B6chte nicht." in report
+
+
+async def test_ereject_in_other_letters_is_refused_in_ascii() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "ereject"; ereject "Ich möchte nicht.";')
+    assert str((await house.send("ann@example.test")).overall()) == (
+        "550 5.7.1 The recipient's mail filter refuses this message"
+    )
+
+
+async def test_lmtp_refuses_one_by_one() -> None:
+    house = await sieve_house("ann", "bob")
+    await house.script("ann", 'require "ereject"; ereject "No.";')
+    result = await house.send("ann@example.test", "bob@example.test", queue=False)
+    assert [reply.code for reply in result.replies] == [550, 250]
+    assert await house.queued() == []
+
+
+async def test_the_null_sender_gets_no_report() -> None:
+    house = await sieve_house("ann", "bob")
+    await house.script("ann", 'require "ereject"; ereject "No.";')
+    await house.send("ann@example.test", "bob@example.test", sender="")
+    assert await house.queued() == []
+
+
+async def test_an_account_gets_a_message_once_by_two_addresses() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", "keep;")
+    result = await house.send("ann@example.test", "ann+x@example.test")
+    assert [reply.ok for reply in result.replies] == [True, True]
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_a_full_mailbox_waits_and_nothing_is_sent_twice() -> None:
+    house = await sieve_house("ann")
+    await house.script(
+        "ann", 'require ["copy", "vacation"]; redirect :copy "b@far.test"; vacation "away";'
+    )
+    person = await account(house.store, "ann")
+    await house.store.change_account(replace(person, quota=10))
+    result = await house.send("ann@example.test", trace="t1")
+    assert result.overall().ok
+    items = {item.recipients[0].domain: item for item, _ in await house.queued()}
+    assert sorted(items) == ["", "desert.test", "far.test"]
+    await house.store.change_account(replace(person, quota=0))
+    waiting = items[""]
+    replies = await house.transport().attempt(waiting, waiting.recipients)
+    assert [reply.ok for reply in replies] == [True]
+    assert await house.boxes("ann") == {"INBOX": 1}
+    assert len(await house.queued()) == 3  # nothing more
+
+
+async def test_a_delivery_out_of_the_queue_is_done_once() -> None:
+    """A crash between the delivery and its settling tries again what was done."""
+    house = await sieve_house("ann", "bob")
+    await house.script("bob", 'require ["copy", "fileinto"]; fileinto "Archive";'
+                       ' redirect :copy "b@far.test";')  # fmt: skip
+    for who in ("ann", "bob"):
+        person = await account(house.store, who)
+        await house.store.change_account(replace(person, quota=10))
+    await house.send("ann@example.test", "bob@example.test")
+    for who in ("ann", "bob"):
+        person = await account(house.store, who)
+        await house.store.change_account(replace(person, quota=0))
+    (waiting,) = [item for item, _ in await house.queued() if not item.recipients[0].domain]
+    for _ in range(3):
+        replies = await house.transport().attempt(waiting, waiting.recipients)
+        assert [reply.ok for reply in replies] == [True, True]
+    assert await house.boxes("ann") == {"INBOX": 1}
+    assert await house.boxes("bob") == {"Archive": 1}
+    assert [goal for _, goal in await house.goals()].count("b@far.test") == 1
+
+
+async def test_duplicate_remembers_after_the_delivery() -> None:
+    house = await sieve_house("ann")
+    await house.script(
+        "ann", 'require ["duplicate", "fileinto"]; if duplicate { fileinto "Trash"; }'
+    )
+    for _ in range(2):
+        await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1, "Trash": 1}
+    await house.clock.advance(8 * 86_400)
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 2, "Trash": 1}
+
+
+SITE = Site(
+    before=(Named("b", b'require ["fileinto", "ereject"]; '
+                  b'if header :is "subject" "bad" { ereject "bad"; }'),),
+    after=(Named("a", b'require "fileinto"; if header :is "subject" "late" '
+                 b'{ fileinto "Archive"; }'),),
+    shared={"common": b'require "fileinto"; fileinto "Trash";'},
+    lists={"friends": ("wile@desert.test",)},
+)  # fmt: skip
+
+
+def about(subject: bytes) -> bytes:
+    return MAIL.replace(b"Beep", subject)
+
+
+async def test_scripts_of_the_site_run_around_the_users() -> None:
+    house = await sieve_house("ann", site=SITE)
+    assert not (await house.send("ann@example.test", mail=about(b"bad"))).overall().ok
+    await house.send("ann@example.test", mail=about(b"late"))
+    assert await house.boxes("ann") == {"Archive": 1}
+    await house.script("ann", "discard;")
+    await house.send("ann@example.test", mail=about(b"late"))
+    assert await house.boxes("ann") == {"Archive": 1}
+    await house.script("ann", "keep;")
+    await house.send("ann@example.test", mail=about(b"late"))
+    assert await house.boxes("ann") == {"Archive": 2}
+
+
+async def test_including_and_lists() -> None:
+    house = await sieve_house("ann", site=SITE)
+    await house.script("ann", 'require "fileinto"; fileinto "Sent";', name="other")
+    await house.script(
+        "ann",
+        """require ["include", "extlists"];
+        if address :list "from" "tag:x,2026:friends" { include "other"; }
+        else { include :global "common"; }""",
+    )
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"Sent": 1}
+    await house.send("ann@example.test", mail=MAIL.replace(b"wile@", b"else@"))
+    assert await house.boxes("ann") == {"Sent": 1, "Trash": 1}
+
+
+async def notify(house: SieveHouse, script: str, **more: str) -> list[bytes]:
+    await house.script("ann", script)
+    await house.send("ann@example.test", **more)  # type: ignore[arg-type]
+    return [octets for _, octets in await house.queued()]
+
+
+async def test_a_notice_by_mail() -> None:
+    house = await sieve_house("ann")
+    (notice,) = await notify(
+        house,
+        'require ["enotify", "fcc"]; notify :importance "1" :message "Look" :fcc "Sent"'
+        ' "mailto:phone@far.test?subject=no&body=Hello&x-extra=1&from=forged%40x.test";',
+    )
+    assert b"Subject: Look\r\n" in notice
+    assert b"To: phone@far.test\r\n" in notice
+    assert b"From: ann@example.test\r\n" in notice
+    assert b"forged" not in notice
+    assert b"X-extra: 1\r\n" in notice
+    assert b'Auto-Submitted: auto-notified; owner-email="ann@example.test"' in notice
+    assert notice.endswith(b"\r\n\r\nHello")
+    assert await house.boxes("ann") == {"INBOX": 1, "Sent": 1}
+    assert await house.goals() == [("ann@example.test", "phone@far.test")]
+
+
+async def test_no_notice_of_what_a_machine_wrote() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "enotify"; notify "mailto:phone@far.test";')
+    await house.send("ann@example.test", mail=b"Auto-Submitted: auto-replied\r\n" + MAIL)
+    assert await house.queued() == []
