@@ -166,7 +166,7 @@ async def test_expunged_while_rows_are_on_their_way() -> None:
     await house.fill(1100)
     view = await house.view()
     batches = fetch(house.store, view, plan((Att.UID, Att.SIZE)), everything(view))
-    rows = await anext(aiter(batches))
+    rows = list(await anext(aiter(batches)))
     box = await house.box()
     await house.store.expunge(house.account, box.id, NumSet([(900, 950)]), only_deleted=False)
     async for batch in batches:

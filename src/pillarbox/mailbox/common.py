@@ -10,12 +10,14 @@ message itself must be asked.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from pillarbox.message.octets import Data
 from pillarbox.message.part import Scan
+from pillarbox.model.numset import NumSet
 
 MAX_OCTETS: Final = 16 * 1024
 """Of the kept fields of a message. A References field of a long thread has its 4 KB."""
@@ -78,6 +80,39 @@ def cut(column: bytes, names: Collection[bytes]) -> list[bytes] | None:
             found.append(column[at : at + length])
         at += length
     return found
+
+
+def subsets(columns: Iterable[bytes], names: tuple[bytes, ...]) -> list[bytes | None]:
+    """The same of many messages, each as one piece. Most columns of a mailbox begin with one of
+    a few heads, and fields that lie beside each other are cut out together."""
+    known: dict[bytes, _Cut | None] = {}
+    out: list[bytes | None] = []
+    for column in columns:
+        head = column[: _HEAD + column[1]] if len(column) > 1 else b""
+        plan = known.get(head)
+        if plan is None:
+            plan = known[head] = _cut_of(head, names)
+        if plan is None:
+            out.append(None)
+            continue
+        lengths, at, runs = plan
+        ends = list(accumulate(lengths(column, len(head)), initial=at))
+        out.append(b"".join([column[ends[first] : ends[last]] for first, last in runs]))
+    return out
+
+
+_Cut = tuple[Callable[[bytes, int], tuple[int, ...]], int, tuple[tuple[int, int], ...]]
+"""How to read the lengths, where the fields begin, and stretches of them that are wanted."""
+
+
+def _cut_of(head: bytes, names: tuple[bytes, ...]) -> _Cut | None:
+    wanted = _wanted(head[0] if head else INCOMPLETE, names)
+    if wanted is None:
+        return None
+    count = len(head) - _HEAD
+    places = [place for place, number in enumerate(head[_HEAD:], 1) if number in wanted]
+    runs = tuple((first - 1, last) for first, last in NumSet.of(places).ranges)
+    return _lengths(count).unpack_from, _HEAD + 3 * count, runs
 
 
 def surely_lacks(column: bytes, plain: bytes) -> bool:

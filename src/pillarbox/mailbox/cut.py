@@ -75,16 +75,20 @@ def piece(item: Piece, kept: Kept) -> Value | ToRead:
     """The value of an item, or what must be read for it."""
     if isinstance(item, Section):
         if kept_beside(item):
-            fields = common.cut(kept.common or b"", item.fields)
-            if fields is not None:
-                return of_fields(item, fields)
+            found = fields_of(item, [kept.common or b""])[0]
+            if found is not None:
+                return found
         return _section(item, kept)
     return _decoded(item, kept)
 
 
-def of_fields(item: Section, fields: list[bytes]) -> bytes:
-    """A subset of the header, from the fields it consists of."""
-    return _part_of(b"".join((*fields, b"\r\n")), item.partial)
+def fields_of(item: Section, columns: Sequence[bytes]) -> list[bytes | None]:
+    """A subset of the header of many messages; None where the kept fields do not answer."""
+    names, partial = item.fields, item.partial
+    found = common.subsets(columns, names)
+    if partial is None:
+        return [None if octets is None else octets + b"\r\n" for octets in found]
+    return [None if o is None else _part_of(o + b"\r\n", partial) for o in found]
 
 
 def _section(item: Section, kept: Kept) -> Value | ToRead:

@@ -7,11 +7,12 @@ than it asked for knows (RFC 2180 §4.1).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from operator import itemgetter
+from array import array
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from pillarbox.mailbox import common, cut
+from pillarbox.mailbox import cut
 from pillarbox.mailbox.fetchplan import Att, Item, Large, Piece, Plan, Section, Value, kept_beside
 from pillarbox.mailbox.view import View
 from pillarbox.message import imapform
@@ -27,16 +28,30 @@ Row = tuple[Value, ...]
 """The sequence number and then a value for each item of the plan, in its order."""
 
 
-_Joined = tuple[Any, ...]
-"""Sequence number, flags, modseq, UID and then the other columns of the plan."""
+@dataclass(slots=True)
+class Batch:
+    """Some messages: their sequence numbers, ascending, and a column for each item of the plan.
+
+    Iterated it gives rows. Columns go from the store to the wire as they are, so that a message
+    costs no work of its own here.
+    """
+
+    seqs: Sequence[int]
+    columns: list[Sequence[Any]]
+
+    def __iter__(self) -> Iterator[Row]:
+        return zip(self.seqs, *self.columns, strict=True)
+
+    def __len__(self) -> int:
+        return len(self.seqs)
 
 
 class Source(Mail, Blobs, Protocol):
     """What is needed of the store."""
 
 
-async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIterator[list[Row]]:
-    """Rows for the messages with these sequence numbers, ascending.
+async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIterator[Batch]:
+    """Batches for the messages with these sequence numbers, ascending.
 
     Flags are those at the moment a batch is made. Setting \\Seen is the caller's business
     (``Ops.mark_seen``), and so is CHANGEDSINCE (``View.changed_since``).
@@ -45,90 +60,73 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
         for part in _slices(seqs, BATCH):
             yield _from_arrays(view, plan, part)
         return
-    make = _maker(plan)
-    parts = _parts(plan)
     uids = view.uids_of(seqs)
-    async for batch in store.rows(view.box.account, view.box.id, uids, plan.columns):
-        joined = join(view, batch)
-        if make is None:
-            yield [await _with_pieces(store, view, plan.columns, parts, row) for row in joined]
-            continue
-        made = [make(row) for row in joined]
+    async for rows in store.rows(view.box.account, view.box.id, uids, plan.columns):
+        joined = join(view, rows)
+        columns = [_column(item, plan, joined) for item in plan.items]
         if plan.has_pieces:
-            for at, row in enumerate(made):
-                if None in row:  # not kept beside it, or not inline
-                    made[at] = await _with_pieces(store, view, plan.columns, parts, joined[at])
-        yield made
+            await _look_into(store, view, plan, columns, joined)
+        yield Batch(joined.seqs, columns)
 
 
-def join(view: View, batch: Sequence[tuple[object, ...]]) -> list[_Joined]:
-    """Rows that begin with a UID, each behind its sequence number, flags and modseq; without
-    those that the view or the mailbox does not have."""
+@dataclass(slots=True)
+class _Joined:
+    """A batch of the store with what the mailbox knows of its messages."""
+
+    seqs: Sequence[int]
+    flags: Sequence[int]
+    modseqs: Sequence[int]
+    columns: Sequence[Sequence[Any]]
+    """Those asked for, UIDs first."""
+
+
+def join(view: View, rows: Sequence[tuple[object, ...]]) -> _Joined:
+    """Rows that begin with a UID, without those that the view or the mailbox does not have."""
     state, count, uids = view.state, view.count, view.uids
-    flags, modseqs = state.flags, state.modseqs
-    aligned = uids is state.uids
-    out = []
-    seq = 0
-    for row in batch:
-        uid = row[0]
-        # Mostly the rows are as dense as the view: the next number is a good guess.
-        if seq < count and uids[seq] == uid:
-            seq += 1
-        else:
-            seq = view.seq(uid) if isinstance(uid, int) else 0
-        index = seq - 1 if aligned or not seq else state.index(uids[seq - 1])
-        if index >= 0:
-            out.append((seq, flags[index], modseqs[index], *row))
-    return out
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    first = view.seq(columns[0][0]) if uids is state.uids else 0
+    start, stop = first - 1, first - 1 + len(rows)
+    if first and stop <= count and uids[start:stop] == array("I", columns[0]):
+        # The rows are as dense as the view: the usual case.
+        seqs = range(first, stop + 1)
+        return _Joined(seqs, state.flags[start:stop], state.modseqs[start:stop], columns)
+    there = []
+    for at, uid in enumerate(columns[0]):
+        seq = view.seq(uid)
+        index = state.index(uid)
+        if seq and index >= 0:
+            there.append((seq, state.flags[index], state.modseqs[index], rows[at]))
+    if not there:
+        return _Joined((), (), (), [()] * len(columns))
+    found, flags, modseqs, kept = zip(*there, strict=True)
+    return _Joined(found, flags, modseqs, list(zip(*kept, strict=True)))
 
 
-_SEQ, _FLAGS, _MODSEQ, _UID = range(4)
-_seq_of: Callable[[_Joined], Value] = itemgetter(_SEQ)
-
-
-def _places(plan: Plan) -> dict[Column, int]:
-    return {column: place for place, column in enumerate(plan.columns, _UID)}
+def _column(item: Item, plan: Plan, joined: _Joined) -> Sequence[Any]:
+    """The values of an item; None for a piece that must be looked for in the message."""
+    columns = dict(zip(plan.columns, joined.columns, strict=True))
+    match item:
+        case Att.UID:
+            return joined.columns[0]
+        case Att.FLAGS:
+            return joined.flags
+        case Att.MODSEQ:
+            return joined.modseqs
+        case Att.INTERNALDATE:
+            return list(zip(columns[Column.INTERNALDATE], columns[Column.ZONE], strict=True))
+        case Att.BODY:
+            return [imapform.body(thaw(scan)) for scan in columns[Column.SCAN]]
+        case Att():
+            return columns[_DIRECT[item]]
+        case Section() if kept_beside(item):
+            return cut.fields_of(item, columns[Column.COMMON])
+    if item == WHOLE:
+        return columns[Column.BODY]
+    return [None] * len(joined.seqs)
 
 
 WHOLE: Final = Section()
 """``BODY[]``: the message as it is."""
-
-
-def _maker(plan: Plan) -> Callable[[_Joined], Row] | None:
-    """From a joined row to the values of the plan; None when messages must be looked into.
-
-    It gives None for header fields that were not kept for a message, and for a body that is not
-    inline.
-    """
-    places = _places(plan)
-    numbers = [_number(item, places) for item in plan.items]
-    if -1 not in numbers:  # every value is in the row as it is
-        simple: Callable[[_Joined], Row] = itemgetter(_SEQ, *numbers)
-        return simple
-    getters = []
-    for item in plan.items:
-        if isinstance(item, Att):
-            getters.append(_getter(item, places))
-        elif isinstance(item, Section) and kept_beside(item):
-            getters.append(_kept(item, places[Column.COMMON]))
-        elif item == WHOLE:
-            getters.append(itemgetter(places[Column.BODY]))
-        else:
-            return None
-    return lambda row: (_seq_of(row), *[get(row) for get in getters])
-
-
-def _kept(item: Section, place: int) -> Callable[[_Joined], Value]:
-    """Header fields from the kept ones."""
-    column: Callable[[_Joined], bytes] = itemgetter(place)
-    names = item.fields
-
-    def get(row: _Joined) -> Value:
-        fields = common.cut(column(row), names)
-        return None if fields is None else cut.of_fields(item, fields)
-
-    return get
-
 
 _DIRECT: Final = {
     Att.SIZE: Column.SIZE,
@@ -139,60 +137,43 @@ _DIRECT: Final = {
     Att.SAVEDATE: Column.SAVED,
     Att.PREVIEW: Column.PREVIEW,
 }
-_OWN: Final = {Att.UID: _UID, Att.FLAGS: _FLAGS, Att.MODSEQ: _MODSEQ}
 
 
-def _number(item: object, places: dict[Column, int]) -> int:
-    """The place of an item whose value is in the joined row, -1 for others."""
-    if not isinstance(item, Att):
-        return -1
-    if item in _OWN:
-        return _OWN[item]
-    return places[_DIRECT[item]] if item in _DIRECT else -1
-
-
-def _getter(item: Att, places: dict[Column, int]) -> Callable[[_Joined], Value]:
-    number = _number(item, places)
-    if number >= 0:
-        direct: Callable[[_Joined], Value] = itemgetter(number)
-        return direct
-    if item is Att.INTERNALDATE:
-        dated: Callable[[_Joined], Value] = itemgetter(
-            places[Column.INTERNALDATE], places[Column.ZONE]
-        )
-        return dated
-    scan: Callable[[_Joined], bytes] = itemgetter(places[Column.SCAN])
-    return lambda row: imapform.body(thaw(scan(row)))
-
-
-def _from_arrays(view: View, plan: Plan, seqs: NumSet) -> list[Row]:
+def _from_arrays(view: View, plan: Plan, seqs: NumSet) -> Batch:
     """Flags, UIDs and modseqs need no store."""
-    numbers = {Att.UID: 1, Att.FLAGS: 2, Att.MODSEQ: 3}
-    get = itemgetter(0, *[numbers[item] for item in plan.items if isinstance(item, Att)])
-    return list(map(get, view.rows(seqs)))
+    state = view.state
+    (low, high), *more = seqs.ranges
+    if view.uids is state.uids and not more and high <= view.count:
+        part = slice(low - 1, high)
+        arrays = {Att.UID: view.uids, Att.FLAGS: state.flags, Att.MODSEQ: state.modseqs}
+        columns: list[Sequence[Any]] = [
+            arrays[item][part] for item in plan.items if isinstance(item, Att)
+        ]
+        return Batch(range(low, high + 1), columns)
+    rows = list(view.rows(seqs))
+    if not rows:
+        return Batch((), [()] * len(plan.items))
+    numbers, uids, flags, modseqs = zip(*rows, strict=True)
+    known: dict[Item, Sequence[int]] = {Att.UID: uids, Att.FLAGS: flags, Att.MODSEQ: modseqs}
+    return Batch(numbers, [known[item] for item in plan.items])
 
 
-_Part = tuple[Callable[[_Joined], Value] | None, Item]
-"""How to get an item from a joined row; None for a piece of the message."""
-
-
-def _parts(plan: Plan) -> list[_Part]:
-    places = _places(plan)
-    return [(_getter(i, places) if isinstance(i, Att) else None, i) for i in plan.items]
-
-
-async def _with_pieces(
-    store: Source, view: View, columns: Sequence[Column], parts: Sequence[_Part], row: _Joined
-) -> Row:
-    """A row of a plan that asks for parts of messages."""
-    kept = cut.kept_of(columns, row[_UID:])
-    values: list[Value] = [_seq_of(row)]
-    for get, item in parts:
-        if get is not None:
-            values.append(get(row))
-        elif not isinstance(item, Att):
-            values.append(await _piece(store, view, item, kept))
-    return tuple(values)
+async def _look_into(
+    store: Source, view: View, plan: Plan, columns: list[Sequence[Any]], joined: _Joined
+) -> None:
+    """Fill in the pieces that were not kept beside the message, or whose message is not inline."""
+    wanted = {}
+    for place, item in enumerate(plan.items):
+        if not isinstance(item, Att) and None in columns[place]:
+            wanted[place] = item
+            columns[place] = list(columns[place])
+    for at in range(len(joined.seqs) if wanted else 0):
+        lacking = [place for place in wanted if columns[place][at] is None]
+        if not lacking:
+            continue
+        kept = cut.kept_of(plan.columns, [column[at] for column in joined.columns])
+        for place in lacking:
+            columns[place][at] = await _piece(store, view, wanted[place], kept)  # type: ignore[index]
 
 
 async def _piece(store: Source, view: View, item: Piece, kept: cut.Kept) -> Value:

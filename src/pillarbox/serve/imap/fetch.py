@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pillarbox.mailbox import fetchplan
-from pillarbox.mailbox.fetch import Row, fetch, pieces
+from pillarbox.mailbox.fetch import Batch, Row, fetch, pieces
 from pillarbox.mailbox.fetchplan import UNKNOWN_CTE, Att, Large
 from pillarbox.mailbox.objectid import email_id, thread_id
 from pillarbox.mailbox.view import View
@@ -103,24 +103,41 @@ async def send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> tu
         planned.append(Att.UID)  # read along: it tells which messages are \Recent
     sent, decoded = 0, True
     plan = fetchplan.plan(planned)
-    async for rows in fetch(session.needs.store, view, plan, seqs):
-        sent += len(rows)
-        if not plan.has_pieces:  # nothing that is large or cannot be decoded
-            _write_rows(session, view, items, planned, rows)
+    async for batch in fetch(session.needs.store, view, plan, seqs):
+        sent += len(batch)
+        if not plan.has_pieces or not _is_odd(planned, batch):
+            _write_rows(session, view, items, planned, batch)
             await session.conn.drain()
             continue
-        decoded = decoded and not any(UNKNOWN_CTE in row for row in rows)
         plain: list[Row] = []
-        for row in rows:
+        for row in batch:
+            decoded = decoded and UNKNOWN_CTE not in row
             if not any(isinstance(value, Large) for value in row):
                 plain.append(row)
                 continue
-            _write_rows(session, view, items, planned, plain)
+            _write_rows(session, view, items, planned, _batch(plain))
             plain = []
             await _write_large(session, view, items, planned, row)
-        _write_rows(session, view, items, planned, plain)
+        _write_rows(session, view, items, planned, _batch(plain))
         await session.conn.drain()
     return sent, decoded
+
+
+def _is_odd(planned: Sequence[fetchplan.Item], batch: Batch) -> bool:
+    """True when some piece is large or cannot be decoded."""
+    kinds: set[type] = set()
+    for item, column in zip(planned, batch.columns, strict=True):
+        if not isinstance(item, Att):
+            kinds.update(map(type, column))
+    return not kinds <= _PLAIN
+
+
+_PLAIN = {bytes, int, type(None)}
+
+
+def _batch(rows: Sequence[Row]) -> Batch:
+    seqs, *columns = (list(column) for column in zip(*rows, strict=True)) if rows else ((),)
+    return Batch(seqs, columns)  # type: ignore[arg-type]
 
 
 def _planned(item: FetchItem) -> fetchplan.Item:
@@ -144,16 +161,15 @@ def _write_rows(
     view: View,
     items: Sequence[FetchItem],
     planned: Sequence[fetchplan.Item],
-    rows: Sequence[Row],
+    batch: Batch,
 ) -> None:
-    if rows:
-        seqs, *values = (list(column) for column in zip(*rows, strict=True))
-        columns = _columns(session, view, items, planned, values)
+    if batch:
+        columns = _columns(session, view, items, planned, batch.columns)
         if session.uid_only:
-            uids = values[planned.index(Att.UID)]
+            uids = batch.columns[planned.index(Att.UID)]
             session.write(render.fetch_rows(uids, columns, render.UIDFETCH))
         else:
-            session.write(render.fetch_rows(seqs, columns))
+            session.write(render.fetch_rows(batch.seqs, columns))
 
 
 def _columns(
@@ -161,7 +177,7 @@ def _columns(
     view: View,
     items: Sequence[FetchItem],
     planned: Sequence[fetchplan.Item],
-    values: Sequence[list[Any]],
+    values: Sequence[Sequence[Any]],
 ) -> list[Column]:
     """One column an item; ``values`` may have one more, the UIDs."""
     columns = []
@@ -178,12 +194,12 @@ def _columns(
     return columns
 
 
-def _section(item: Any, values: list[Any]) -> Column:
+def _section(item: Any, values: Sequence[Any]) -> Column:
     """BODY[…]: a part that is not there is NIL."""
     return render.literal_column(item.label, values)
 
 
-def _binary(item: Any, values: list[Any]) -> Column:
+def _binary(item: Any, values: Sequence[Any]) -> Column:
     """BINARY[…]: a literal8 where there are NULs (RFC 3516 §4.2)."""
     spelt = [
         render.literal(value, binary=b"\0" in value) if isinstance(value, bytes) else b"NIL"
@@ -192,17 +208,17 @@ def _binary(item: Any, values: list[Any]) -> Column:
     return render.wire_column(item.label, spelt)
 
 
-def _binary_size(item: Any, values: list[Any]) -> Column:
+def _binary_size(item: Any, values: Sequence[Any]) -> Column:
     """BINARY.SIZE[…]: a number, so what cannot be decoded has none octets."""
     return Column(item.label, [v if isinstance(v, int) else 0 for v in values], b"%d")
 
 
-def _preview(_item: Any, values: list[Any]) -> Column:
+def _preview(_item: Any, values: Sequence[Any]) -> Column:
     """PREVIEW (RFC 8970 §3.2): made when the message came, so LAZY costs nothing either."""
     return render.wire_column(b"PREVIEW", [render.string(text.encode()) for text in values])
 
 
-_RENDER: dict[object, Callable[[Any, list[Any]], Column]] = {
+_RENDER: dict[object, Callable[[Any, Sequence[Any]], Column]] = {
     FetchAtt.UID: lambda _, values: render.uid_column(values),
     FetchAtt.SIZE: lambda _, values: render.size_column(values),
     FetchAtt.MODSEQ: lambda _, values: render.modseq_column(values),
@@ -245,7 +261,7 @@ async def _write_large(
                 session.write(piece)
                 await session.conn.drain()
         else:
-            session.write(column.form % next(iter(column.values)))
+            session.write(column.one())
     session.write(render.FETCH_CLOSE)
 
 

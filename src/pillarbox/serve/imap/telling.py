@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,12 +43,12 @@ def _table(keywords: tuple[str, ...]) -> FlagTable:
     return FlagTable(keywords)
 
 
-def shown_flags(view: View, uids: list[int], bits: list[int]) -> list[int]:
+def shown_flags(view: View, uids: Sequence[int], bits: Sequence[int]) -> Sequence[int]:
     """``bits`` with \\Recent where it holds for this session; ``uids`` ascend."""
     first = bisect_left(uids, view.recent_from)
     if first == len(uids):
         return bits
-    return bits[:first] + [one | render.RECENT for one in bits[first:]]
+    return [*bits[:first], *[one | render.RECENT for one in bits[first:]]]
 
 
 def say(updates: Updates, view: View, manner: Manner) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import apsw
@@ -79,7 +80,7 @@ async def rows(
 ) -> AsyncIterator[list[tuple[object, ...]]]:
     """Batches as ``Mail.rows`` promises; each is a statement of its own, so that a slow client
     holds up nothing."""
-    left = uids
+    left, columns = uids, tuple(columns)
     first = True
     while left:
         if not first:
@@ -107,36 +108,38 @@ def _batch(
 ) -> tuple[list[tuple[object, ...]], int]:
     """Rows up to the bounds, and the last UID of them, 0 when none are left in ``uids``."""
     chosen = pick(uids)
-    places = ", ".join(_PLACES[column] for column in columns)
-    tables, extra = "", "m.uid"
-    if any(_PLACES[column].startswith("f.") for column in columns):
+    places = [_PLACES[column] for column in columns]
+    tables = ""
+    if any(place.startswith("f.") for place in places):
         tables += " CROSS JOIN facts f ON f.blob = m.blob"
     if Column.BODY in columns or Column.THREAD in columns:
         tables += " CROSS JOIN blob b ON b.id = m.blob"
     if Column.BODY in columns:
         tables += " LEFT JOIN body d ON d.blob = m.blob"
-        extra = "b.codec, m.size, m.uid"
+        places += ["b.codec", "m.size"]
+    if columns[:1] != (Column.UID,):
+        places.append("m.uid")
     sql = (
-        f"SELECT {places}{', ' if places else ''}{extra} FROM {chosen.source} msg m{tables}"
+        f"SELECT {', '.join(places)} FROM {chosen.source} msg m{tables}"
         f" WHERE m.account = :account AND m.mailbox = :mailbox {chosen.where} {chosen.order}"
     )
     cursor = db.execute(sql, {"account": account, "mailbox": mailbox, **chosen.values})
-    large = [place for place, column in enumerate(columns) if column in _LARGE]
+    large = [itemgetter(place) for place, column in enumerate(columns) if column in _LARGE]
     piece = 8  # and more once the first show that rows are small
     taken: list[tuple[object, ...]] = []
-    octets = 0
+    octets = last = 0
     while len(taken) < ROWS_BATCH and octets < BYTES_BATCH:
         asked = min(piece, ROWS_BATCH - len(taken))
         some = list(islice(cursor, asked))
         taken += some
         if len(some) < asked:
-            return _finished(taken, columns), 0
-        for place in large:
-            octets += sum(len(row[place] or b"") for row in some)
+            break
+        for get in large:
+            octets += sum(map(len, filter(None, map(get, some))))
         if octets < len(taken) * _SMALL:
             piece = 100
-    last = taken[-1][-1]
-    assert isinstance(last, int)  # noqa: S101  (m.uid)
+    else:
+        last = taken[-1][0 if columns[:1] == (Column.UID,) else -1]  # type: ignore[assignment]
     return _finished(taken, columns), last
 
 
@@ -144,17 +147,18 @@ def _finished(
     taken: list[tuple[object, ...]], columns: Sequence[Column]
 ) -> list[tuple[object, ...]]:
     """Without the extra values, and text and bodies as they were given."""
+    if Column.BODY in columns or Column.PREVIEW in columns:
+        return [tuple(_values(row, columns)) for row in taken]
     count = len(columns)
-    if Column.BODY not in columns and Column.PREVIEW not in columns:
-        return [row[:count] for row in taken]
-    return [tuple(_values(row, columns)) for row in taken]
+    return taken if columns[:1] == (Column.UID,) else [row[:count] for row in taken]
 
 
 def _values(row: Sequence[Any], columns: Sequence[Column]) -> Iterator[object]:
+    count = len(columns)
     for column, value in zip(columns, row, strict=False):
         if column is Column.PREVIEW:
             yield value.decode()
         elif column is Column.BODY and value is not None:
-            yield decode(row[-3], value, row[-2])
+            yield decode(row[count], value, row[count + 1])
         else:
             yield value
