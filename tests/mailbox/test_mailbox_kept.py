@@ -6,10 +6,12 @@ import random
 from collections.abc import AsyncIterator, Sequence
 
 from pillarbox.mailbox.kept import Shelf
+from pillarbox.mailbox.search import search
 from pillarbox.mailbox.sort import Criterion, sort
 from pillarbox.mailbox.table import table
 from pillarbox.mailbox.threads import NAMES
 from pillarbox.mailbox.view import View
+from pillarbox.model import query as q
 from pillarbox.model.flags import DELETED, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column
@@ -151,3 +153,38 @@ async def _subjects(made: Room, view: View) -> AsyncIterator[tuple[int, bytes]]:
             assert isinstance(uid, int)
             assert isinstance(packed, bytes)
             yield uid, packed[14 : 14 + packed[12]]
+
+
+SUBJECTS = (
+    b"Subject: plain words here",
+    b"Subject: =?utf-8?b?R3LDvMOfZQ==?= und mehr",
+    b"Subject: two words\r\n here",
+    b"SUBJECT: first\r\nSubject: second",
+    b"X-Nothing: words",
+    b"Subject:",
+    b"Subject: words" + b" and more" * 2000,  # too long to be kept beside the envelope
+)
+
+
+async def test_a_header_is_searched_in_what_is_kept_with_the_same_answers() -> None:
+    made = await room()
+    for number in range(260):
+        head = SUBJECTS[number % len(SUBJECTS)]
+        await made.put(head + b"\r\nFrom: %d@example.test\r\n\r\nwords\r\n" % number)
+    view, behind = await made.view(), await made.view(session="behind")
+    kept = view.state.shelf.of((view.box.account, view.box.id))
+    asked = {"words": {0, 2, 6}, "GRÜße": {1}, "words here": {0, 2}, "first second": set()}
+    asked |= {"second": {3}, "": {0, 1, 2, 3, 5, 6}, "absent": set()}
+    for turn in range(3):
+        for text, kinds in asked.items():
+            for one in (view, behind):
+                query = q.Header("Subject", text)
+                found = await search(made.store, one, query, now=0.0)  # type: ignore[arg-type]
+                there = [uid for uid in one.uids[: one.exists] if one.state.index(uid) >= 0]
+                want = [uid for uid in there if (uid - 1) % len(SUBJECTS) in kinds]
+                assert list(found.uid_set()) == want, (turn, text)
+        assert "Subject" in kept.columns
+        await made.store.expunge(
+            made.account, view.box.id, NumSet([(10 * turn + 1, 10 * turn + 4)]), only_deleted=False
+        )
+        view.sync(allow_expunge=True)

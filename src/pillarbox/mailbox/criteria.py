@@ -7,13 +7,14 @@ a row: a few numbers, the kept header fields, or the message itself.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from pillarbox.mailbox import common, fuzzy, keys
 from pillarbox.mailbox.document import Document, Needle, field_value, field_values
+from pillarbox.mailbox.kept import FIELDS, UNREAD
 from pillarbox.mailbox.objectid import blob_of, thread_of
 from pillarbox.model import query as q
 from pillarbox.store.api import Column
@@ -56,6 +57,9 @@ class Criterion:
     document: DocumentTest | None = None
     text: q.Text | q.Header | None = None
     """Set where an index of texts may name candidates."""
+    kept: str = ""
+    """The column of ``kept`` that can answer, as ``of_kept`` looks at it."""
+    needle: Needle | None = None
 
 
 def criterion(leaf: q.Query, now: float) -> Criterion | None:
@@ -149,7 +153,19 @@ def _header(leaf: q.Header) -> Criterion:
                 return YES
         return NO
 
-    return Criterion(Rows(Tier.FIELDS, (Column.COMMON,), in_fields), in_message, asked)
+    rows = Rows(Tier.FIELDS, (Column.COMMON,), in_fields)
+    return Criterion(rows, in_message, asked, FIELDS.get(name, ""), needle)
+
+
+def of_kept(needle: Needle, values: Sequence[str | int | None]) -> bytes:
+    """NO, YES or UNKNOWN for each value of a kept column of header fields."""
+    within = needle.within
+    return bytes(
+        [
+            within(value) if value.__class__ is str else UNKNOWN if value == UNREAD else NO
+            for value in values
+        ]
+    )
 
 
 def _fuzzy_header(leaf: q.Header, name: bytes) -> Criterion:

@@ -1,4 +1,4 @@
-"""What messages are sorted and threaded by, kept with their mailbox while it is open.
+"""What messages are sorted, threaded and found by, kept with their mailbox while it is open.
 
 The store keeps these keys since the messages came; reading ten thousand of them again for every
 SORT costs more than the sorting. So a mailbox that was sorted keeps the columns that were asked
@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any, Final, Protocol
 
-from pillarbox.mailbox import keys
+from pillarbox.mailbox import common, keys
 from pillarbox.mailbox.arrays import missing_indexes
+from pillarbox.mailbox.document import field_value
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column, Mail
 
@@ -65,6 +66,27 @@ def _references(column: bytes) -> tuple[int, ...]:
     return tuple(map(hash, found.split())) if found else ()
 
 
+UNREAD: Final = 0
+"""In a column of header fields: this message must be asked itself."""
+
+
+def _fields(name: bytes) -> Kind:
+    """Folded values of the header fields of a name, joined by NUL, which no search can ask for;
+    None where there is none."""
+    skip = len(name)
+
+    def values(column: bytes) -> str | int | None:
+        found = common.cut(column, (name,))
+        if found is None:
+            return UNREAD
+        return "\0".join([field_value(field[skip:]) for field in found]) if found else None
+
+    return Kind((Column.COMMON,), values)
+
+
+FIELDS: Final = {b"subject": "Subject", b"from": "From", b"to": "To", b"cc": "Cc"}
+"""Header fields that are searched again and again, and their columns."""
+
 KINDS: Final[dict[str, Kind]] = {
     "ARRIVAL": Kind((Column.INTERNALDATE,), int, _numbers),
     "SIZE": Kind((Column.SIZE,), int, _numbers),
@@ -80,6 +102,7 @@ KINDS: Final[dict[str, Kind]] = {
     # hash tell them apart (two of a million are equal once in 40 million mailboxes).
     "ID": Kind((Column.KEYS,), _id, _numbers),
     "REFERENCES": Kind((Column.KEYS,), _references),
+    **{column: _fields(name) for name, column in FIELDS.items()},
 }
 """Columns by name."""
 
@@ -87,12 +110,14 @@ KINDS: Final[dict[str, Kind]] = {
 class Kept:
     """The columns of one mailbox. ``uids`` says which messages they are about."""
 
-    __slots__ = ("answers", "columns", "lock", "uids")
+    __slots__ = ("answers", "asked", "columns", "lock", "uids")
 
     def __init__(self) -> None:
         self.uids: array[int] = array("I")
         self.columns: dict[str, Any] = {}
         self.answers: dict[object, Any] = {}
+        self.asked: set[str] = set()
+        """Columns that would have been of use before."""
         self.lock = asyncio.Lock()
 
     @property
@@ -162,6 +187,15 @@ class Shelf:
         self._kept.move_to_end(box)
         return found
 
+    def pays(self, kept: Kept, name: str, count: int) -> bool:
+        """True when a column is there, or worth reading: the second time that it is of use to a
+        mailbox of so many messages, if there is room."""
+        if name in kept.columns:
+            return True
+        again = name in kept.asked
+        kept.asked.add(name)
+        return again and count * (len(kept.columns) + 1) <= self._cells // 2
+
     def drop(self, box: tuple[int, int]) -> None:
         """The mailbox is no longer open."""
         self._kept.pop(box, None)
@@ -213,7 +247,12 @@ def _extend(
         values.extend([seen.setdefault(v, v) for v in found] if kind.start is list else found)
 
 
-_NONE: Final[dict[Column, Any]] = {Column.KEYS: b"", Column.INTERNALDATE: 0, Column.SIZE: 0}
+_NONE: Final[dict[Column, Any]] = {
+    Column.KEYS: b"",
+    Column.COMMON: b"",
+    Column.INTERNALDATE: 0,
+    Column.SIZE: 0,
+}
 
 
 def _aligned(

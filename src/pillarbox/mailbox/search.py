@@ -22,7 +22,7 @@ from typing import Final, Protocol
 
 from pillarbox.mailbox import document
 from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_mask, spans
-from pillarbox.mailbox.criteria import NO, YES, Criterion, Tier, criterion
+from pillarbox.mailbox.criteria import NO, YES, Criterion, Tier, criterion, of_kept
 from pillarbox.mailbox.fuzzy import spread
 from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
@@ -283,6 +283,9 @@ class _Run:
     async def narrow(self, store: Source, root: _Node, index: Candidates) -> None:
         """Ask dearer and dearer sources until nothing is in doubt."""
         await self._ask_tier(store, Tier.NUMBERS, root)
+        for leaf in self.leaves:
+            if leaf.criterion.kept and self._doubt(root).count(1) > FEW:
+                await self._ask_kept(store, leaf)
         leaves = [leaf for leaf in self.leaves if leaf.criterion.text is not None]
         if leaves and self._doubt(root).count(1) > FEW:
             await self._ask_index(index, leaves)
@@ -316,6 +319,25 @@ class _Run:
                 values = [map(get, batch) for get in getters]
                 leaf.learn(indexes, bytes(map(test, *values)))
             await asyncio.sleep(0)
+
+    async def _ask_kept(self, store: Source, leaf: _Leaf) -> None:
+        """Ask what the mailbox keeps of its messages while it is open."""
+        state, box = self.view.state, (self.view.box.account, self.view.box.id)
+        kept, name, needle = state.shelf.of(box), leaf.criterion.kept, leaf.criterion.needle
+        if needle is None or not state.shelf.pays(kept, name, len(state.uids)):
+            return
+        await kept.fill(store, box, state, [name])
+        state.shelf.trim()
+        values = kept.columns[name]
+        uids = self.columns.uids
+        if kept.uids == uids:
+            leaf.learn(range(self.count), of_kept(needle, values))
+            return
+        here = bytes(map(set(kept.uids).__contains__, uids))
+        there = bytes(map(set(uids).__contains__, kept.uids))
+        indexes = list(compress(range(self.count), here))
+        if indexes:
+            leaf.learn(indexes, of_kept(needle, list(compress(values, there))))
 
     async def _ask_index(self, index: Candidates, leaves: Sequence[_Leaf]) -> None:
         box = self.view.box
