@@ -22,7 +22,8 @@ from typing import Final, Protocol
 
 from pillarbox.mailbox import document
 from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_mask, spans
-from pillarbox.mailbox.criteria import NO, YES, Criterion, Tier, criterion, of_kept
+from pillarbox.mailbox.bounds import AllOf, AnyOf, Known, Leaf, Node, Not
+from pillarbox.mailbox.criteria import Tier, criterion, of_kept
 from pillarbox.mailbox.fuzzy import spread
 from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
@@ -109,98 +110,6 @@ async def search(
     return Found(mask, columns.uids, columns.modseqs, [leaf.scores for leaf in run.scored])
 
 
-Bounds = tuple[int, int]
-"""Messages that match for sure, and those that may; the first are among the second."""
-
-
-class _Node(Protocol):
-    def bounds(self) -> Bounds: ...
-
-
-class _Known:
-    """A leaf that the arrays answer."""
-
-    __slots__ = ("_bounds",)
-
-    def __init__(self, mask: bytes) -> None:
-        bits = int.from_bytes(mask, "little")
-        self._bounds = (bits, bits)
-
-    def bounds(self) -> Bounds:
-        return self._bounds
-
-
-_IS_YES: Final = bytes([NO, YES, NO]) + bytes(253)
-_IS_MAYBE: Final = bytes([NO, YES, YES]) + bytes(253)
-
-
-class _Leaf:
-    """A leaf that costs something: what is known of it so far."""
-
-    __slots__ = ("criterion", "maybe", "scores", "yes")
-
-    def __init__(self, found: Criterion, count: int) -> None:
-        self.criterion = found
-        self.yes = bytearray(count)
-        self.maybe = bytearray(b"\x01") * count
-        self.scores: dict[int, float] = {}
-
-    def learn(self, indexes: Sequence[int], answers: bytes) -> None:
-        """Note NO, YES or UNKNOWN for messages at ascending ``indexes``."""
-        yes, maybe = answers.translate(_IS_YES), answers.translate(_IS_MAYBE)
-        start, stop = indexes[0], indexes[-1] + 1
-        if stop - start == len(indexes):  # a stretch without holes: the usual case
-            self.yes[start:stop] = yes
-            self.maybe[start:stop] = maybe
-            return
-        for index, sure, may in zip(indexes, yes, maybe, strict=True):
-            self.yes[index] = sure
-            self.maybe[index] = may
-
-    def bounds(self) -> Bounds:
-        return int.from_bytes(self.yes, "little"), int.from_bytes(self.maybe, "little")
-
-
-class _All:
-    __slots__ = ("_parts",)
-
-    def __init__(self, parts: Sequence[_Node]) -> None:
-        self._parts = parts
-
-    def bounds(self) -> Bounds:
-        yes, maybe = self._parts[0].bounds()
-        for part in self._parts[1:]:
-            more = part.bounds()
-            yes, maybe = yes & more[0], maybe & more[1]
-        return yes, maybe
-
-
-class _Any:
-    __slots__ = ("_parts",)
-
-    def __init__(self, parts: Sequence[_Node]) -> None:
-        self._parts = parts
-
-    def bounds(self) -> Bounds:
-        yes, maybe = self._parts[0].bounds()
-        for part in self._parts[1:]:
-            more = part.bounds()
-            yes, maybe = yes | more[0], maybe | more[1]
-        return yes, maybe
-
-
-class _Not:
-    __slots__ = ("_full", "_part")
-
-    def __init__(self, part: _Node, full: int) -> None:
-        self._part = part
-        self._full = full
-
-    def bounds(self) -> Bounds:
-        yes, maybe = self._part.bounds()
-        return self._full ^ maybe, self._full ^ yes
-
-
 def _bytes(bits: int, count: int) -> bytes:
     return bits.to_bytes(count, "little")
 
@@ -219,32 +128,32 @@ class _Run:
             alive[index] = 0
         self.alive = int.from_bytes(alive, "little")
         """Messages that are there; those found missing on the way are taken out."""
-        self.leaves: list[_Leaf] = []
-        self.scored: list[_Leaf] = []
+        self.leaves: list[Leaf] = []
+        self.scored: list[Leaf] = []
         """The fuzzy ones that are not below a NOT."""
         self._denied = 0
         self._flags = self.columns.flags.tobytes()
 
     # ------------------------------------------------------------------ from query to nodes
 
-    def node(self, query: q.Query) -> _Node:
+    def node(self, query: q.Query) -> Node:
         match query:
             case q.And(parts=parts):
                 nodes = [self.node(part) for part in parts]
-                return _All(nodes) if nodes else _Known(b"\x01" * self.count)
+                return AllOf(nodes) if nodes else Known(b"\x01" * self.count)
             case q.Or(parts=parts):
                 nodes = [self.node(part) for part in parts]
-                return _Any(nodes) if nodes else _Known(bytes(self.count))
+                return AnyOf(nodes) if nodes else Known(bytes(self.count))
             case q.Not(part=part):
                 self._denied += 1
                 node = self.node(part)
                 self._denied -= 1
-                return _Not(node, self.full)
+                return Not(node, self.full)
         empty = isinstance(query, q.Text) and not query.value
         found = None if empty else criterion(query, self.now)
         if found is None:
-            return _Known(self._mask(query))
-        leaf = _Leaf(found, self.count)
+            return Known(self._mask(query))
+        leaf = Leaf(found, self.count)
         self.leaves.append(leaf)
         if isinstance(query, q.Text | q.Header) and query.fuzzy and not self._denied:
             self.scored.append(leaf)
@@ -280,7 +189,7 @@ class _Run:
 
     # ------------------------------------------------------------------ narrowing
 
-    async def narrow(self, store: Source, root: _Node, index: Candidates) -> None:
+    async def narrow(self, store: Source, root: Node, index: Candidates) -> None:
         """Ask dearer and dearer sources until nothing is in doubt."""
         await self._ask_tier(store, Tier.NUMBERS, root)
         for leaf in self.leaves:
@@ -294,18 +203,18 @@ class _Run:
         if leaves and (doubt := self._doubt(root)):
             await self._ask_messages(store, leaves, doubt)
 
-    async def _ask_tier(self, store: Source, tier: Tier, root: _Node) -> None:
+    async def _ask_tier(self, store: Source, tier: Tier, root: Node) -> None:
         leaves = [leaf for leaf in self.leaves if (r := leaf.criterion.rows) and r.tier is tier]
         if leaves and (doubt := self._doubt(root)):
             await self._ask_rows(store, leaves, doubt)
 
-    def _doubt(self, root: _Node) -> bytes:
+    def _doubt(self, root: Node) -> bytes:
         """Mask of the messages that only may match; empty when there are none."""
         yes, maybe = root.bounds()
         doubt = maybe & ~yes & self.alive
         return _bytes(doubt, self.count) if doubt else b""
 
-    async def _ask_rows(self, store: Source, leaves: Sequence[_Leaf], doubt: bytes) -> None:
+    async def _ask_rows(self, store: Source, leaves: Sequence[Leaf], doubt: bytes) -> None:
         columns: list[Column] = [Column.UID]
         tests = []
         for leaf in leaves:
@@ -320,7 +229,7 @@ class _Run:
                 leaf.learn(indexes, bytes(map(test, *values)))
             await asyncio.sleep(0)
 
-    async def _ask_kept(self, store: Source, leaf: _Leaf) -> None:
+    async def _ask_kept(self, store: Source, leaf: Leaf) -> None:
         """Ask what the mailbox keeps of its messages while it is open."""
         state, box = self.view.state, (self.view.box.account, self.view.box.id)
         kept, name, needle = state.shelf.of(box), leaf.criterion.kept, leaf.criterion.needle
@@ -339,7 +248,7 @@ class _Run:
         if indexes:
             leaf.learn(indexes, of_kept(needle, list(compress(values, there))))
 
-    async def _ask_index(self, index: Candidates, leaves: Sequence[_Leaf]) -> None:
+    async def _ask_index(self, index: Candidates, leaves: Sequence[Leaf]) -> None:
         box = self.view.box
         for leaf in leaves:
             text = leaf.criterion.text
@@ -349,7 +258,7 @@ class _Run:
                 both = int.from_bytes(may, "little") & int.from_bytes(leaf.maybe, "little")
                 leaf.maybe = bytearray(_bytes(both, self.count))
 
-    async def _ask_messages(self, store: Source, leaves: Sequence[_Leaf], doubt: bytes) -> None:
+    async def _ask_messages(self, store: Source, leaves: Sequence[Leaf], doubt: bytes) -> None:
         columns = [Column.UID, Column.BLOB, Column.SCAN, Column.BODY]
         texts = [text for leaf in leaves if isinstance(text := leaf.criterion.text, q.Text)]
         depth = document.depth_for(texts)
