@@ -196,8 +196,26 @@ def test_undelete_without_anything_deleted(ann: Run) -> None:
 
 def test_queue(ann: Run) -> None:
     assert ann("queue", "list")[1] == "the queue is empty\n"
-    for word in ("hold", "release", "drop"):
+    for word in ("hold", "release", "retry", "expire", "drop", "flush", "show"):
         assert "queue item 7" in ann.refused("queue", word, "7")
+    for word in ("hold", "drop"):
+        assert "say which" in ann.refused("queue", word, status=2)
+    assert ann("queue", "flush")[1] == "nothing to do\n"
+    assert ann("queue", "hold", "--domain", "x.test", "--older", "2h")[1] == "nothing to do\n"
+    assert ann("queue", "list", "--state", "held")[1] == "nothing\n"
+
+
+def test_why_and_audit_without_server(ann: Run, tmp_path: Path) -> None:
+    assert "nothing is known" in ann.refused("why", "<1@x.test>")
+    message = tmp_path / "one.eml"
+    message.write_bytes(b"Message-ID: <1@x.test>\r\nSubject: \x1b[2J\r\n\r\nhello\r\n")
+    ann("import", "eml-dir", str(tmp_path), "--account", ANN, "--mailbox", "Old")
+    assert (
+        "Put into mailbox Old of ann@example.test, UID 1 by an import" in ann("why", "1@x.test")[1]
+    )
+    assert ann.value("why", "<1@x.test>")["stories"][0]["events"][0]["kind"] == "appended"
+    assert ann("audit")[1].splitlines()[0] == "1 messages"
+    assert ann.value("audit", "--repair")["ends"] == {"in a mailbox": 1}
 
 
 def test_status_without_server(ann: Run) -> None:

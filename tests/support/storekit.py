@@ -14,7 +14,7 @@ from pillarbox.model.flags import FlagSet, flag_set, to_flag_set
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind, Refusal
-from pillarbox.model.transaction import Envelope, Peer, Recipient, Remote, Role, Sender
+from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Remote, Role, Sender
 from pillarbox.store.api import (
     Appended,
     Column,
@@ -24,6 +24,7 @@ from pillarbox.store.api import (
     Store,
     Target,
 )
+from pillarbox.store.journal import Telling
 from pillarbox.store.memory import MemoryStore
 from pillarbox.store.sqlite import Options, open_store
 
@@ -131,6 +132,15 @@ class Kit:
         item = NewItem(whole, pairs, due, priority)
         await self.store.accept(await self.message(), [], item)
         return (await self.store.queue_items(10_000))[-1].id
+
+    async def promise(self, trace: str = "t", local: int = 0) -> int:
+        """One message in the queue that the journal knows of, to Bob or into an account."""
+        route = Local(local, "ann@example.org") if local else Remote("bob@x.example")
+        to = Recipient(Address("bob", "x.example"), (route,))
+        whole = replace(envelope(), recipients=(to,), id=trace)
+        item = NewItem(whole, [(0, 0)], self.clock.time)
+        await self.store.accept(await self.message(), [], item, Telling(whole))
+        return (await self.store.queue_items())[-1].id
 
     def taken(self) -> list[Change]:
         """What was published since the last call."""

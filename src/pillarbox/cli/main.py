@@ -31,6 +31,7 @@ COMMANDS = {
     "undelete": "pillarbox.cli.undelete",
     "queue": "pillarbox.cli.queue",
     "why": "pillarbox.cli.why",
+    "audit": "pillarbox.cli.audit",
     "reindex": "pillarbox.cli.reindex",
     "version": "pillarbox.cli.version",
 }

@@ -38,6 +38,7 @@ from pillarbox.model.sending import Sent
 from pillarbox.model.story import Try
 from pillarbox.model.transaction import Envelope
 from pillarbox.store.journal import Journal, Telling
+from pillarbox.store.ledger import Auditor
 from pillarbox.store.lists import Lists, Senders, Suppressions
 from pillarbox.store.notes import Notes
 from pillarbox.store.scripts import Mark, Scripts
@@ -696,6 +697,7 @@ class Store(
     Suppressions,
     Senders,
     Journal,
+    Auditor,
     Notes,
     Scripts,
     Protocol,

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.app.admin import directory, dns, index, mail, queue, state, tls, undelete, why
+from pillarbox.app.admin import audit, directory, dns, index, mail, queue, state, tls, undelete, why
 from pillarbox.app.admin.rooms import Call, Value
 from pillarbox.base.errors import Misuse
 
@@ -51,6 +51,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "tls.send": tls.tls_send,
     "status": state.status,
     "why": why.why,
+    "audit": audit.audit,
 }
 
 

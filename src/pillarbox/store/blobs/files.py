@@ -253,6 +253,10 @@ class FileBodies:
         finally:
             os.close(fd)
 
+    def path(self, name: str) -> Path:
+        """Where the body of that name lies."""
+        return self._directory / name
+
     def remove(self, names: Collection[str]) -> None:
         """After the commit that dropped their rows. What fails is swept at the next start."""
         for name in names:

@@ -12,6 +12,7 @@ from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Temporary
 from pillarbox.model.change import Change
 from pillarbox.store.api import Publish
+from pillarbox.store.memory.audit import MemoryAudit
 from pillarbox.store.memory.blobs import MemoryBlobs
 from pillarbox.store.memory.directory import MemoryDirectory
 from pillarbox.store.memory.journal import MemoryJournal
@@ -35,6 +36,7 @@ def _nobody(changes: Sequence[Change]) -> None:
 
 class MemoryStore(
     MemoryTexts,
+    MemoryAudit,
     MemoryJournal,
     MemorySpool,
     MemoryRetention,

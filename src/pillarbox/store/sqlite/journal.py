@@ -31,7 +31,7 @@ _ADD = "INSERT INTO story VALUES (?, ?, ?, ?, ?)"
 _KEY = "INSERT OR IGNORE INTO story_key VALUES (?, ?, ?)"
 _UNKEY = "DELETE FROM story_key WHERE page = ? AND key = ? AND story = ?"
 _DEED = "INSERT INTO deed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_FIND = """
+FIND = """
     WITH RECURSIVE page(n, least) AS (
         SELECT max(page), min(page) FROM story_key
         UNION ALL SELECT n - 1, least FROM page WHERE n > least
@@ -113,6 +113,13 @@ def restored(
         )
 
 
+def put_back(tx: Tx, place: telling.Place, to: Box, uid: int) -> None:
+    """A message that had fallen out of its mailbox was delivered again."""
+    account, mailbox, lost = place
+    target = (to.account, to.id, to.name, uid)
+    _write(tx, ("moved", account, mailbox, to.name), NumSet.of([lost]), "an audit", target)
+
+
 def account_removed(tx: Tx, account: int, address: str) -> None:
     """All its mailboxes went."""
     where = ("deleted", account, telling.GONE_WITH_ACCOUNT, address)
@@ -142,7 +149,7 @@ class SqliteJournal:
 
     async def note(self, key: int, events: Sequence[Event]) -> bool:
         def run(tx: Tx) -> bool:
-            row = tx.one(_FIND, (key, 1))
+            row = tx.one(FIND, (key, 1))
             if row is None:
                 return False
             add(tx, row[0], events)
@@ -160,7 +167,7 @@ class SqliteJournal:
     async def stories(self, key: int, limit: int = 20) -> list[Story]:
         async with self.reader.snapshot() as db:
             numbers: list[Any] = await self.reader.slice(
-                lambda: db.execute(_FIND, (key, max(limit, 0))).fetchall()
+                lambda: db.execute(FIND, (key, max(limit, 0))).fetchall()
             )
             return [await self.reader.slice(_story, db, number) for (number,) in numbers]
 
@@ -171,7 +178,7 @@ class SqliteJournal:
                 (after, limit),
             ).fetchall()
             return [
-                Story(number, tuple(telling.entries(row[1:] for row in _rows(db, number))))
+                Story(number, tuple(telling.entries(row[1:] for row in rows_of(db, number))))
                 for (number,) in numbers
             ]
 
@@ -197,7 +204,8 @@ class SqliteJournal:
                 return count
 
 
-def _rows(db: apsw.Connection, story: int) -> list[tuple[int, float, str, str]]:
+def rows_of(db: apsw.Connection, story: int) -> list[tuple[int, float, str, str]]:
+    """(entry, at, kind, text) of one story, in order."""
     rows: list[Any] = db.execute(_ROWS, (story,)).fetchall()
     return rows
 
@@ -206,7 +214,7 @@ def _story(db: apsw.Connection, number: int) -> Story:
     """A story, with what users did to the mail it led to."""
     told: list[tuple[int, Entry]] = []
     leads: list[tuple[telling.Place, int]] = []
-    for row, at, word, text in _rows(db, number):
+    for row, at, word, text in rows_of(db, number):
         event = telling.thaw(word, text)
         if event is not None:
             told.append((row, Entry(at, event)))
@@ -235,7 +243,7 @@ def _drop(tx: Tx, numbers: Sequence[Any]) -> int:
     """Stories with what they are found by."""
     keys = []
     for (number,) in numbers:
-        for entry in telling.entries(row[1:] for row in _rows(tx.db, number)):
+        for entry in telling.entries(row[1:] for row in rows_of(tx.db, number)):
             keys += [(number >> _PAGE, key, number) for key in telling.keys_of(entry.event)]
     tx.db.executemany(_UNKEY, keys)
     tx.db.executemany("DELETE FROM story WHERE story = ?", numbers)

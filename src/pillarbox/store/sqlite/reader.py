@@ -92,6 +92,10 @@ class Reader:
             self._slow = _AFTER_SLOW
         return result
 
+    async def aside(self, read: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something long in a thread."""
+        return await _to_the_end(self._lane.run(read, *args, **kwargs))
+
     async def breathe(self) -> None:
         """Between two slices: everyone else's turn."""
         await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from pillarbox.base.lanes import Lane
 from pillarbox.model.change import Change
 from pillarbox.store.api import Publish, Store
 from pillarbox.store.blobs.files import FileBodies
+from pillarbox.store.sqlite.audit import SqliteAudit
 from pillarbox.store.sqlite.blobs import SqliteBlobs
 from pillarbox.store.sqlite.cache import Cache
 from pillarbox.store.sqlite.checkpoint import Checkpointer
@@ -47,6 +48,7 @@ _LANE_BOUND = 10_000
 
 class SqliteStore(
     SqliteTexts,
+    SqliteAudit,
     SqliteJournal,
     SqliteSpool,
     SqliteRetention,

@@ -1,0 +1,90 @@
+"""A store that was damaged: the audit sees it, and repairs what can be repaired."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from pillarbox.store.api import Target
+from support.storekit import INLINE, Kit, open_kit
+
+
+@pytest.fixture
+async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
+    opened = await open_kit("sqlite", tmp_path)
+    person = await opened.account()
+    box = await opened.box(person)
+    for body in (b"x" * 100, b"y" * (INLINE + 1)):
+        await opened.store.append_many([(await opened.message(body), Target(person.id, box.id))])
+    await opened.promise()
+    yield opened
+    await opened.store.close()
+
+
+def damage(directory: Path, sql: str) -> None:
+    """From outside, as a fault of the disk or of us would."""
+    connection = apsw.Connection(str(directory / "mail.db"))
+    connection.execute(sql)
+    connection.close()
+
+
+async def kinds(kit: Kit, repair: bool = False) -> list[tuple[str, bool]]:
+    seen = await kit.store.audit(repair)
+    assert seen.broken == sum(not one.repaired for one in seen.findings)
+    return [(one.kind, one.repaired) for one in seen.findings]
+
+
+async def test_a_sound_store_has_no_findings(kit: Kit) -> None:
+    assert await kinds(kit) == []
+    assert (await kit.store.audit()).messages == 3
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("UPDATE blob SET refs = refs + 1 WHERE id = 1", "references"),
+        ("UPDATE mailbox SET messages = 7 WHERE name = 'INBOX'", "counters"),
+        ("UPDATE mailbox SET unseen = 0, size = 1 WHERE name = 'INBOX'", "counters"),
+        ("UPDATE mailbox SET uidnext = 1 WHERE name = 'INBOX'", "counters"),
+        ("UPDATE account SET used = 0", "counters"),
+        ("INSERT INTO recipient SELECT 99, number, envelope_index, route_index, attempts, due,"
+         " state, reply, domain, owed, warned, sender, priority FROM recipient", "queue"),
+        ("UPDATE recipient SET state = 'done'", "queue"),
+    ],
+)  # fmt: skip
+async def test_what_disagrees_is_seen_and_repaired(
+    kit: Kit, tmp_path: Path, sql: str, kind: str
+) -> None:
+    damage(tmp_path, sql)
+    assert (kind, False) in await kinds(kit)
+    assert (kind, True) in await kinds(kit, repair=True)
+    assert kind not in [one for one, _ in await kinds(kit)]
+
+
+async def test_a_message_that_fell_out_of_its_mailbox_is_put_back(kit: Kit, tmp_path: Path) -> None:
+    damage(tmp_path, "DELETE FROM msg WHERE uid = 1")
+    assert ("lost", False) in await kinds(kit)
+    assert ("lost", True) in await kinds(kit, repair=True)
+    person = (await kit.store.accounts())[0]
+    box = await kit.again(await kit.box(person))
+    assert await kit.uids(box) == [2, 3]
+    assert (box.messages, box.size) == (2, 100 + INLINE + 1)
+    assert (await kit.store.accounts())[0].used == 100 + INLINE + 1
+    assert await kinds(kit) == []
+
+
+async def test_an_item_that_fell_out_of_the_queue_is_lost(kit: Kit, tmp_path: Path) -> None:
+    damage(tmp_path, "DELETE FROM recipient; DELETE FROM queue")
+    assert ("lost", False) in await kinds(kit, repair=True)
+
+
+async def test_content_that_is_gone_is_told(kit: Kit, tmp_path: Path) -> None:
+    damage(tmp_path, "DELETE FROM body WHERE blob = 1")
+    (large,) = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+    large.write_bytes(b"short")
+    assert await kinds(kit, repair=True) == [("content", False)] * 2
+    large.unlink()
+    assert await kinds(kit) == [("content", False)] * 2
