@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pillarbox.app.doors import KINDS
+from pillarbox.app.internet import dns_options
 from pillarbox.app.reload import LIVE, changed, merged
-from pillarbox.app.sending import dns_options, send_options, smarthost
+from pillarbox.app.sending import send_options, smarthost
 from pillarbox.app.settings import connection_options, password_options, settings
 from pillarbox.base.errors import Misuse
 from pillarbox.config.load import parse

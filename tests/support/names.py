@@ -101,22 +101,24 @@ def _wait(port: int, name: str, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 @contextlib.contextmanager
-def serve(directory: Path, zones: Mapping[str, Zone], *, also: str = "") -> Iterator[Names]:
-    """Run both servers over ``zones`` (by name, without final dot). ``also``: another address
-    where the resolver listens, on port 53, for programs that know no other."""
+def serve(
+    directory: Path, zones: Mapping[str, Zone], *, also: str = "", port: int = 0
+) -> Iterator[Names]:
+    """Run both servers over ``zones`` (by name, without final dot). ``port``: of the resolver.
+    ``also``: another address where it listens, on port 53, for programs that know no other."""
     for program in ("nsd", "unbound"):
         if shutil.which(program, path=PATH) is None:
             could_not_run(f"no program {program}")
-    names = Names(free_port(), free_port())
+    names = Names(free_port(), port or free_port())
     anchors = _nsd_files(directory, zones, names.nsd)
     _unbound_file(directory, zones, names, anchors, also)
     running: list[subprocess.Popen[bytes]] = []
     first = next(iter(zones))
     try:
-        for program, port in (("nsd", names.nsd), ("unbound", names.unbound)):
+        for program, at in (("nsd", names.nsd), ("unbound", names.unbound)):
             log = directory / f"{program}.log"
             running.append(_start([program, "-d", "-c", str(directory / f"{program}.conf")], log))
-            _wait(port, first, running[-1], log)
+            _wait(at, first, running[-1], log)
         yield names
     finally:
         for process in running:
@@ -157,6 +159,7 @@ def _unbound_file(
         *(f'  pidfile: "{directory}/unbound.pid"', "  use-syslog: no", "  do-daemonize: no"),
         *("  do-not-query-localhost: no", '  module-config: "validator iterator"'),
         *('  local-zone: "test." nodefault', "  do-ip6: no", "  harden-dnssec-stripped: yes"),
+        '  local-zone: "127.in-addr.arpa." nodefault',
         *(f'  trust-anchor: "{anchor}"' for anchor in anchors),
         *("remote-control:", "  control-enable: no"),
     ]

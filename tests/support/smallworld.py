@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from pillarbox.app.house import House
-from pillarbox.app.sending import Internet
+from pillarbox.app.internet import Internet
 from pillarbox.model.numset import NumSet
 from pillarbox.net.certs import DemoCa
 from pillarbox.store.api import Column

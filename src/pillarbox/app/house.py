@@ -26,8 +26,9 @@ from pillarbox.app.control import Control
 from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.handlers import Handlers
+from pillarbox.app.internet import THE_INTERNET, Internet, dns_options
 from pillarbox.app.reload import merged
-from pillarbox.app.sending import THE_INTERNET, Internet, Sending, dns_options
+from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
 from pillarbox.base.clock import Clock, SystemClock
@@ -166,6 +167,7 @@ class House:
             handlers.runner.wake,
             core.keys,
             self.config,
+            self._internet,
             sending.tls_reports if sending is not None else None,
         )
         self._admin = LocalCaller(rooms)

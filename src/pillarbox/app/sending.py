@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pillarbox.app.core import Core
+from pillarbox.app.internet import THE_INTERNET, Internet
 from pillarbox.base.errors import Misuse
 from pillarbox.base.log import Logger
 from pillarbox.config.checks import SendRoute
@@ -15,7 +16,6 @@ from pillarbox.config.schema import Config
 from pillarbox.dns.answers import Resolver
 from pillarbox.model.account import DomainKind
 from pillarbox.model.address import Address, parse_address
-from pillarbox.net import dnsclient
 from pillarbox.net.contexts import ClientTls
 from pillarbox.net.https import Fetcher
 from pillarbox.outbound import tlsreports
@@ -43,20 +43,7 @@ _LEVELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Internet:
-    """The world that mail leaves into; tests bring a small one of their own."""
-
-    smtp: int = 25
-    https: int = 443
-    loopback: bool = False
-    """Mail hosts may be on this machine."""
-    ca: bytes | None = None
-    """PEM of the authorities to trust; None takes the system's."""
-
-
 RELAY_HINT = "such as smtp.example.org:587, smtps://smtp.example.org or lmtp://127.0.0.1:24"
-THE_INTERNET = Internet()
 
 
 class Sending:
@@ -136,15 +123,6 @@ async def signing_postmaster(config: Config, core: Core) -> Address | None:
         if domain.kind is DomainKind.LOCAL and core.keys.signing(domain.name):
             return Address("postmaster", domain.name)
     return None
-
-
-def dns_options(config: Config) -> dnsclient.Options:
-    """Whom to ask. Raises Misuse."""
-    try:
-        found = dnsclient.servers(config.send.resolvers)
-    except ValueError as error:
-        raise Misuse(f"send.resolvers: {error}") from error
-    return dnsclient.Options(servers=found or dnsclient.system_servers())
 
 
 def send_options(config: Config) -> Options:

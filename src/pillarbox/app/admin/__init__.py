@@ -23,6 +23,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "domain.remove": directory.domain_remove,
     "domain.keys": dns.domain_keys,
     "dns.records": dns.dns_records,
+    "dns.check": dns.dns_check,
     "account.add": directory.account_add,
     "account.list": directory.account_list,
     "account.passwd": directory.account_passwd,

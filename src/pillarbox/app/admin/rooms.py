@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pillarbox.app.channel import Body, Sink
+from pillarbox.app.internet import THE_INTERNET, Internet
 from pillarbox.auth.passwords import Defect, Passwords
 from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Misuse
@@ -46,6 +47,7 @@ class Rooms:
     keys: KeyRing
     """That mail is signed with."""
     config: Config
+    internet: Internet = THE_INTERNET
     tls_reports: TlsReports | None = None
     """None where no mail leaves."""
 
