@@ -61,7 +61,8 @@ async def test_everything_that_searches_knows_filters(tmp_path: Path) -> None:
 async def test_modseq_within_a_filter(tmp_path: Path) -> None:
     async with searching(tmp_path) as (_, at):
         await keep(at, "new", "MODSEQ 1")
-        (line,) = await at.ok("SEARCH FILTER new")
+        told, line = await at.ok("SEARCH FILTER new")
+        assert "[HIGHESTMODSEQ " in told  # RFC 7162 §3.1
         assert "(MODSEQ " in line
 
 

@@ -31,7 +31,7 @@ async def on_store(session: Session, command: commands.Store) -> None:
         session.write(render.bad(command.tag, _NO_NUMBER))
         return
     if command.unchanged_since is not None:
-        session.enabled.add("CONDSTORE")
+        session.enable("CONDSTORE")
     seqs, limit = session.limited(seqs)
     uids = view.uids_of(seqs)
     result = await session.needs.ops.store_flags(
@@ -118,7 +118,7 @@ async def on_expunge(session: Session, command: commands.Expunge) -> None:
     if code and session.qresync:
         session.write(render.no("*", _LIMITED, code))
     if session.qresync and result.uids:
-        code = codes.highestmodseq(result.modseq)  # RFC 7162 §3.2.8
+        code = codes.highestmodseq(result.modseq)  # RFC 7162 §3.2.7
     session.finish(command.tag, "Expunged", code)
 
 

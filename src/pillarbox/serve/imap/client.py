@@ -111,6 +111,14 @@ class Client:
         """The client wants modseqs (RFC 7162 §3.1)."""
         return bool(self.enabled & {"CONDSTORE", "QRESYNC"})
 
+    def enable(self, *names: str) -> None:
+        """From now on the client speaks these extensions. The first that brings modseqs is
+        answered with those of the selected mailbox (RFC 7162 §3.1)."""
+        before = self.condstore
+        self.enabled.update(names)
+        if self.condstore and not before and self.view is not None:
+            self.write(render.ok("*", "Highest", codes.highestmodseq(self.view.told_modseq)))
+
     @property
     def qresync(self) -> bool:
         """The client wants VANISHED instead of EXPUNGE (RFC 7162 §3.2.3)."""
@@ -137,7 +145,7 @@ class Client:
             told=told,
             rev2=self.rev2,
             uid_only=self.uid_only,
-            uids=watch is not None,
+            uids=watch is not None or self.rev2,  # RFC 9051 §7.5.2
             others=own or watch is None or watch.hears("FlagChange"),
         )
 

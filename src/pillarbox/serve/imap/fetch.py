@@ -42,7 +42,7 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
         return
     items = list(command.items)
     if command.changed_since is not None or FetchAtt.MODSEQ in items:
-        session.enabled.add("CONDSTORE")
+        session.enable("CONDSTORE")
     if command.changed_since is not None:
         if command.vanished:
             if not session.qresync or not command.uid:

@@ -47,10 +47,10 @@ async def on_id(session: Session, command: commands.Id) -> None:
 async def on_enable(session: Session, command: commands.Enable) -> None:
     """RFC 5161 §3.1: what is not known is ignored."""
     names = capability.enabled(command.names, session.masked)
-    session.enabled.update(names)
     if "METADATA" in names:
         await session.look_out()
     session.write(render.enabled(names))
+    session.enable(*names)
     engine = session.engine
     engine.utf8 = bool(session.enabled & UTF8)
     engine.one_charset = "UTF8=ACCEPT" in session.enabled

@@ -110,20 +110,31 @@ async def on_rename(session: Session, command: commands.Rename) -> None:
         session.refuse(command.tag, f"That cannot be a mailbox name: {defect}", codes.CANNOT)
         return
     ops = session.needs.ops
-    place = await ops.access.find(session.user, command.mailbox, "x")
+    old = await _old(session, command.mailbox)
     ground = await ops.access.ground(session.user, command.new_name.rstrip("/"))
-    for refused in (place, ground):
+    for refused in (old, ground):
         if isinstance(refused, Refusal):
             _done(session, command.tag, refused)
             return
-    assert isinstance(place, Place) and isinstance(ground, Ground)  # noqa: PT018, S101
-    if place.box.account != ground.account:
+    assert isinstance(old, Ground) and isinstance(ground, Ground)  # noqa: PT018, S101
+    if old.account != ground.account:
         _done(session, command.tag, NOT_ACROSS)
         return
-    refusal = await ops.rename(ground.account, place.box.name, ground.name)
+    refusal = await ops.rename(ground.account, old.name, ground.name)
     if refusal is None:
         await _say_normal(session, command.new_name.rstrip("/"), command.supplied)
     _done(session, command.tag, refusal)
+
+
+async def _old(session: Session, name: str) -> Ground | Refusal:
+    """What is to be renamed: a mailbox, or an own name that has children only."""
+    access, user = session.needs.ops.access, session.user
+    place = await access.find(user, name, "x")
+    if isinstance(place, Place):
+        return Ground(place.box.account, place.box.name)
+    ground = await access.ground(user, name)
+    bare = isinstance(ground, Ground) and ground.account == user.id
+    return ground if bare and place.kind is Kind.NONEXISTENT else place
 
 
 async def on_subscribe(session: Session, command: commands.Subscribe) -> None:
@@ -154,7 +165,7 @@ async def on_status(session: Session, command: commands.Status) -> None:
         session.refuse(command.tag, place.text, CODES[place.kind])
         return
     if StatusAtt.HIGHESTMODSEQ in command.items:
-        session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.7
+        session.enable("CONDSTORE")  # RFC 7162 §3.1.7
     await _say_status(session, place.shown, command.items)
     session.finish(command.tag)
 

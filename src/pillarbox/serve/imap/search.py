@@ -19,7 +19,7 @@ async def on_search(session: Session, command: commands.Search) -> None:
     if reuses_tag(session, command):
         return
     if command.modseq:
-        session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
+        session.enable("CONDSTORE")  # RFC 7162 §3.1.5
     query, limit = limited(session, with_saved(command.query, session.saved))
     returns = command.returns
     if returns is None and session.rev2:

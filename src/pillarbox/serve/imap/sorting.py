@@ -27,7 +27,7 @@ async def on_sort(session: Session, command: extensions.Sort) -> None:
         return
     view, store = session.selected, session.needs.store
     if command.modseq:
-        session.enabled.add("CONDSTORE")  # RFC 7162 §3.1.5
+        session.enable("CONDSTORE")  # RFC 7162 §3.1.5
     query = with_saved(command.query, session.saved)
     found = await search(store, view, query, now=session.needs.clock.now())
     criteria = [Criterion(key.by.value, key.reverse) for key in command.keys]
