@@ -256,3 +256,19 @@ async def test_uidvalidity_never_comes_again(kit: Kit) -> None:
         assert box.uidvalidity > max(seen)
         seen.add(box.uidvalidity)
         assert await kit.store.delete_mailbox(ann.id, box.id) is None
+
+
+async def test_renaming_what_has_only_children(kit: Kit) -> None:
+    ann = await kit.account()
+    below = await kit.box(ann, "a/b")
+    await kit.store.delete_mailbox(ann.id, (await kit.box(ann, "a")).id)
+    kit.taken()
+    rename = kit.store.rename_children
+    assert refused(await rename(ann.id, "a", "a/c"), Kind.CANNOT)
+    assert refused(await rename(ann.id, "a", "INBOX"), Kind.ALREADY_EXISTS)
+    assert refused(await rename(ann.id, "nowhere", "q"), Kind.NONEXISTENT)
+    assert refused(await rename(999, "a", "q"), Kind.NONEXISTENT)
+    assert kit.taken() == []
+    assert await rename(ann.id, "a", "x/y") is None
+    assert (await kit.again(below)).name == "x/y/b"
+    assert await names(kit, ann.id) == ["x", "x/y/b"]

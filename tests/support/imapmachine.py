@@ -272,7 +272,8 @@ class Machine(RuleBasedStateMachine):
     async def _rename(self, number: int, name: str, to: str) -> None:
         model, client = self.model, await self._client(number)
         answer = await self._say(client, f"RENAME {name} {to}")
-        possible = name in model.boxes and to not in model.boxes and to != "INBOX"
+        there = any(box == name or box.startswith(f"{name}/") for box in model.boxes)
+        possible = there and to not in model.boxes and to != "INBOX"
         possible = possible and not to.startswith(f"{name}/")
         assert answer.startswith("OK" if possible else "NO"), (answer, name, to)
         if possible:

@@ -1,9 +1,19 @@
-"""The house of `imapdoor`, with real rooms in it: see there what is in its mailboxes."""
+"""The house of `imapdoor`, with real rooms in it: see there what is in its mailboxes.
+
+`@` words of its dialogues besides those of every stage:
+
+    @ with message_limit=2 jmap_url=https://x   Options of the door
+    @ user                    ann logs in, before anything is said
+    @ reading INBOX           she also selects that mailbox
+    @ elsewhere COMMAND       another session of hers, with INBOX selected, says this with success
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from pillarbox.auth.login import Options as LoginOptions
@@ -14,6 +24,7 @@ from pillarbox.model.numset import NumSet
 from pillarbox.serve.imap.options import Options as ImapOptions
 from pillarbox.store.api import Target
 from support import transcript
+from support.dialogue import PATIENCE, Connection
 from support.doors import Rooms, rooms
 from support.imapdoor import LIMITS, PASSWORD, USER, ImapDoor
 from support.stage import Stage
@@ -39,17 +50,81 @@ class Reader:
 @contextlib.asynccontextmanager
 async def stage(path: Path, folder: Path) -> AsyncIterator[Stage]:
     """The house for a dialogue of tests/transcripts/imap."""
-    secure = any(step.text == "secure" for step in transcript.read(path))
+    said = [step.text for step in transcript.read(path) if step.kind == "@"]
+    secure = any(word.split(" ")[0] in {"secure", "user", "reading"} for word in said)
     login = LoginOptions(cleartext_on_loopback=secure)
+    options = _options(said)
     async with rooms(folder, domain=DOMAIN, login=login) as house:
         await house.account("bob", PASSWORD)
         await _furnish(house, await house.account(USER, PASSWORD))
-        port = await house.imap(tls=not secure, options=ImapOptions(LIMITS, login_failures=10))
+        port = await house.imap(tls=not secure, options=options)
+        other = Elsewhere(port)
 
         async def words(word: str) -> bool:
-            return word in {"secure", "injected"}
+            if word.startswith("elsewhere "):
+                await other.say(word.partition(" ")[2])
+                return True
+            return word in {"secure", "injected"} or word.startswith("with ")
 
-        yield Stage(house, port, Reader(), clear=secure, starttls=b"a STARTTLS", words=words)
+        yield Stage(
+            *(house, port, Reader()),
+            clear=secure,
+            starttls=b"a STARTTLS",
+            words=words,
+            spoken=_begin,
+        )
+        other.close()
+
+
+class Elsewhere:
+    """Another session of ann's."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._wire: Wire | None = None
+
+    async def say(self, command: str) -> None:
+        if self._wire is None:
+            self._wire = await Wire.connect(self._port)
+            await self._wire.send(f"a LOGIN {USER} {PASSWORD}\r\nb SELECT INBOX\r\n".encode())
+            await self._wire.until(b"b OK")
+        await self._wire.send(b"z " + transcript.octets_of(command) + b"\r\n")
+        await self._wire.until(b"z OK")
+
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+
+
+async def _begin(word: str, connection: Connection) -> bool:
+    """Log in, and select a mailbox; what is said about it is not part of the dialogue."""
+    kind, _, mailbox = word.partition(" ")
+    if kind not in {"user", "reading"}:
+        return False
+    commands = [f"LOGIN {USER} {PASSWORD}"] + [f"SELECT {mailbox}"] * bool(mailbox)
+    reader, writer = connection
+    for number, command in enumerate(commands):
+        writer.write(f"x{number} {command}\r\n".encode())
+        line = b""
+        while not line.startswith(b"x%d " % number):
+            line = await asyncio.wait_for(reader.readuntil(b"\r\n"), PATIENCE)
+        assert line.startswith(b"x%d OK" % number), line
+    return True
+
+
+def _options(said: list[str]) -> ImapOptions:
+    """Those of the door, as the dialogue wants them."""
+    options = ImapOptions(LIMITS, login_failures=10)
+    for word in said:
+        if not word.startswith("with "):
+            continue
+        for setting in word.split(" ")[1:]:
+            name, _, value = setting.partition("=")
+            if name == "literal_minus":
+                options = replace(options, engine=replace(LIMITS, literal_minus=True))
+            else:
+                options = replace(options, **{name: int(value) if value.isdigit() else value})
+    return options
 
 
 async def _furnish(house: Rooms, account: Account) -> None:

@@ -48,6 +48,8 @@ class Stage:
     """What the bystander says to begin TLS where there is need."""
     words: Callable[[str], Awaitable[bool]] | None = None
     """The protocol's own `@` words: True for one that is known."""
+    spoken: Callable[[str, Connection], Awaitable[bool]] | None = None
+    """Those that are said on the dialogue's own connection."""
     instead: Callable[[str], str] = str
     """What a pattern of the dialogue is where the host's words are others."""
 
@@ -100,6 +102,8 @@ class Stage:
         if word == "tls":
             shaken = writer.start_tls(self.tls, server_hostname="localhost")
             await asyncio.wait_for(shaken, dialogue.PATIENCE)
+        elif self.spoken is not None and await self.spoken(word, connection):
+            pass
         elif self.words is None or not await self.words(word):
             raise ValueError(word)
         return None

@@ -1,5 +1,5 @@
 """The dialogues of tests/transcripts/imap with a real door, and those of imap-door, which are about
-mailboxes more than about the protocol."""
+mailboxes more than about the protocol; imap-rows has one of each capability."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from support import transcript
 from support.imapstage import stage
 
-SCRIPTS = [*transcript.scripts("imap"), *transcript.scripts("imap-door")]
+SCRIPTS = [
+    script for folder in ("imap", "imap-door", "imap-rows") for script in transcript.scripts(folder)
+]
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

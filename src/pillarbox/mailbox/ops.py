@@ -15,7 +15,7 @@ from pillarbox.mailbox.access import NO_MAILBOX, NOT_ALLOWED, Access, Place
 from pillarbox.mailbox.arrays import bit_mask, seqs_of_mask
 from pillarbox.mailbox.view import View
 from pillarbox.model.flags import DELETED, SEEN, FlagSet
-from pillarbox.model.mailbox import INBOX, SEPARATOR, Mailbox
+from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.rights import scope as flag_scope
@@ -208,24 +208,13 @@ class Ops:
         return NO_MAILBOX if box is None else await self._store.delete_mailbox(account, box.id, by)
 
     async def rename(self, account: int, name: str, to: str) -> Refusal | None:
-        """RENAME with its children; of INBOX, the messages only (RFC 9051 §6.3.6).
-
-        A name that is a mailbox no more but has children is one as long as it takes to carry them
-        along, so that the store knows of mailboxes only.
-        """
+        """RENAME with its children; of INBOX, the messages only (RFC 9051 §6.3.6). A name that is
+        no mailbox but has children can be renamed too."""
         to = to.rstrip("/") or to
         box = await self._store.mailbox_by_name(account, name)
-        if box is not None:
-            return await self._store.rename_mailbox(account, box.id, to)
-        boxes = await self._store.mailboxes(account)
-        if not any(box.name.startswith(name + SEPARATOR) for box in boxes):
-            return NO_MAILBOX
-        bare = await self._store.create_mailbox(account, name)
-        if isinstance(bare, Refusal):
-            return bare
-        refused = await self._store.rename_mailbox(account, bare.id, to)
-        await self._store.delete_mailbox(account, bare.id)
-        return refused
+        if box is None:
+            return await self._store.rename_children(account, name, to)
+        return await self._store.rename_mailbox(account, box.id, to)
 
     async def set_special_use(self, account: int, name: str, use: str) -> Refusal | None:
         """Give the mailbox a special use (RFC 6154), '' to take it away."""

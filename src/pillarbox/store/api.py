@@ -479,6 +479,10 @@ class Mailboxes(Protocol):
         created. INBOX: its messages move, it stays empty (RFC 9051 §6.3.6)."""
         ...
 
+    async def rename_children(self, account: int, old: str, new: str) -> Refusal | None:
+        """The same of a name that is no mailbox but has children."""
+        ...
+
     async def subscribe(self, account: int, name: str, subscribed: bool) -> None:
         """Any name can be subscribed, also one without mailbox (RFC 9051 §6.3.7). Raises
         Permanent for an account that is not there."""

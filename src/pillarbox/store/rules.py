@@ -177,6 +177,8 @@ def plan_rename(
         if renamed in existing and renamed not in moving:
             return MAILBOX_EXISTS
         pairs.append((existing[name], name, renamed))
+    if not pairs:
+        return NO_MAILBOX
     return RenamePlan(create[:-1], pairs)
 
 

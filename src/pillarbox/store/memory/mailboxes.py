@@ -76,8 +76,16 @@ class MemoryMailboxes:
         home, box = found
         if box.name == INBOX:
             return self._rename_inbox(home, box, name)
+        return self._rename_names(home, box.name, name)
+
+    async def rename_children(self, account: int, old: str, new: str) -> Refusal | None:
+        home = self.state.homes.get(account)
+        return rules.NO_MAILBOX if home is None else self._rename_names(home, old, new)
+
+    def _rename_names(self, home: Home, above: str, name: str) -> Refusal | None:
+        account = home.account.id
         existing = {other.name: other.id for other in home.boxes.values()}
-        plan = rules.plan_rename(existing, box.name, name, home.account.max_mailboxes)
+        plan = rules.plan_rename(existing, above, name, home.account.max_mailboxes)
         if isinstance(plan, Refusal):
             return plan
         modseq = home.next_modseq()

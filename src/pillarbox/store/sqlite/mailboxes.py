@@ -53,6 +53,9 @@ class SqliteMailboxes:
     async def rename_mailbox(self, account: int, mailbox: int, name: str) -> Refusal | None:
         return await self.writer.do(lambda tx: _rename(tx, account, mailbox, name), aside=True)
 
+    async def rename_children(self, account: int, old: str, new: str) -> Refusal | None:
+        return await self.writer.do(lambda tx: _rename_children(tx, account, old, new), aside=True)
+
     async def subscribe(self, account: int, name: str, subscribed: bool) -> None:
         await self.writer.do(lambda tx: _subscribe(tx, account, canonical_name(name), subscribed))
 
@@ -124,8 +127,18 @@ def _rename(tx: Tx, account: int, mailbox: int, name: str) -> Refusal | None:
         return rules.NO_MAILBOX
     if box.name == INBOX:
         return _rename_inbox(tx, home, box, name)
+    return _rename_names(tx, home, box.name, name)
+
+
+def _rename_children(tx: Tx, account: int, old: str, new: str) -> Refusal | None:
+    home = tx.home(account)
+    return rules.NO_MAILBOX if home is None else _rename_names(tx, home, old, new)
+
+
+def _rename_names(tx: Tx, home: Home, above: str, name: str) -> Refusal | None:
+    account = home.id
     existing = {other.name: other.id for other in tx.boxes(account)}
-    plan = rules.plan_rename(existing, box.name, name, home.max_mailboxes)
+    plan = rules.plan_rename(existing, above, name, home.max_mailboxes)
     if isinstance(plan, Refusal):
         return plan
     modseq = home.stamp()
