@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pillarbox.wire.imap import capability
 from pillarbox.wire.imap.state import TABLE, Gate, State
+from support.tree import ROOT
 
+ROWS = ROOT / "tests" / "transcripts" / "imap-rows"
 STATES = "docs/imap-states.md"
 CAPABILITIES = "docs/imap-capabilities.md"
 
@@ -30,6 +34,11 @@ planned is neither announced nor understood yet. All but IMAP4rev1 can be masked
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def dialogue_of(name: str) -> Path:
+    """The dialogue that shows a capability at work."""
+    return ROWS / f"{name.lower()}.txt"
 
 
 def states() -> str:

@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pillarbox.auth.login import Options as LoginOptions
 from pillarbox.mailbox.intake import whole
@@ -123,7 +124,8 @@ def _options(said: list[str]) -> ImapOptions:
             if name == "literal_minus":
                 options = replace(options, engine=replace(LIMITS, literal_minus=True))
             else:
-                options = replace(options, **{name: int(value) if value.isdigit() else value})
+                changed: dict[str, Any] = {name: int(value) if value.isdigit() else value}
+                options = replace(options, **changed)
     return options
 
 
