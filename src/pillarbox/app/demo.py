@@ -51,6 +51,7 @@ class Wish:
     ready_file: Path | None = None
     directory: Path | None = None
     once: bool = False
+    workers: int = 1
     log_level: str = "warning"
 
 
@@ -67,11 +68,13 @@ def demo(wish: Wish, say: Say) -> int:
         return run(_Demo(wish, directory, say).run())
 
 
-def config_for(directory: Path) -> Config:
+def config_for(directory: Path, wish: Wish = Wish()) -> Config:
     """The configuration of a demo: everything open on loopback, passwords cheap to check."""
     anywhere = (Bind(HOST, 0),)
     return Config(
-        server=Server(hostname=NAME, data=directory / "data", allow_root=True, drain=1.0),
+        server=Server(
+            hostname=NAME, data=directory / "data", allow_root=True, drain=1.0, workers=wish.workers
+        ),
         listen=Listen(
             smtp=anywhere,
             submission=anywhere,
@@ -87,6 +90,7 @@ def config_for(directory: Path) -> Config:
         ),
         limits=Limits(connections=MANY, connections_per_address=MANY),
         auth=Auth(argon2_memory=8, argon2_time=1),
+        log=Log(level=wish.log_level),
         send=Send(enabled=False),  # made-up people must not write to real ones
         checks=Checks(enabled=False),  # nor does the DNS know them
     )
@@ -123,7 +127,7 @@ class _Demo:
 
     async def run(self) -> int:
         ca = make_certificates(self._directory)
-        async with House(config_for(self._directory)) as house:
+        async with House(config_for(self._directory, self._wish)) as house:
             stop = house.stop
             caught = catch({signal.SIGINT: stop, signal.SIGTERM: stop})
             try:

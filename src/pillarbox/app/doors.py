@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pillarbox.base.errors import Misuse
 from pillarbox.config.schema import Listen, Tls
 from pillarbox.net.contexts import KeyPair, ServerTls
-from pillarbox.net.sockets import bind_tcp
+from pillarbox.net.sockets import bind_tcp, twin
 from pillarbox.serve.http.door import TOO_BUSY as HTTP_BUSY
 from pillarbox.serve.pop3.door import TOO_BUSY
 
@@ -45,8 +45,11 @@ KINDS: Mapping[str, Kind] = {
 """By the names that the configuration and systemd's socket units use."""
 
 
-def bind(listen: Listen, given: Mapping[str, list[socket.socket]]) -> Sockets:
-    """Sockets for every door: those ``given`` by the service manager, else bound as configured.
+def bind(
+    listen: Listen, given: Mapping[str, list[socket.socket]], *, shared: bool = False
+) -> Sockets:
+    """Sockets for every door: those ``given`` by the service manager, else bound as configured,
+    ``shared`` when other processes are to have some too.
 
     Raises Misuse for a socket of no door, and for a place that cannot be had; then nothing stays
     bound.
@@ -63,16 +66,36 @@ def bind(listen: Listen, given: Mapping[str, list[socket.socket]]) -> Sockets:
             bound[name] = list(given.get(name, ()))
             if name not in given:
                 for place in getattr(listen, name):
-                    bound[name] += _bind(name, place.host, place.port)
+                    bound[name] += _bind(name, place.host, place.port, shared=shared)
     except BaseException:
         close(bound)
         raise
     return bound
 
 
-def _bind(name: str, host: str, port: int) -> list[socket.socket]:
+ONE_PROCESS = frozenset({"pop3", "pop3s"})
+"""Doors that only the process with the store opens: one session at a time may have a maildrop
+(RFC 1939 §3), and it is that process which sees to it."""
+
+
+def twins(sockets: Sockets) -> Sockets:
+    """Sockets of a worker's own, where ``sockets`` listen."""
+    made: Sockets = {}
     try:
-        return bind_tcp(host, port)
+        for name, bound in sockets.items():
+            if name not in ONE_PROCESS and bound:
+                made[name] = []
+                for sock in bound:
+                    made[name].append(twin(sock))
+    except BaseException:
+        close(made)
+        raise
+    return made
+
+
+def _bind(name: str, host: str, port: int, *, shared: bool) -> list[socket.socket]:
+    try:
+        return bind_tcp(host, port, shared=shared)
     except Misuse as error:
         hint = "see: pillarbox check"
         if 0 < port < 1024 and "ermission" in str(error):

@@ -31,6 +31,7 @@ from pillarbox.app.reload import merged
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
+from pillarbox.app.workers import Workers
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import ConnectionIds, Rng, SystemRng
@@ -43,6 +44,7 @@ from pillarbox.model.address import Address
 from pillarbox.model.change import Added, Change
 from pillarbox.net.dnsclient import DnsClient
 from pillarbox.net.listen import Door, Listener
+from pillarbox.store.sqlite.store import SqliteStore
 
 log = Logger("house")
 
@@ -78,6 +80,8 @@ class House:
         self._resolver = resolver
         self._place = DataDir(config.server.data)
         self._sockets: doors.Sockets | None = None
+        self._twins: list[doors.Sockets] = []
+        self._workers: Workers | None = None
         self._certificates: doors.Certificates | None = None
         self._limits = ConnectionLimits()
         self._listeners: dict[str, Listener] = {}
@@ -100,7 +104,9 @@ class House:
         if self._sockets is None:
             pair = doors.pair_of(self.config.tls)
             self._certificates = doors.Certificates(pair) if pair else None
-            self._sockets = doors.bind(self.config.listen, self._given)
+            workers = self.config.server.workers
+            self._sockets = doors.bind(self.config.listen, self._given, shared=workers > 1)
+            self._twins = [doors.twins(self._sockets) for _ in range(workers - 1)]
 
     async def __aenter__(self) -> Self:
         """Open everything; mail is taken from now on. What fails leaves nothing open."""
@@ -173,6 +179,8 @@ class House:
         self._admin = LocalCaller(rooms)
         self._since = self._clock.now()
         await self._open_doors(handlers)
+        if self._twins:
+            await self._open_workers(core, handlers)
         control = Control(self._place, rooms)
         await control.start()
         self._stack.push_async_callback(control.close)
@@ -200,21 +208,38 @@ class House:
         for listener in self._listeners.values():
             await listener.start()
 
+    async def _open_workers(self, core: Core, handlers: Handlers) -> None:
+        """The doors in other processes too. Draining ends them with those of this one."""
+        store = core.store
+        if not isinstance(store, SqliteStore):
+            raise Misuse("only the store on SQLite can be read by several processes")
+        twins, self._twins = self._twins, []
+        workers = Workers(self.config, twins, store, handlers.runner.wake, self._clock)
+        self._workers = workers
+        store.told = workers.committed
+        await workers.start()
+
     async def _drain(self) -> None:
         """Close all doors at once and let connections finish; a second ``stop`` cuts them."""
         grace = self.config.server.drain
         async with asyncio.TaskGroup() as group:
             cutting = group.create_task(self._cut())
-            await asyncio.gather(*(one.close(grace) for one in self._listeners.values()))
+            closing = [one.close(grace) for one in self._listeners.values()]
+            if self._workers is not None:
+                closing.append(self._workers.close(grace))
+            await asyncio.gather(*closing)
             cutting.cancel()
 
     async def _cut(self) -> None:
         await self._cutting.wait()
+        if self._workers is not None:
+            self._workers.cut()
         await asyncio.gather(*(one.close(0) for one in self._listeners.values()))
 
     async def _close(self) -> None:
-        doors.close(self._sockets or {})
-        self._sockets = {}
+        for sockets in (self._sockets or {}, *self._twins):
+            doors.close(sockets)
+        self._sockets, self._twins = {}, []
         await self._stack.aclose()
 
     # ------------------------------------------------------------------ running
@@ -240,6 +265,8 @@ class House:
         self._set_limits(new)
         if self._handlers is not None:
             self._handlers.adopt(settings(new))
+        if self._workers is not None:
+            self._workers.adopt(new)
         log.info("house.reloaded")
         if waiting:
             log.warning("house.restart-needed", keys=",".join(waiting))
@@ -294,6 +321,7 @@ class House:
             "running": True,
             "version": pillarbox.__version__,
             "pid": os.getpid(),
+            "workers": self._workers.pids if self._workers is not None else [],
             "since": self._since,
             "failures": self._supervisor.failures,
             "doors": [

@@ -25,6 +25,13 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the data here; without it, it goes when the demo ends.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that talk to clients.",
+)
 @click.option("--once", is_flag=True, help="Send and read a first message, and end.")
 @click.option(
     "--log-level",
@@ -38,6 +45,7 @@ def command(
     password: str | None,
     ready_file: Path | None,
     directory: Path | None,
+    workers: int,
     once: bool,
     log_level: str,
 ) -> int:
@@ -54,6 +62,7 @@ def command(
         ready_file=ready_file,
         directory=directory,
         once=once,
+        workers=workers,
         log_level=log_level,
     )
     return demo(wish, click.echo)

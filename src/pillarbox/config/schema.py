@@ -59,6 +59,13 @@ class Server:
         checks.choice("auto", "uvloop", "asyncio"),
         "`auto` takes uvloop where it is installed.",
     )
+    workers: int = setting(
+        1,
+        checks.count(1, 64),
+        "Processes that talk to clients. The first has the store and is the only one that writes; "
+        "each further one takes a core for SMTP, LMTP and IMAP. Limits of connections and failed "
+        "logins count in each.",
+    )
     drain: float = setting(
         "20s", checks.duration, "How long open connections may finish after SIGTERM."
     )

@@ -29,18 +29,19 @@ _WORDS: Final = {
 }
 
 
-def bind_tcp(host: str, port: int) -> list[socket.socket]:
+def bind_tcp(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
     """Sockets bound to ``host`` and listening: an address, ``*`` for all, or ``localhost``.
 
     IPv4 and IPv6 get a socket each, never one that mixes them. ``port`` 0 chooses a free one, the
     same for all. Raises ``Misuse`` if an address is not of this machine, in use or not permitted.
-    A machine without IPv6 is served by the IPv4 half of a word.
+    A machine without IPv6 is served by the IPv4 half of a word. ``shared``: more sockets may be
+    bound to the same place (``twin``), and the kernel spreads connections among them.
     """
     bound: list[socket.socket] = []
     try:
         for address in _WORDS.get(host, (host,)):
             try:
-                bound.append(_bind(address, port))
+                bound.append(_bind(address, port, shared=shared))
             except OSError as error:
                 if bound and error.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
                     continue
@@ -53,7 +54,16 @@ def bind_tcp(host: str, port: int) -> list[socket.socket]:
     return bound
 
 
-def _bind(address: str, port: int) -> socket.socket:
+def twin(sock: socket.socket) -> socket.socket:
+    """Another socket that listens where ``sock`` does, with a queue of its own; the same one once
+    more where it was not bound as shared (a service manager's)."""
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
+        return sock.dup()
+    where = sock.getsockname()
+    return _bind(where[0], where[1], shared=True)
+
+
+def _bind(address: str, port: int, *, shared: bool = False) -> socket.socket:
     try:
         version = ipaddress.ip_address(address).version
     except ValueError as error:
@@ -64,6 +74,8 @@ def _bind(address: str, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if version == 6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, port))

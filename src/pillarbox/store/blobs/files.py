@@ -46,6 +46,10 @@ class FileContent:
         self._state = _State.FREE
         self._dropped = False
 
+    def __reduce__(self) -> tuple[type[FileContent], tuple[Path, int]]:
+        """On its way to the process that writes the store: the file, not what is mapped of it."""
+        return FileContent, (self._path, self._size)
+
     @property
     def size(self) -> int:
         """Octets."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pillarbox.base.clock import Clock, SystemClock
@@ -95,6 +95,8 @@ class SqliteStore(
             raise
         self._removals: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.told: Callable[[Committed], None] | None = None
+        """Hears of every commit, before its waiters: other processes are told by it (``afar``)."""
 
     def _committed(self, done: Committed) -> None:
         """After each commit, before its waiters: forget, publish, remove."""
@@ -107,6 +109,8 @@ class SqliteStore(
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
         self._checkpointer.look(self.writer)
+        if self.told is not None:
+            self.told(done)
         if done.changes:
             self._publish(done.changes)
 

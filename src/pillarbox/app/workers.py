@@ -1,0 +1,237 @@
+"""The other processes of a house: started, kept going, told of every commit, answered, stopped.
+
+This process has the store open and is the only one that writes (decision 0071). A worker speaks to
+clients, reads for itself and asks us for every change. When one dies its connections are lost and
+nothing else: what it had promised was committed here, and its place is taken by a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pillarbox.app.supervise import Supervisor
+from pillarbox.base.clock import Clock
+from pillarbox.base.errors import Misuse, PillarboxError
+from pillarbox.base.log import Logger
+from pillarbox.bus.line import Line, news
+from pillarbox.config.schema import Config
+from pillarbox.model.refusal import Refusal
+from pillarbox.store.api import NewItem, NewMessage, Store
+from pillarbox.store.sqlite.writer import Committed
+
+log = Logger("workers")
+
+START: Final = 30.0
+"""Seconds until a worker must be ready."""
+LAST_SECONDS: Final = 2.0
+"""Beyond the time for draining, until a worker that does not end is killed."""
+_ENTRY: Final = "import sys; from pillarbox.app.worker import main; main(int(sys.argv[1]))"
+
+Sockets = Mapping[str, Sequence[socket.socket]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first thing a worker is told. ``doors``: descriptors that it has inherited."""
+
+    config: Config
+    doors: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Another configuration, for the connections that come."""
+
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Take no more connections, let those there are finish for so many seconds, and end."""
+
+    grace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker's first word: it takes connections."""
+
+
+class WorkerDied(PillarboxError):
+    """A worker ended by itself."""
+
+
+class _One:
+    """A worker that runs."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.line: Line | None = None
+        self.ready = asyncio.Event()
+
+    def heard(self, value: object) -> None:
+        if isinstance(value, Ready):
+            self.ready.set()
+
+    def lost(self) -> None:
+        """Without us it can do nothing; it ends itself, and this is for one that hangs."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGTERM)
+
+
+class Workers:
+    """All of them. ``sockets``: for each worker, those it accepts on, which are ours to keep open:
+    who waits in the queue of a dead worker is served by the next."""
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: Sequence[Sockets],
+        store: Store,
+        wake: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        """``wake``: mail was put into the queue."""
+        self._config = config
+        self._sockets = sockets
+        self._store = store
+        self._wake = wake
+        self._supervisor = Supervisor(clock)
+        self._running: dict[int, _One] = {}
+        self._started = [asyncio.Event() for _ in sockets]
+        self._stopping = False
+
+    @property
+    def pids(self) -> list[int]:
+        """Of those that run now."""
+        return [one.process.pid for one in self._running.values()]
+
+    async def start(self) -> None:
+        """Start all; return when they take connections. Misuse when they do not come up."""
+        for number in range(len(self._sockets)):
+            self._supervisor.start(f"worker-{number + 1}", lambda n=number: self._keep(n))  # type: ignore[misc]
+        try:
+            async with asyncio.timeout(START):
+                for started in self._started:
+                    await started.wait()
+        except TimeoutError:
+            raise Misuse("a worker does not start", hint="the log has its reason") from None
+
+    def committed(self, done: Committed) -> None:
+        """Tell all of a commit: before its waiters go on, so a worker hears of what it asked for
+        before it gets the answer."""
+        if self._running and (done.changes or done.forget or done.forget_all):
+            frame = news(done)
+            for one in self._running.values():
+                if one.line is not None:
+                    one.line.send(frame)
+
+    def adopt(self, config: Config) -> None:
+        """Another configuration, for the connections that come."""
+        self._config = config
+        self._tell(Adopt(config))
+
+    async def close(self, grace: float) -> None:
+        """Let all finish for so many seconds. Idempotent."""
+        self._stopping = True
+        self._tell(Stop(grace))
+        waiting = [one.process.wait() for one in self._running.values()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace + LAST_SECONDS):
+                await asyncio.gather(*waiting)
+        await self._supervisor.close()
+        for sockets in self._sockets:
+            for bound in sockets.values():
+                for sock in bound:
+                    sock.close()
+
+    def cut(self) -> None:
+        """Do not wait for connections any longer."""
+        self._tell(Stop(0.0))
+
+    def _tell(self, value: object) -> None:
+        for one in self._running.values():
+            if one.line is not None:
+                one.line.tell(value)
+
+    async def _keep(self, number: int) -> None:
+        """Run one worker to its end, which comes by itself only when something is wrong."""
+        doors = {
+            name: [sock.fileno() for sock in bound] for name, bound in self._sockets[number].items()
+        }
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", _ENTRY, str(theirs.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *(fd for fds in doors.values() for fd in fds)],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        one = self._running[number] = _One(process)
+        try:
+            ours.setblocking(False)
+            line = Line(asked=self._asked, heard=one.heard, lost=one.lost)
+            await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=ours)
+            one.line = line
+            line.tell(Hello(self._config, doors))
+            ready = asyncio.ensure_future(one.ready.wait())
+            ended = asyncio.ensure_future(process.wait())
+            try:
+                await asyncio.wait((ready, ended), return_when=asyncio.FIRST_COMPLETED)
+                if ready.done():
+                    self._started[number].set()
+                    log.info("workers.ready", number=number + 1, pid=process.pid)
+                code = await ended
+            finally:
+                ready.cancel()
+                ended.cancel()
+        finally:
+            self._running.pop(number, None)
+            if one.line is not None:
+                one.line.close()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if self._stopping:
+            await asyncio.get_running_loop().create_future()  # until the supervisor is closed
+        raise WorkerDied(f"worker {number + 1} ended with {code}")
+
+    async def _asked(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a worker wants of the store."""
+        if name.startswith("_") or name == "close":
+            raise Misuse(f"{name} is not a worker's to ask")
+        contents = [value.content for value in _messages(args)]
+        try:
+            result = await getattr(self._store, name)(*args, **kwargs)
+        finally:
+            for content in contents:
+                content.discard()  # does nothing to what the store has taken
+        if name == "accept" and _queued(args, result):
+            self._wake()
+        return result
+
+
+def _messages(values: Sequence[Any]) -> list[NewMessage]:
+    """Messages among arguments, also in lists and pairs."""
+    found: list[NewMessage] = []
+    for value in values:
+        if isinstance(value, NewMessage):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += _messages(value)
+    return found
+
+
+def _queued(args: Sequence[Any], result: Sequence[object]) -> bool:
+    """Whether an ``accept`` put something into the queue."""
+    items = [value for value in args if isinstance(value, NewItem)]
+    return any(item.pairs for item in items) or any(isinstance(one, Refusal) for one in result)

@@ -1,0 +1,203 @@
+"""A house of two processes: one store, one writer, and what happens when a process dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pillarbox.app.house import House
+from support.whole import PASSWORD, whole_house
+
+PATIENCE = 30.0
+_OPEN: list[asyncio.StreamWriter] = []
+
+
+class Client:
+    """Says a line and reads what comes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        _OPEN.append(writer)
+
+    async def line(self) -> bytes:
+        async with asyncio.timeout(PATIENCE):
+            return await self.reader.readline()
+
+    async def until(self, *starts: bytes) -> bytes:
+        """Lines up to one that begins so; all of them."""
+        said = b""
+        while not (line := await self.line()).startswith(starts):
+            assert line, said
+            said += line
+        return said + line
+
+    async def say(self, words: bytes, *starts: bytes) -> bytes:
+        self.writer.write(words)
+        return await self.until(*starts)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+async def dial(port: int) -> Client:
+    return Client(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 22))
+
+
+@pytest.fixture(autouse=True)
+async def hung_up() -> AsyncIterator[None]:
+    """No client stays behind."""
+    yield
+    for writer in _OPEN:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    _OPEN.clear()
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with whole_house(tmp_path, "ann", "bob", server={"workers": 2}) as opened:
+        yield opened
+
+
+def here(house: House, door: str) -> int:
+    """Connections that the first process has at a door."""
+    return house._listeners[door].connections
+
+
+async def one_in_each(house: House, door: str, greeting: bytes) -> tuple[Client, Client]:
+    """A connection in the first process and one in the worker: the kernel chooses, so try."""
+    found: dict[bool, Client] = {}
+    while len(found) < 2:
+        before = here(house, door)
+        client = await dial(house.ports[door])
+        assert (await client.line()).startswith(greeting)
+        local = here(house, door) > before
+        if local in found:
+            client.close()
+            await eventually(lambda before=before: here(house, door) <= before)  # type: ignore[misc]
+        else:
+            found[local] = client
+    return found[True], found[False]
+
+
+async def eventually(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def imap(client: Client, name: str = "ann") -> Client:
+    await client.say(f't LOGIN {name}@example.test "{PASSWORD}"\r\n'.encode(), b"t OK")
+    return client
+
+
+async def deliver(client: Client, text: bytes, to: bytes = b"ann") -> bytes:
+    await client.say(b"MAIL FROM:<x@else.test>\r\n", b"250 ")
+    await client.say(b"RCPT TO:<%b@example.test>\r\n" % to, b"250 ")
+    await client.say(b"DATA\r\n", b"354 ")
+    return await client.say(b"Subject: %b\r\n\r\nbody\r\n.\r\n" % text, b"250 ", b"4", b"5")
+
+
+async def test_both_take_mail_and_both_show_it(house: House) -> None:
+    watchers = [await imap(one) for one in await one_in_each(house, "imap", b"* OK")]
+    for watcher in watchers:
+        await watcher.say(b"t SELECT INBOX\r\n", b"t OK")
+        await watcher.say(b"t IDLE\r\n", b"+ ")
+    for number, sender in enumerate(await one_in_each(house, "smtp", b"220 "), 1):
+        await sender.say(b"HELO else.test\r\n", b"250 ")
+        assert (await deliver(sender, b"number %d" % number)).startswith(b"250 ")
+        for watcher in watchers:
+            await watcher.until(b"* %d EXISTS" % number)
+    for watcher in watchers:
+        await watcher.say(b"DONE\r\n", b"t OK")
+        said = await watcher.say(b"t FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n", b"t OK")
+        assert b"number 1" in said
+        assert b"number 2" in said
+
+
+async def test_what_is_changed_in_one_is_seen_in_the_other(house: House) -> None:
+    local, afar = [await imap(one) for one in await one_in_each(house, "imap", b"* OK")]
+    large = b"Subject: large\r\n\r\n" + b"0123456789\r\n" * 20_000  # a file, not a row
+    await afar.say(b"t APPEND INBOX {%d+}\r\n%b\r\n" % (len(large), large), b"t OK")
+    await afar.say(b"t CREATE Letters\r\n", b"t OK")
+    await local.say(b"t SELECT INBOX\r\n", b"t OK")
+    await afar.say(b"t SELECT INBOX\r\n", b"t OK")
+    await afar.say(b"t STORE 1 +FLAGS (\\Flagged $Work)\r\n", b"t OK")
+    assert b"$Work" in await local.say(b"t NOOP\r\n", b"t OK")
+    assert b"Letters" in await local.say(b't LIST "" *\r\n', b"t OK")
+    await local.say(b"t COPY 1 Letters\r\n", b"t OK")
+    assert b"MESSAGES 1" in await afar.say(b"t STATUS Letters (MESSAGES)\r\n", b"t OK")
+    said = await local.say(b"t FETCH 1 BODY.PEEK[]\r\n", b"t OK")
+    assert large in said
+    assert b"* SEARCH 1" in await afar.say(b't SEARCH TEXT "456789"\r\n', b"t OK")
+    await afar.say(b"t STORE 1 +FLAGS (\\Deleted)\r\n", b"t OK")
+    await afar.say(b"t EXPUNGE\r\n", b"t OK")
+    assert b"EXPUNGE" in await local.say(b"t NOOP\r\n", b"t OK")
+
+
+async def test_a_new_account_is_known_in_the_worker_at_once(house: House) -> None:
+    local, afar = await one_in_each(house, "smtp", b"220 ")
+    await afar.say(b"HELO else.test\r\n", b"250 ")
+    await afar.say(b"MAIL FROM:<x@else.test>\r\n", b"250 ")
+    await afar.say(b"RCPT TO:<new@example.test>\r\n", b"550 ")
+    arguments = {"address": "new@example.test", "password": PASSWORD}
+    await house.admin.call("account.add", arguments)
+    await afar.say(b"RCPT TO:<new@example.test>\r\n", b"250 ")
+    local.close()
+
+
+async def test_a_worker_that_is_killed_takes_only_its_connections_along(house: House) -> None:
+    local, afar = await one_in_each(house, "smtp", b"220 ")
+    for sender in (local, afar):
+        await sender.say(b"HELO else.test\r\n", b"250 ")
+        assert (await deliver(sender, b"kept")).startswith(b"250 ")
+    (pid,) = house._about()["workers"]
+    os.kill(pid, signal.SIGKILL)
+    assert await afar.line() == b""
+    assert (await deliver(local, b"still here")).startswith(b"250 ")
+    await eventually(lambda: house._about()["workers"] not in ([], [pid]))
+    for client in await one_in_each(house, "imap", b"* OK"):
+        said = await (await imap(client)).say(b"t STATUS INBOX (MESSAGES)\r\n", b"t OK")
+        assert b"MESSAGES 3" in said
+
+
+async def test_draining_says_goodbye_in_both(house: House) -> None:
+    local, afar = await one_in_each(house, "imap", b"* OK")
+    (pid,) = house._about()["workers"]
+    await house.__aexit__(None, None, None)
+    for client in (local, afar):
+        assert b"* BYE" in await client.until(b"* BYE")
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def gone(pid: int) -> bool:
+    """Not there, or waiting for somebody to notice that it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+async def test_a_worker_does_not_outlive_the_process_that_writes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pillarbox", "demo", "--users", "1", "--workers", "2"]
+    command += ["--dir", str(tmp_path), "--ready-file", str(tmp_path / "ready")]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        await eventually((tmp_path / "ready").exists)
+        below = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
+        assert len(below) == 1
+    finally:
+        first.kill()
+        first.wait()
+    await eventually(lambda: gone(int(below[0])))
