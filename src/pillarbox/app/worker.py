@@ -17,9 +17,10 @@ from pillarbox.app import doors
 from pillarbox.app.core import open_core
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.handlers import Handlers
+from pillarbox.app.internet import dns_options
 from pillarbox.app.loops import run
 from pillarbox.app.run import logging_to_stderr, quiet_collector
-from pillarbox.app.sending import Sending, dns_options
+from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor
 from pillarbox.app.workers import Adopt, Hello, Ready, Stop
