@@ -82,6 +82,20 @@ def test_received() -> None:
         b"\tfor <ann@example.org>;\r\n"
         b"\tTue, 07 Apr 2026 10:00:01 +0000\r\n"
     )
+    assert compose.received(
+        helo="",
+        client="",
+        by="mx.example.org",
+        protocol="ESMTPSA",
+        ident="4XyZ",
+        when=WHEN,
+        priority="-3",
+    ) == (
+        b"Received: by mx.example.org\r\n"
+        b"\twith ESMTPSA id 4XyZ\r\n"
+        b"\tPRIORITY -3;\r\n"
+        b"\tTue, 07 Apr 2026 10:00:01 +0000\r\n"
+    )
 
 
 def test_received_whatever_the_peer_said() -> None:

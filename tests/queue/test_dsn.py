@@ -109,6 +109,37 @@ def test_several_fates_in_one() -> None:
     assert found["d@y.test"]["Diagnostic-Code"].startswith("X-Pillarbox;")
 
 
+@pytest.mark.parametrize(
+    ("action", "reply", "status"),
+    [
+        ("failed", Reply(550, "5.7.1", "no"), "5.7.1"),
+        ("failed", Reply(550, "", "no"), "5.0.0"),
+        ("failed", Reply(550, "2.0.0", "no"), "5.0.0"),
+        ("failed", Reply(451, "4.4.1", "no answer for days"), "4.4.1"),
+        ("delayed", Reply(451, "5.1.1", "odd"), "4.0.0"),
+        ("delivered", Reply(250, "4.0.0", "odd"), "2.0.0"),
+        ("expanded", Reply(250, "2.1.5", "ok"), "2.1.5"),
+    ],
+)
+def test_the_class_of_a_status(action: str, reply: Reply, status: str) -> None:
+    _, one = groups(made(fate(action, reply, until=1_700_000_000.0)))
+    assert one["Status"] == status
+
+
+def test_what_must_stay_secret_does() -> None:
+    """A report on a REQUIRETLS message brings no content back (RFC 8689 §5)."""
+    sender = Sender(Address("ann", "x.test"), ret="FULL", params={"REQUIRETLS": None})
+    *_, returned = made(fate("failed", GONE), sender=sender).iter_parts()
+    assert returned.get_content_type() == "text/rfc822-headers"
+
+
+def test_names_without_a_domain_are_no_dns_names() -> None:
+    fates = [fate("failed", GONE)]
+    env = replace(envelope(fates[0].recipient), sender=Sender(Address("ann", "x.test")))
+    raw = report(env, fates, ORIGINAL, whole=True, frame=replace(FRAME, hostname="box"))
+    assert b"Reporting-MTA: x-local-hostname; box" in raw
+
+
 def test_international_addresses_make_it_a_global_report() -> None:
     sender = Sender(Address("änn", "x.test"), smtputf8=True)
     top = "From: änn@x.test\r\nSubject: grüße\r\n\r\nx\r\n".encode()

@@ -338,6 +338,24 @@ async def test_success_is_reported_by_whoever_is_last_to_know() -> None:
     assert b"Remote-MTA: dns; mx.plain.test" in report
 
 
+async def test_an_alias_with_several_goals_is_expanded() -> None:
+    """One success, of the alias itself; troubles of each goal all the same (RFC 3461 §5.2.7.3)."""
+    here = await House().open()
+    here.far.answers |= {
+        "plain.test": Report(GOOD, Action.RELAYED, "mx.plain.test"),
+        "dsn.test": Report(GOOD, Action.PASSED, "mx.dsn.test"),
+        "gone.test": Report(NEVER, by="mx.gone.test"),
+    }
+    goals = tuple(Remote(f"a@{name}") for name in ("dsn.test", "plain.test", "gone.test"))
+    to = Recipient(Address("team", "example.test"), goals, frozenset({"SUCCESS", "FAILURE"}))
+    env = envelope(to, sender="bob@example.test", at=here.clock.now())
+    await Acceptor(here.store, here.clock).accept(env, await new_message(here.store))
+    await here.work.run_due()
+    (report,) = await here.reports()
+    assert sorted(action(report)) == ["expanded team@example.test", "failed a@gone.test"]
+    assert b"Status: 2.1.5" in report
+
+
 async def test_local_success_is_reported_too() -> None:
     here = await House().open()
     person = await account(here.store, "bob")

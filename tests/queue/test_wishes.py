@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pillarbox.model.transaction import Envelope
+from pillarbox.model.address import Address
+from pillarbox.model.transaction import Envelope, Recipient, Remote
 from pillarbox.queue.outcome import DAY, HOUR, Policy, Times, times
-from pillarbox.queue.wishes import By, deliver_by, passed_on, priority, release
+from pillarbox.queue.wishes import By, deliver_by, passed_notify, passed_on, priority, release
 from support.people import envelope
 
 AT = 1_700_000_000.0  # 2023-11-14T22:13:20Z
@@ -71,3 +72,20 @@ def test_priority(value: str | None, expected: int) -> None:
 )
 def test_times(params: dict[str, str], expected: Times) -> None:
     assert times(asked(**params), AT, Policy()) == expected
+
+
+@pytest.mark.parametrize(
+    ("goals", "notify", "passed"),
+    [
+        (1, ["SUCCESS", "DELAY"], ["SUCCESS", "DELAY"]),
+        (2, [], []),
+        (2, ["FAILURE"], ["FAILURE"]),
+        (2, ["SUCCESS", "FAILURE"], ["FAILURE"]),
+        (2, ["SUCCESS"], ["NEVER"]),
+    ],
+)
+def test_what_the_goals_of_an_alias_shall_tell(
+    goals: int, notify: list[str], passed: list[str]
+) -> None:
+    to = Recipient(Address("a", "x.test"), (Remote("b@y.test"),) * goals, frozenset(notify))
+    assert passed_notify(to) == frozenset(passed)

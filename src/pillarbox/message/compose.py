@@ -90,13 +90,15 @@ def received(
     when: datetime,
     recipient: str | None = None,
     tls: str = "",
+    priority: str = "",
 ) -> bytes:
     """A trace field (RFC 5321 §4.4), folded one clause a line.
 
     ``helo``: as the client gave it. ``client``: TCP-info, such as ``mx.example [192.0.2.1]``; ''
     leaves the ``from`` clause out, so that a submitting user's own machine is not told of.
     ``protocol``: a registered keyword (RFC 3848). ``recipient``: only when there is exactly one
-    (§7.2). ``tls``: a comment on version and cipher, without parentheses.
+    (§7.2). ``tls``: a comment on version and cipher, without parentheses. ``priority``: as asked
+    for (RFC 6710 §4.1).
     """
     clauses = [
         b"by " + _word(by) + (b" (" + _comment(tls) + b")" if tls else b""),
@@ -107,6 +109,8 @@ def received(
     clauses[0] = b"Received: " + clauses[0]
     if recipient:
         clauses.append(b"for <" + _clean(recipient) + b">")
+    if priority:
+        clauses.append(b"PRIORITY " + _word(priority))
     clauses[-1] += b";"
     clauses.append(date.write(when).encode("ascii"))
     return b"\r\n\t".join(clauses) + b"\r\n"

@@ -25,6 +25,7 @@ from pillarbox.policy.tlsrpt import TlsResult
 from pillarbox.queue.marks import Mark, Marks, forwarded
 from pillarbox.queue.report import Report
 from pillarbox.queue.runner import route_of
+from pillarbox.queue.wishes import passed_notify
 from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
 
 log = Logger("outbound")
@@ -152,7 +153,10 @@ class RemoteTransport:
                 kind = "rfc822" if original.address.is_ascii else "utf-8"
                 orcpt = f"{kind};{original.address}"
             group.places.append(place)
-            group.recipients.append(replace(original, address=address, orcpt=orcpt, routes=()))
+            notify = passed_notify(original)
+            group.recipients.append(
+                replace(original, address=address, orcpt=orcpt, notify=notify, routes=())
+            )
         return list(groups.values())
 
 

@@ -33,12 +33,15 @@ _SUBJECTS = {  # by action, the first that occurs gives the report its name
     "failed": "Your message could not be delivered",
     "delayed": "Your message is delayed",
     "relayed": "Your message was passed on",
+    "expanded": "Your message was passed on",
     "delivered": "Your message was delivered",
 }
+_DONE = frozenset({"relayed", "expanded", "delivered"})
 _SAYING = {
     "failed": "It could not be delivered to:",
     "delayed": "It has not been delivered yet to the following; there is no need to send it again:",
     "relayed": "It was passed on to the servers of the following, which send no receipts:",
+    "expanded": "It was passed on to all behind the following, of whom you hear only troubles:",
     "delivered": "It was delivered to:",
 }
 
@@ -160,8 +163,9 @@ def _for_machines(envelope: Envelope, fates: Sequence[Fate], frame: Frame, *, wi
     fields = []
     if envelope.sender.envid:
         fields.append(("Original-Envelope-Id", envelope.sender.envid))
-    fields.append(("Reporting-MTA", f"dns; {frame.hostname}"))
-    if envelope.peer.helo:
+    kind = "dns" if "." in frame.hostname else "x-local-hostname"  # RFC 3461 §6.3 b
+    fields.append(("Reporting-MTA", f"{kind}; {frame.hostname}"))
+    if envelope.peer.helo and not envelope.peer.helo.startswith("["):  # RFC 3464 §2.2.4: a name
         fields.append(("Received-From-MTA", f"dns; {envelope.peer.helo}"))
     fields.append(("Arrival-Date", _date(envelope.received_at)))
     groups = [fields, *(_group(fate, frame.now) for fate in fates)]
@@ -179,11 +183,11 @@ def _group(fate: Fate, now: float) -> list[tuple[str, str]]:
     if fate.recipient.orcpt:
         fields.append(("Original-Recipient", fate.recipient.orcpt))
     kind = "rfc822" if fate.final_address.isascii() else "utf-8"
-    done = fate.action in {"relayed", "delivered"}
+    done = fate.action in _DONE
     fields += [
         ("Final-Recipient", f"{kind}; {fate.final_address}"),
         ("Action", fate.action),
-        ("Status", fate.reply.enhanced or ("2.0.0" if done else f"{fate.reply.code // 100}.0.0")),
+        ("Status", _status(fate)),
     ]
     if fate.by:
         fields.append(("Remote-MTA", f"dns; {fate.by}"))
@@ -194,6 +198,12 @@ def _group(fate: Fate, now: float) -> list[tuple[str, str]]:
     if fate.action == "delayed":
         fields.append(("Will-Retry-Until", _date(fate.until)))
     return fields
+
+
+def _status(fate: Fate) -> str:
+    """RFC 3464 §2.3.4: of the class that the action and the reply have, whatever a server says."""
+    kind = "2" if fate.action in _DONE else "4" if fate.reply.temporary else "5"
+    return fate.reply.enhanced if fate.reply.enhanced.startswith(f"{kind}.") else f"{kind}.0.0"
 
 
 def _date(seconds: float) -> str:

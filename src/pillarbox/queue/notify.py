@@ -19,6 +19,7 @@ from pillarbox.queue.dsn import Fate, Frame, is_international, report
 from pillarbox.queue.outcome import Policy, times
 from pillarbox.queue.report import Debt
 from pillarbox.queue.runner import route_of
+from pillarbox.queue.wishes import priority
 from pillarbox.store.api import Blobs, NewItem, NewMessage, QueueItem
 
 log = Logger("queue")
@@ -72,7 +73,7 @@ class Notifier:
                 None,
                 body="7BIT" if raw.isascii() else "8BITMIME",
                 smtputf8=is_international(item.envelope, fates),
-                params=_secrecy(item.envelope),
+                params=_inherited(item.envelope),
             ),
             (Recipient(sender, routes),),
             Role.LOCAL,
@@ -89,15 +90,23 @@ class Notifier:
             recipients=len(fates),
         )
         pairs = [(0, r) for r in range(len(routes))]
-        return await self.make_message(raw), NewItem(envelope, pairs, due=now)
+        return await self.make_message(raw), NewItem(
+            envelope, pairs, due=now, priority=priority(envelope)
+        )
 
 
-def _secrecy(envelope: Envelope) -> dict[str, str | None]:
-    """What a report takes over of its message's parameters (RFC 8689 §5)."""
-    return {"REQUIRETLS": None} if "REQUIRETLS" in envelope.sender.params else {}
+_INHERITED = frozenset({"REQUIRETLS", "MT-PRIORITY"})
+"""Parameters that a report takes over of its message (RFC 8689 §5, RFC 6710 §4.6)."""
+
+
+def _inherited(envelope: Envelope) -> dict[str, str | None]:
+    params = envelope.sender.params
+    return {name: value for name, value in params.items() if name in _INHERITED}
 
 
 def _fate(item: QueueItem, debt: Debt, until: float) -> Fate:
     recipient = item.envelope.recipients[debt.recipient.envelope_index]
+    if debt.action == "expanded":  # of the alias itself, whatever it leads to
+        return Fate(recipient, debt.action, debt.reply, str(recipient.address))
     final = getattr(route_of(item, debt.recipient), "address", "") or str(recipient.address)
     return Fate(recipient, debt.action, debt.reply, final, debt.by, until)

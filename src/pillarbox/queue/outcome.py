@@ -7,9 +7,10 @@ retries are a loop over floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Envelope
+from pillarbox.model.transaction import Envelope, Recipient
 from pillarbox.queue.report import Action
 from pillarbox.queue.wishes import deliver_by, release
 from pillarbox.store.api import QueueRecipient, Settled
@@ -97,6 +98,22 @@ def decide(
     return Settled(recipient.number, "due", due, reply)
 
 
+class Alias(Enum):
+    """Whether a recipient led to several routes; then one of them answers for the alias itself,
+    and of none a success is told (RFC 3461 §5.2.7.3 c)."""
+
+    NONE = "none"
+    FIRST = "first"
+    OTHER = "other"
+
+
+def alias_of(recipient: Recipient, route: int) -> Alias:
+    """What the route of this number is among those of its recipient."""
+    if len(recipient.routes) < 2:
+        return Alias.NONE
+    return Alias.OTHER if route else Alias.FIRST
+
+
 def told(
     notify: frozenset[str],
     settled: Settled,
@@ -105,6 +122,7 @@ def told(
     now: float,
     warn: float,
     warned: bool,
+    alias: Alias = Alias.NONE,
 ) -> str:
     """What the sender is to be told about a recipient: '' or an ``owed`` of the store's api.
 
@@ -114,7 +132,10 @@ def told(
     if settled.state == "failed":
         return "failed" if not notify or "FAILURE" in notify else ""
     if settled.state == "done":
-        wanted = "SUCCESS" in notify and action is not Action.PASSED
-        return action.value if wanted else ""
+        if "SUCCESS" not in notify or alias is Alias.OTHER:
+            return ""
+        if alias is Alias.FIRST:
+            return "expanded"
+        return "" if action is Action.PASSED else action.value
     late = settled.state == "due" and now >= warn and not warned
     return "delayed" if late and (not notify or "DELAY" in notify) else ""

@@ -20,7 +20,7 @@ from pillarbox.base.ids import Rng
 from pillarbox.base.log import Logger
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Route
-from pillarbox.queue.outcome import TOO_LATE, Policy, Times, decide, times, told
+from pillarbox.queue.outcome import TOO_LATE, Policy, Times, alias_of, decide, times, told
 from pillarbox.queue.report import Debt, Report
 from pillarbox.queue.slots import Slots
 from pillarbox.store.api import NewItem, NewMessage, QueueItem, QueueRecipient, Settled, Spool
@@ -284,6 +284,7 @@ class Runner:
                     now=now,
                     warn=limits.warn,
                     warned=row.warned,
+                    alias=alias_of(recipient, row.route_index),
                 )
             if owed:
                 settled = replace(settled, owed=owed, warned=owed == "delayed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pillarbox.model.transaction import Envelope
+from pillarbox.model.transaction import Envelope, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,14 @@ def release(envelope: Envelope) -> float:
     except (ValueError, OverflowError):
         pass
     return received
+
+
+def passed_notify(recipient: Recipient) -> frozenset[str]:
+    """NOTIFY for the next server. Of an alias with several goals we told the sender ourselves
+    that it was expanded, so none of them shall tell of success (RFC 3461 §5.2.7.3 c)."""
+    if len(recipient.routes) < 2 or "SUCCESS" not in recipient.notify:
+        return recipient.notify
+    return (recipient.notify - {"SUCCESS"}) or frozenset({"NEVER"})
 
 
 def priority(envelope: Envelope) -> int:

@@ -26,4 +26,5 @@ def fields(envelope: Envelope, hostname: str) -> bytes:
         when=datetime.fromtimestamp(envelope.received_at, UTC),
         recipient=str(to[0].address) if len(to) == 1 else None,
         tls=peer.tls,
+        priority=envelope.sender.params.get("MT-PRIORITY") or "",
     )
