@@ -22,7 +22,7 @@ from pillarbox.bus.local import LocalBus
 from pillarbox.model.account import Account, Credentials, Domain
 from pillarbox.store.api import Store
 from pillarbox.store.memory import MemoryStore
-from pillarbox.store.sqlite import open_store
+from pillarbox.store.sqlite import Options, open_store
 from support.imapmirror import Mirror, Seen, spelt
 from support.imapmodel import Box, Flags, Model
 from support.imappipe import Doorway, Spoken
@@ -517,7 +517,10 @@ class OnDisk(Machine):
     """The same on SQLite, which may crash."""
 
     async def open_store(self, bus: LocalBus) -> Store:
-        return await open_store(self._directory(), publish=bus.publish, clock=self.clock)
+        options = Options(pack_from=1)  # every mailbox is opened from its packed copy
+        return await open_store(
+            self._directory(), publish=bus.publish, clock=self.clock, options=options
+        )
 
     def _directory(self) -> Path:
         return self.folder / str(self.stores)

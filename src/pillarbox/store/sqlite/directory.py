@@ -34,7 +34,7 @@ _SET_ACCOUNT = """
 """
 _BESIDE_MAIL = (
     "credential", "mailbox", "subscription", "tombstone", "thread", "annotation", "access",
-    "sent_hour", "sent_network", "sent_alarm", "script", "mark",
+    "sent_hour", "sent_network", "sent_alarm", "script", "mark", "packed", "noted",
 )  # fmt: skip
 _LIGHT_ACCOUNTS = 8
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pillarbox.base.lanes import Lane
 from pillarbox.model.flags import EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
@@ -26,7 +28,7 @@ from pillarbox.store.api import (
 )
 from pillarbox.store.journal import Telling
 from pillarbox.store.scripts import Mark
-from pillarbox.store.sqlite import accept, messages, rows, scripts
+from pillarbox.store.sqlite import accept, messages, packed, rows, scripts
 from pillarbox.store.sqlite.intake import Intake
 from pillarbox.store.sqlite.picks import is_light
 from pillarbox.store.sqlite.reader import Reader
@@ -40,6 +42,11 @@ class SqliteMail:
     reader: Reader
     writer: WriteLane
     intake: Intake
+    lane: Lane
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it when there is time; the store waits for it before it closes."""
+        raise NotImplementedError
 
     async def accept(
         self,
@@ -105,7 +112,27 @@ class SqliteMail:
         )
 
     async def load(self, account: int, mailbox: int) -> Snapshot | None:
-        return await rows.load(self.reader, account, mailbox)
+        found = await rows.load(self.reader, account, mailbox)
+        if found is None:
+            return None
+        snapshot, stale = found
+        if stale:  # whoever gets it lets it follow the mailbox
+            copy = replace(
+                snapshot,
+                uids=snapshot.uids[:],
+                modseqs=snapshot.modseqs[:],
+                flags=snapshot.flags[:],
+            )
+            self.afterwards(self._pack(copy))
+        return snapshot
+
+    async def _pack(self, snapshot: Snapshot) -> None:
+        """Open it faster the next time; without haste."""
+        box = snapshot.box
+        made = await self.lane.run(packed.chunks, snapshot)
+        await self.writer.do(
+            lambda tx: packed.keep(tx, box.account, box.id, box.highest_modseq, made), aside=True
+        )
 
     def rows(
         self, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]

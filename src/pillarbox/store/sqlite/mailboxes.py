@@ -114,7 +114,7 @@ def _delete(tx: Tx, account: int, mailbox: int, by: str) -> Refusal | None:
     if found.uids:
         retain(tx, home, box, found, by, "deleted")
     tx.db.execute("DELETE FROM mailbox WHERE account = ? AND id = ?", (account, mailbox))
-    for table in ("tombstone", "annotation", "access"):
+    for table in ("tombstone", "annotation", "access", "packed", "noted"):
         tx.db.execute(f"DELETE FROM {table} WHERE account = ? AND mailbox = ?", (account, mailbox))
     tx.save(home)
     tx.changes.append(BoxDeleted(account, modseq, mailbox, box.name))

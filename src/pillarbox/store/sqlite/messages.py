@@ -22,7 +22,7 @@ from pillarbox.model.numset import MAX_NUMBER, NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.api import Copied, FlagOp, Removed, Stored
-from pillarbox.store.sqlite import journal
+from pillarbox.store.sqlite import journal, packed
 from pillarbox.store.sqlite.picks import Pick, pick
 from pillarbox.store.sqlite.transpose import transpose
 from pillarbox.store.sqlite.tx import Box, Home, Tx
@@ -123,7 +123,9 @@ def set_flags(
     tx.save(home, box)
     names = tuple(box.keywords)
     tx.changes.append(Flagged(account, mailbox, modseq, numbers, news, names, origin))
-    return Stored(modseq, NumSet.of(numbers), failed)
+    changed = NumSet.of(numbers)
+    packed.note(tx, account, mailbox, changed)
+    return Stored(modseq, changed, failed)
 
 
 MAX_MODSEQ = (1 << 63) - 1
@@ -236,7 +238,9 @@ def take(tx: Tx, home: Home, box: Box, found: Found, exact: Pick) -> None:
         {"account": box.account, "mailbox": box.id, **exact.values},
     )
     modseq = home.stamp()
-    tx.bury(box, modseq, NumSet.of(found.uids).ranges)
+    uids = NumSet.of(found.uids)
+    tx.bury(box, modseq, uids.ranges)
+    packed.note(tx, box.account, box.id, uids)
     box.highest_modseq = modseq
     box.messages -= len(found.uids)
     box.unseen -= found.unseen

@@ -37,7 +37,7 @@ class Reader:
 
     def __init__(self, path: Path, options: Options, clock: Clock, lane: Lane) -> None:
         self._path = path
-        self._options = options
+        self.options = options
         self._clock = clock
         self._lane = lane
         self._here = open_reader(path, options)
@@ -67,7 +67,7 @@ class Reader:
     async def snapshot(self) -> AsyncIterator[apsw.Connection]:
         """A connection that sees one state of the database until it is given back."""
         self._check()
-        db = self._spare.pop() if self._spare else open_reader(self._path, self._options)
+        db = self._spare.pop() if self._spare else open_reader(self._path, self.options)
         try:
             db.execute("BEGIN")
             yield db
@@ -88,7 +88,7 @@ class Reader:
             return await _to_the_end(self._lane.run(read, *args, **kwargs))
         began = self._clock.monotonic()
         result = read(*args, **kwargs)
-        if self._clock.monotonic() - began > self._options.slow_read:
+        if self._clock.monotonic() - began > self.options.slow_read:
             self._slow = _AFTER_SLOW
         return result
 

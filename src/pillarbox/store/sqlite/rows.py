@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
@@ -14,9 +13,9 @@ from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column, Snapshot
 from pillarbox.store.blobs.codec import decode
 from pillarbox.store.rules import BYTES_BATCH, ROWS_BATCH
+from pillarbox.store.sqlite import packed
 from pillarbox.store.sqlite.picks import pick
 from pillarbox.store.sqlite.reader import Reader
-from pillarbox.store.sqlite.transpose import transpose
 from pillarbox.store.sqlite.tx import BOX_COLUMNS, read_box
 
 _BOX = (
@@ -25,7 +24,6 @@ _BOX = (
     " FROM mailbox b WHERE b.account = ? AND b.id = ?"
 )
 _LOAD = "SELECT uid, modseq, flags FROM msg WHERE account = ? AND mailbox = ? ORDER BY uid"
-_SLICE = 4096
 _RANGES = 500
 """Of a scattered UID set that one statement takes."""
 
@@ -51,28 +49,23 @@ _PLACES = {
 _LARGE = {column for column, place in _PLACES.items() if place[0] in "fd"}
 
 
-async def load(reader: Reader, account: int, mailbox: int) -> Snapshot | None:
-    """All of one mailbox at one modseq, a slice at a time."""
+async def load(reader: Reader, account: int, mailbox: int) -> tuple[Snapshot, bool] | None:
+    """All of one mailbox at one modseq, a slice at a time; and whether it should be packed."""
     async with reader.snapshot() as db:
         row = db.execute(_BOX, (account, mailbox)).fetchone()
         if row is None:
             return None
-        found = Snapshot(
-            read_box(row[:-1]).value(bool(row[-1])), array("I"), array("Q"), array("Q")
-        )
-        cursor = db.execute(_LOAD, (account, mailbox))
-
-        def more() -> bool:
-            uids, modseqs, flags = transpose(islice(cursor, _SLICE), 3)
-            found.uids.extend(uids)
-            found.modseqs.extend(modseqs)
-            found.flags.extend(flags)
-            return len(uids) == _SLICE
-
-        while await reader.slice(more):
-            await reader.breathe()
-        cursor.close()
-        return found
+        box = read_box(row[:-1])
+        large = box.messages >= reader.options.pack_from
+        found = await packed.opened(reader, db, box) if large else None
+        all_of, stale = found or (packed.empty(), large)
+        if found is None:
+            cursor = db.execute(_LOAD, (account, mailbox))
+            while await reader.slice(packed.extend, all_of, cursor):
+                await reader.breathe()
+            cursor.close()
+        value = box.value(bool(row[-1]))
+        return Snapshot(value, all_of.uids, all_of.modseqs, all_of.flags), stale
 
 
 async def rows(

@@ -345,6 +345,24 @@ CREATE TABLE mark (
 CREATE INDEX mark_until ON mark (until);
 """
 
+_PACKED = """
+-- Large mailboxes as arrays, so many messages a row, and UIDs that changed since (packed.py).
+CREATE TABLE packed (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (account, mailbox, first)
+) STRICT;
+CREATE TABLE noted (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    PRIMARY KEY (account, mailbox, low, high)
+) STRICT, WITHOUT ROWID;
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -355,6 +373,6 @@ def _script(sql: str) -> Migration:
     return run
 
 
-_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE)
+_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE, _PACKED)
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import PillarboxError, Temporary
@@ -93,7 +95,7 @@ class SqliteStore(
         except BaseException:
             self._lock.release()
             raise
-        self._removals: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         self.told: Callable[[Committed], None] | None = None
         """Hears of every commit, before its waiters: other processes are told by it (``afar``)."""
@@ -105,20 +107,24 @@ class SqliteStore(
         else:
             self.cache.accounts.forget(done.forget)
         if done.files:
-            task = asyncio.get_running_loop().create_task(self._remove(done.files))
-            self._removals.add(task)
-            task.add_done_callback(self._removals.discard)
+            self.afterwards(self.lane.run(self.files.remove, done.files))
         self._checkpointer.look(self.writer)
         if self.told is not None:
             self.told(done)
         if done.changes:
             self._publish(done.changes)
 
-    async def _remove(self, files: Sequence[str]) -> None:
-        try:
-            await self.lane.run(self.files.remove, files)
-        except PillarboxError:
-            pass  # swept at the next start
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what nobody waits for: files that are swept at the next start if they stay, copies
+        that are made again."""
+
+        async def run() -> None:
+            with contextlib.suppress(PillarboxError):
+                await work
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def recover(self) -> None:
         """Go on with removals that a crash interrupted."""
@@ -131,9 +137,11 @@ class SqliteStore(
             return
         self._closed = True
         await self._checkpointer.close()
+        if self._background:
+            await asyncio.wait(self._background)
         await self.writer.finish()
-        if self._removals:
-            await asyncio.wait(self._removals)
+        if self._background:
+            await asyncio.wait(self._background)
         self.cache.clear()
         await self.index.close()
         self.reader.close()
