@@ -29,7 +29,7 @@ async def lane() -> AsyncIterator[Lane]:
 @pytest.fixture
 def writer(tmp_path: Path) -> apsw.Connection:
     db = open_database(tmp_path / "mail.db", Options())
-    db.execute("INSERT INTO domain VALUES ('one', '')")
+    db.execute("INSERT INTO domain (name, catchall) VALUES ('one', '')")
     return db
 
 
@@ -45,7 +45,7 @@ async def test_a_snapshot_stands_still(tmp_path: Path, writer: apsw.Connection, 
     reader = reader_of(tmp_path, lane, HandClock())
     async with reader.snapshot() as db:
         assert count(db) == 1
-        writer.execute("INSERT INTO domain VALUES ('two', '')")
+        writer.execute("INSERT INTO domain (name, catchall) VALUES ('two', '')")
         assert reader.row("SELECT count(*) FROM domain") == (2,)
         await reader.breathe()
         assert count(db) == 1
