@@ -43,7 +43,7 @@ from pillarbox.model.transaction import (
 )
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
-from pillarbox.policy.inbound.inspect import Inspection, Inspector
+from pillarbox.policy.inbound.inspect import Inspection, Inspector, Tell, untold
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
@@ -125,6 +125,8 @@ class Handlers:
             inspect=self._inspect,
         )
         self._resolver = resolver
+        reports = sending.dmarc_reports if sending is not None else None
+        self._tell: Tell = reports.count if reports is not None else untold
         self._inspector: Inspector | None = None
         self._table = self._made(settings)
 
@@ -143,7 +145,7 @@ class Handlers:
 
     def _made(self, settings: Settings) -> Mapping[str, Handler]:
         self._inspector = (
-            Inspector(settings.inbound, self._resolver, self._core.clock)
+            Inspector(settings.inbound, self._resolver, self._core.clock, self._tell)
             if settings.inbound is not None
             else None
         )

@@ -25,6 +25,7 @@ from pillarbox.app.caller import LocalCaller
 from pillarbox.app.control import Control
 from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
 from pillarbox.app.datadir import DataDir
+from pillarbox.app.dmarcinbox import ReportInbox
 from pillarbox.app.handlers import Handlers
 from pillarbox.app.internet import THE_INTERNET, Internet, dns_options
 from pillarbox.app.reload import merged
@@ -161,6 +162,15 @@ class House:
             reports = sending.tls_reports
             self._supervisor.start("tls", lambda: every(self._clock, 60.0, reports.flush))
             self._supervisor.start("reports", lambda: every(self._clock, 900.0, reports.work))
+            if (told := sending.dmarc_reports) is not None:
+                self._supervisor.start("dmarc", lambda: every(self._clock, 60.0, told.flush))
+                self._supervisor.start("told", lambda: every(self._clock, 900.0, told.work))
+        if self.config.checks.reports_inbox:
+            inbox = ReportInbox(
+                *(core.store, self._clock, self.config.checks.reports_inbox),
+                self.config.server.hostname,
+            )
+            self._supervisor.start("dmarc-inbox", lambda: every(self._clock, 900.0, inbox.work))
         bus.subscribe(self._heard)
         self._supervisor.start("purge", lambda: every(self._clock, PURGE_EVERY, self._purge(core)))
         rooms = Rooms(
@@ -175,6 +185,7 @@ class House:
             self.config,
             self._internet,
             sending.tls_reports if sending is not None else None,
+            sending.dmarc_reports if sending is not None else None,
         )
         self._admin = LocalCaller(rooms)
         self._since = self._clock.now()

@@ -18,8 +18,9 @@ from pillarbox.model.account import DomainKind
 from pillarbox.model.address import Address, parse_address
 from pillarbox.net.contexts import ClientTls
 from pillarbox.net.https import Fetcher
-from pillarbox.outbound import tlsreports
+from pillarbox.outbound import dmarcreports, tlsreports
 from pillarbox.outbound.connect import Tools
+from pillarbox.outbound.dmarcreports import DmarcReports
 from pillarbox.outbound.options import Level, Login, Options, Relay
 from pillarbox.outbound.paths import Finder
 from pillarbox.outbound.pool import Pool
@@ -74,6 +75,14 @@ class Sending:
                 config.send.tls_reports,
             ),
         )
+        self.dmarc_reports: DmarcReports | None = None
+        if config.checks.reports and config.checks.enabled:
+            self.dmarc_reports = DmarcReports(
+                *(core.store, resolver, mail, core.clock, core.rng),
+                dmarcreports.Options(
+                    config.server.hostname, lambda: signing_postmaster(config, core)
+                ),
+            )
         self.transport = RemoteTransport(
             core.store,
             Finder(options, resolver, core.rng, policies),
@@ -92,6 +101,8 @@ class Sending:
         """Say goodbye on connections that wait for more mail; write down what TLS did."""
         await self._pool.close()
         await self.tls_reports.flush()
+        if self.dmarc_reports is not None:
+            await self.dmarc_reports.flush()
 
     def _noted(self, result: TlsResult) -> None:
         """TLS that failed, in the words of RFC 8460 §4.3, and the count of all."""

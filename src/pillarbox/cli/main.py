@@ -26,6 +26,7 @@ COMMANDS = {
     "alias": "pillarbox.cli.alias",
     "dns": "pillarbox.cli.dns",
     "tls": "pillarbox.cli.tls",
+    "dmarc": "pillarbox.cli.dmarc",
     "import": "pillarbox.cli.import_",
     "export": "pillarbox.cli.export",
     "undelete": "pillarbox.cli.undelete",

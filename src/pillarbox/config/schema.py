@@ -274,6 +274,18 @@ class Checks:
     deadline: float = setting(
         "15s", checks.duration, "How long the end of a message waits for answers of the DNS."
     )
+    reports: bool = setting(
+        False,
+        checks.flag,
+        "Tell domains that ask for it, once a day, what came in in their names (DMARC aggregate "
+        "reports, RFC 9990).",
+    )
+    reports_inbox: str = setting(
+        "",
+        checks.address,
+        "Account whose inbox gets such reports on the domains of this server; they are read and "
+        "summed up by `pillarbox dmarc`.",
+    )
     questions: int = setting(
         150, checks.count(20, 10_000), "Questions to the DNS for one message, at most."
     )

@@ -11,7 +11,19 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pillarbox.app.admin import audit, directory, dns, index, mail, queue, state, tls, undelete, why
+from pillarbox.app.admin import (
+    audit,
+    directory,
+    dmarc,
+    dns,
+    index,
+    mail,
+    queue,
+    state,
+    tls,
+    undelete,
+    why,
+)
 from pillarbox.app.admin.rooms import Call, Value
 from pillarbox.base.errors import Misuse
 
@@ -48,6 +60,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "queue.drop": queue.queue_drop,
     "index.again": index.index_again,
     "index.fill": index.index_fill,
+    "dmarc.list": dmarc.dmarc_list,
+    "dmarc.senders": dmarc.dmarc_senders,
+    "dmarc.read": dmarc.dmarc_read,
+    "dmarc.send": dmarc.dmarc_send,
     "tls.reports": tls.tls_reports,
     "tls.send": tls.tls_send,
     "status": state.status,

@@ -18,6 +18,7 @@ from pillarbox.model.account import Account, Credentials
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.mailbox import Mailbox, canonical_name, name_defect
 from pillarbox.model.refusal import Kind, Refusal
+from pillarbox.outbound.dmarcreports import DmarcReports
 from pillarbox.outbound.tlsreports import TlsReports
 from pillarbox.policy.dkim.ring import KeyRing
 from pillarbox.store.api import Store
@@ -50,6 +51,8 @@ class Rooms:
     internet: Internet = THE_INTERNET
     tls_reports: TlsReports | None = None
     """None where no mail leaves."""
+    dmarc_reports: DmarcReports | None = None
+    """None where nobody is told."""
 
     @property
     def hostname(self) -> str:

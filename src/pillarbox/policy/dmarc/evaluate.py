@@ -82,6 +82,15 @@ async def evaluate(
     return DmarcResult(verdict, author, found, policy, applied, tuple(aligned), problem)
 
 
+async def organization(domain: str, resolver: Resolver) -> str | None:
+    """Whose domain it is (§4.10.2); None when the DNS would not say."""
+    domain = normal_domain(domain)
+    try:
+        return tree.organizational(domain, await _Walker(resolver).walk(domain))
+    except _NoAnswer:
+        return None
+
+
 async def _discover(author: str, walker: _Walker) -> tuple[Found | None, Policy | None]:
     """The record for ``author`` and what it wants (§4.10.1)."""
     own = await walker.record(author)

@@ -7,7 +7,7 @@ is there, the body is hashed as it streams by: at the end of the data most answe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,18 @@ from pillarbox.policy.dkim.verify import Signatures
 from pillarbox.policy.dmarc import evaluate as dmarc
 from pillarbox.policy.inbound.budget import Budget
 from pillarbox.policy.inbound.facts import MOST_AUTHORS, Facts, authors, is_listed
-from pillarbox.policy.inbound.judge import judge
+from pillarbox.policy.inbound.judge import Judgement, judge
 from pillarbox.policy.inbound.options import Options
 from pillarbox.policy.spf import check as spf
 from pillarbox.policy.spf import names as spf_names
 
 log = Logger("inbound")
+
+Tell = Callable[[Facts, Judgement], None]
+
+
+def untold(facts: Facts, judgement: Judgement) -> None:
+    """A ``Tell`` that does not listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Inspector:
     options: Options
     resolver: Resolver
     clock: Clock
+    tell: Tell = untold
+    """Hears what was found and decided about every message (for reports)."""
 
     def begin(self, peer: Peer, sender: Sender) -> Inspection | None:
         """For the message that a client begins to send; None when it is not to be looked at."""
@@ -55,6 +63,7 @@ class Inspection:
         self.facts = Facts(peer.ip)
         self._options = inspector.options
         self._clock = inspector.clock
+        self._tell = inspector.tell
         self._dns = Budget(inspector.resolver, inspector.options.questions)
         self._tasks: list[asyncio.Task[None]] = []
         self._signatures: Signatures | None = None
@@ -96,7 +105,9 @@ class Inspection:
         for task in self._tasks:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 log.error("inbound.bug", exc=error)  # what it would have said stays unknown
-        return judge(self.facts, self._options).verdict
+        judgement = judge(self.facts, self._options)
+        self._tell(self.facts, judgement)
+        return judgement.verdict
 
     def abandon(self) -> None:
         """Nobody wants to know any more."""
