@@ -26,7 +26,8 @@ from pillarbox.base.clock import SystemClock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import SystemRng
 from pillarbox.config.checks import Bind
-from pillarbox.config.schema import Auth, Checks, Config, Limits, Listen, Log, Send, Server, Tls
+from pillarbox.config.inbound import Checks
+from pillarbox.config.schema import Auth, Config, Limits, Listen, Log, Send, Server, Tls
 from pillarbox.model.account import Credentials, Domain
 from pillarbox.model.refusal import Refusal
 from pillarbox.net.certs import make_demo_ca
