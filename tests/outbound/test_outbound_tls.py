@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pillarbox.dns.answers import Tlsa
+from pillarbox.dns.answers import Kind, Tlsa
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Sender
 from pillarbox.policy.mtasts import Mode, Policy
@@ -204,3 +204,40 @@ async def test_arriving_may_be_worth_more(far: Any, value: bytes) -> None:
             (report,) = await world.send("ann@far.test", body=body)
             assert report.reply.ok is wanted
             assert bool(world.results) is not wanted
+
+
+@pytest.mark.parametrize(
+    ("where", "secure", "level", "sni"),
+    [
+        ("real.other.test", ["far.test", "other.test"], "dane", "real.other.test"),
+        ("mx1.far.test", ["far.test", "other.test"], "dane", "mx1.far.test"),
+        ("mx1.far.test", ["far.test"], "dane", "mx1.far.test"),  # leads out of the signed world
+        ("real.other.test", ["far.test"], "opportunistic", "mx1.far.test"),
+    ],
+)
+async def test_a_mail_host_that_is_an_alias(
+    far: Any, where: str, secure: list[str], level: str, sni: str
+) -> None:
+    """TLSA records are looked for at the end of the alias first (RFC 7672 §2.2.2)."""
+    zone = {("real.other.test", "A"): ["127.0.0.1"]}
+    async with far(zone, **ONE, secure=secure, names=["far.test"]) as world:
+        world.resolver.zone["mx1.far.test", Kind.CNAME] = ("real.other.test",)
+        del world.resolver.zone["mx1.far.test", Kind.A]
+        record = Tlsa(2, 1, 1, key_hash(world.chain[1]))
+        world.resolver.add(f"_{world.options.port}._tcp.{where}", record)
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.ok, report
+        assert report.tls.endswith(level)
+        assert world.peers[0].snis == [sni]
+
+
+async def test_a_domain_that_is_an_alias(far: Any) -> None:
+    """The certificate may be for where the domain's alias leads (RFC 7672 §3.2.2)."""
+    async with far(**ONE, secure=["far.test", "alias.test"], names=["far.test"]) as world:
+        world.resolver.zone["alias.test", Kind.CNAME] = ("far.test",)
+        world.resolver.add(
+            f"_{world.options.port}._tcp.mx1.far.test", Tlsa(2, 1, 1, key_hash(world.chain[1]))
+        )
+        (report,) = await world.send("ann@alias.test")
+        assert report.reply.ok, report
+        assert report.tls.endswith("dane")

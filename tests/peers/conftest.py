@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from pillarbox.app.house import House
-from pillarbox.config.checks import Bind
+from pillarbox.config.checks import Bind, SendRoute
 from support.mailservers import HOME, OURS
 from support.smallworld import Home, World, small_world
 from support.whole import PASSWORD, configuration, memory_store
@@ -24,17 +24,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def house(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """At the place the neighbours know. One for all: they remember hosts that went away."""
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "secret").write_text("sesame\n")
+    exim = f"mx.exim.test:{world.place.port}?tls=verified"
     config = configuration(
-        tmp_path_factory.mktemp("house"),
+        folder,
         server={"hostname": OURS},
         listen={"smtp": (Bind(f"{world.net}.9", world.place.home),)},
         tls={"certificate": world.certificate, "key": world.key},
-        send={"enabled": True, "resolvers": (world.resolver,)},
+        send={
+            "enabled": True,
+            "resolvers": (world.resolver,),
+            "routes": (SendRoute(("routed.test",), (), exim, "us", folder / "secret"),),
+        },
         mail={"max_recipients": 2000},
     )
     async with House(config, opener=memory_store, internet=world.internet) as house:
         await house.admin.call("domain.add", {"name": HOME})
         await house.admin.call("domain.keys", {"name": HOME})
+        await house.admin.call("domain.add", {"name": "backed.test", "backup": True})
+        relay = f"{world.net}.5:{world.place.port}"
+        await house.admin.call("domain.add", {"name": "inner.test", "relay": relay})
         await house.admin.call("account.add", {"address": f"ann@{HOME}", "password": PASSWORD})
         yield house
 

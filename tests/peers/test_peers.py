@@ -130,6 +130,31 @@ async def test_a_signature_survives_the_way_through(home: Home, mark: str, peer:
         assert dkim.DKIM(got).verify(idx=number, dnsfunc=txt), signatures[number]
 
 
+# ------------------------------------------------------------------ other ways
+
+
+async def test_a_smarthost_that_wants_a_login(home: Home, mark: str) -> None:
+    await home.write("bob@routed.test", message=f"Subject: {mark}\r\n\r\nx\r\n".encode())
+    (got,) = await until(lambda: having(home, "exim", mark))
+    assert b"with esmtpsa" in got
+
+
+@pytest.mark.parametrize(("domain", "peer"), [("backed", "postfix"), ("inner", "smtpd")])
+async def test_domains_we_stand_in_front_of(home: Home, mark: str, domain: str, peer: str) -> None:
+    """Mail of strangers for a domain that we back up, and for one that we relay."""
+    await asyncio.to_thread(
+        hand_in,
+        f"{home.world.net}.9",
+        home.world.place.home,
+        "eve@elsewhere.test",
+        f"bob@{domain}.test",
+        f"From: eve@elsewhere.test\r\nSubject: {mark}\r\n\r\nx\r\n".encode(),
+    )
+    (got,) = await until(lambda: having(home, peer, mark))
+    assert re.match(rb"Return-[Pp]ath: <?eve@elsewhere\.test>?", got) or peer == "smtpd"
+    assert b"by mail.example.test" in got
+
+
 # ------------------------------------------------------------------ what TLS must be
 
 

@@ -103,6 +103,8 @@ def zones_of(net: str, port: int, home: int, der: x509.Certificate) -> dict[str,
         "smtpd.test": Zone(
             f'{host}{net}.5\n_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tls@postfix.test"\n'
         ),
+        # We are its second mail host.
+        "backed.test": Zone(f"{host}{full}\n@ MX 20 mail.example.test.\n"),
         # The neighbours' other faces: all of them postfix.
         "narrow.test": Zone(f"{host}{narrow}\n"),
         "wrongdane.test": Zone(f"{host}{full}\n" + tlsa("mx", "3 0 1", "0" * 64), signed=True),

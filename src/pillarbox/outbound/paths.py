@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from pillarbox.base.ids import Rng
@@ -98,7 +98,8 @@ class Finder:
         policy = await self.policies.of(domain) if self.policies and options.mta_sts else None
         for host in hop.hosts:
             found = await addresses(host, self.resolver, ipv6=options.ipv6)
-            demand = await self._demand(host, policy, wish is Wish.REQUIRED)
+            names = tuple(dict.fromkeys(filter(None, (domain, hop.name))))
+            demand = await self._demand(host, names, policy, wish is Wish.REQUIRED)
             if wish is Wish.OPTIONAL:  # RFC 8689 §4.2.2
                 demand = OPPORTUNISTIC if isinstance(demand, Blocked) else demand.or_else(PLAIN)
             if isinstance(demand, Blocked):
@@ -107,26 +108,34 @@ class Finder:
             usable = [one for one in found or () if options.loopback or _outside(one)]
             if not usable:
                 yield Blocked(host.name, DNS_FAILED if found is None else NO_ADDRESS)
+            # RFC 7672 §8.1: the name that TLSA records were found under
+            name = demand.names[0] if demand.level is Level.DANE else host.name
             for address in usable:
                 source = _source(options.sources, sender, address)
-                name = host.name
-                yield Way(
-                    name, address, options.port, replace(demand, names=(name, domain)), source
-                )
+                yield Way(name, address, options.port, demand, source)
 
-    async def _demand(self, host: Host, sts: Policy | None, require_tls: bool) -> Demand | Blocked:
+    async def _demand(
+        self, host: Host, names: Sequence[str], sts: Policy | None, require_tls: bool
+    ) -> Demand | Blocked:
+        """``names``: the domain, and where its aliases led."""
         if self.options.dane and host.secure:
-            records = await self._tlsa(host.name)
+            base, records = await self._tlsa(host.name)
             if records is None:
-                demand = Demand(Level.DANE, policy="tlsa", patterns=(host.name,))
+                demand = Demand(Level.DANE, policy="tlsa", patterns=(base,))
                 return Blocked(host.name, TLSA_FAILED, "dnssec-invalid", demand)
             if records:
                 good = dane.usable(records)
                 # RFC 7672 §2.2: with none that is usable, TLS all the same
                 level = Level.DANE if good else Level.MUST
                 if level is Level.DANE or not require_tls:
-                    rule = tuple(map(str, records))
-                    return Demand(level, good, policy="tlsa", rule=rule, patterns=(host.name,))
+                    return Demand(
+                        level,
+                        good,
+                        (base, *names),  # RFC 7672 §3.2.2
+                        policy="tlsa",
+                        rule=tuple(map(str, records)),
+                        patterns=(base,),
+                    )
         if sts is not None and sts.mode is not Mode.NONE:
             demand = Demand(Level.VERIFIED, policy="sts", rule=sts.lines, patterns=sts.mx)
             if sts.mode is Mode.TESTING and not require_tls:  # RFC 8461 §5
@@ -141,20 +150,28 @@ class Finder:
             return Blocked(host.name, NOT_SECURE)
         return OPPORTUNISTIC
 
-    async def _tlsa(self, host: str) -> list[Tlsa] | None:
-        """The host's TLSA records as far as they may be believed; None when nobody can tell.
+    async def _tlsa(self, host: str) -> tuple[str, list[Tlsa] | None]:
+        """The host's TLSA records as far as they may be believed, and the name they belong to;
+        None when nobody can tell.
 
-        An address that was not validated makes TLSA records meaningless (RFC 7672 §2.2.2).
+        An address that was not validated makes them meaningless, except where a validated alias
+        led there (RFC 7672 §2.2.2).
         """
         answers = [await self.resolver.ask(host, kind) for kind in (Kind.A, Kind.AAAA)]
-        if not any(answer and answer.secure for answer in answers):
-            return []
-        answer = await self.resolver.ask(f"_{self.options.port}._tcp.{host}", Kind.TLSA)
-        if answer.status is Status.FAILED:
-            return None  # RFC 7672 §2.1.1: not the same as having none
-        if not answer.secure:
-            return []
-        return [record for record in answer.records if isinstance(record, Tlsa)]
+        secure = [answer.name or host for answer in answers if answer and answer.secure]
+        if secure:
+            bases = list(dict.fromkeys((secure[0], host)))
+        else:
+            alias = await self.resolver.ask(host, Kind.CNAME) if any(answers) else None
+            bases = [host] if alias and alias.secure else []
+        for base in bases:
+            answer = await self.resolver.ask(f"_{self.options.port}._tcp.{base}", Kind.TLSA)
+            if answer.status is Status.FAILED:
+                return base, None  # RFC 7672 §2.1.1: not the same as having none
+            records = [record for record in answer.records if isinstance(record, Tlsa)]
+            if records and answer.secure:
+                return base, records
+        return host, []
 
 
 def _ip(text: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -39,6 +39,8 @@ class Hop:
     hosts: tuple[Host, ...]
     implicit: bool = False
     """No MX: the domain's own address (RFC 5321 §5.1)."""
+    name: str = ""
+    """Where aliases of the domain led; '' for nowhere."""
 
 
 NO_SUCH_DOMAIN = Reply(550, "5.1.2", "The recipient's domain does not exist")
@@ -69,7 +71,8 @@ async def next_hop(
         return await _implicit(domain, resolver, answer)
     if all(not record.host for record in records):
         return NO_MAIL
-    return _ordered(records, rng, own_names, secure=answer.secure)
+    hop = _ordered(records, rng, own_names, secure=answer.secure)
+    return replace(hop, name=answer.name) if isinstance(hop, Hop) else hop
 
 
 def _ordered(
