@@ -49,9 +49,9 @@ class Pool:
     def give_back(self, session: Session) -> None:
         """Keep it for the next message, or end it."""
         options = self._tools.options
-        if not session.ready:
+        if not session.alive:
             session.abort()
-        elif session.used >= options.messages or options.idle <= 0:
+        elif not session.ready or session.used >= options.messages or options.idle <= 0:
             session.close()
         else:
             loop = asyncio.get_running_loop()

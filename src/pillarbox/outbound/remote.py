@@ -183,6 +183,8 @@ class _Attempt:
         self._lost = False
         self._tries: list[Try] = []
         self._wish = Wish.USUAL
+        self._left: list[int] = []
+        """Not offered yet, because a server wanted another connection first (RFC 9422)."""
 
     async def run(self) -> list[Report]:
         """A report for each recipient of the group."""
@@ -218,9 +220,9 @@ class _Attempt:
             way = replace(way, demand=demand)
             try:
                 kept = self._pool.idle(way)
-                if kept is not None and await self._send(kept):
+                if kept is not None and await self._send(kept) and not self._left:
                     return
-                # none was kept, or it had gone away meanwhile
+                # none was kept, or it had gone away meanwhile, or takes no more
                 session = await self._opened(way, counted=demand.policy == ruled)
             except Refused as refused:
                 reply = refused.reply
@@ -240,7 +242,8 @@ class _Attempt:
                 demand = demand.else_ if refused.tls else None
                 continue
             await self._send(session)
-            return
+            if not self._left:
+                return
 
     async def _opened(self, way: Way, *, counted: bool) -> Session:
         demand = way.demand
@@ -262,9 +265,11 @@ class _Attempt:
         False when the server had left before it heard of any."""
         answered = False
         try:
-            waiting = list(self._open)
+            waiting, self._left = self._left or list(self._open), []
             while waiting:
                 some, waiting = self._share(session, waiting)
+                if not some:
+                    break
                 recipients = [self._group.recipients[n] for n in some]
                 reports = await session.send(self._letters, recipients)
                 for n, report in zip(some, reports, strict=True):
@@ -276,6 +281,7 @@ class _Attempt:
                 answered = answered or session.answered
                 if not session.ready:
                     break
+            self._left = waiting if session.alive and answered else []
         except BaseException:
             session.abort()
             raise
@@ -285,7 +291,8 @@ class _Attempt:
     def _share(self, session: Session, waiting: list[int]) -> tuple[list[int], list[int]]:
         most = self._finder.options.recipients
         most = min(most, session.most_recipients or most)
-        return waiting[:most], waiting[most:]
+        some = [n for n in waiting if session.takes(self._group.recipients[n].address.domain)]
+        return some[:most], [n for n in waiting if n not in some[:most]]
 
     def _settle(self, n: int, report: Report) -> None:
         self._reports[n] = report

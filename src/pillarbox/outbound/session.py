@@ -45,6 +45,7 @@ class Session:
         self._events: list[ev.ClientEvent] = []
         self._checked = False
         self._complete = False  # all of the message was written
+        self._domains: set[str] = set()
 
     # ------------------------------------------------------------------ opening
 
@@ -245,14 +246,29 @@ class Session:
     # ------------------------------------------------------------------ afterwards
 
     @property
-    def ready(self) -> bool:
-        """Another message may be sent."""
+    def alive(self) -> bool:
+        """The connection stands, and nothing is under way."""
         return self._client.state is ClientState.READY
+
+    @property
+    def ready(self) -> bool:
+        """Another message may be sent: the server takes one more (MAILMAX of RFC 9422)."""
+        most = self._client.capabilities.limit("MAILMAX")
+        return self.alive and not (most and self.used >= most)
 
     @property
     def most_recipients(self) -> int:
         """That the server takes in one transaction (RFC 9422 §4); 0 when it does not say."""
         return self._client.capabilities.limit("RCPTMAX")
+
+    def takes(self, domain: str) -> bool:
+        """Whether recipients of this domain may be among those of this session, from now on
+        (RCPTDOMAINMAX of RFC 9422)."""
+        most = self._client.capabilities.limit("RCPTDOMAINMAX")
+        if most and domain not in self._domains and len(self._domains) >= most:
+            return False
+        self._domains.add(domain)
+        return True
 
     @property
     def source(self) -> str:
@@ -269,7 +285,7 @@ class Session:
 
     def close(self) -> None:
         """QUIT, without waiting for the answer."""
-        if self.ready:
+        if self.alive:
             self._client.quit()
             self._conn.write(self._client.outgoing())
         self._conn.close()
