@@ -72,6 +72,16 @@ mta_sts = false
 concurrency = 7
 per_destination = 2
 pace = "3s"
+[imap]
+mask = ["UIDONLY", "imaps:COMPRESS=DEFLATE"]
+mask_clients = ["Some Program: QRESYNC NOTIFY"]
+contexts = 3
+message_limit = 2000
+save_limit = 1500
+literal_minus = true
+jmap_url = "https://mail.example.org/jmap"
+contact = "mailto:ann@example.org"
+progress = "2s"
 [checks]
 trusted = ["192.0.2.0/24"]
 dmarc = "junk"
@@ -134,8 +144,18 @@ cleartext_on_loopback = false
         assert options.engine.max_size == 10 << 20
         assert options.engine.max_recipients == 200
         assert (options.timeout, options.login_timeout) == (60, 30)
-    assert made.imap.engine.append == 10 << 20
-    assert (made.imap.timeout, made.imap.login_timeout) == (31 * 60, 30)
+    clear, tls = made.imap["imap"], made.imap["imaps"]
+    assert (clear.masked, tls.masked) == ({"UIDONLY"}, {"UIDONLY", "COMPRESS=DEFLATE"})
+    assert clear.client_masks == (("Some Program", {"QRESYNC", "NOTIFY"}),)
+    assert (clear.contexts, clear.message_limit, clear.save_limit) == (3, 2000, 1500)
+    assert clear.engine.literal_minus
+    assert (clear.jmap_url, clear.contact) == (
+        "https://mail.example.org/jmap",
+        "mailto:ann@example.org",
+    )
+    assert clear.progress == 2
+    assert made.imap["imap"].engine.append == 10 << 20
+    assert (made.imap["imaps"].timeout, made.imap["imaps"].login_timeout) == (31 * 60, 30)
     assert (made.pop3.timeout, made.pop3.login_timeout, made.pop3.login_delay) == (660, 30, 5)
     assert made.pop3.hostname == "mail.example.org"
     costs = password_options(config)

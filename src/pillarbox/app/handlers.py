@@ -49,6 +49,7 @@ from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Needs as ImapNeeds
+from pillarbox.serve.imap.options import Options as ImapOptions
 from pillarbox.serve.pop3.door import pop3_door
 from pillarbox.serve.pop3.options import Needs as Pop3Needs
 from pillarbox.serve.smtp.options import Needs as SmtpNeeds
@@ -149,17 +150,6 @@ class Handlers:
             if settings.inbound is not None
             else None
         )
-        imap = imap_door(
-            ImapNeeds(
-                self._core.store,
-                self._ops,
-                self.views,
-                self._authenticator,
-                self._intake,
-                self._core.clock,
-                settings.imap,
-            )
-        )
         pop3 = pop3_door(
             Pop3Needs(self._maildrops, self._authenticator, self._core.clock, settings.pop3)
         )
@@ -167,13 +157,16 @@ class Handlers:
         mail = {door: self._smtp(settings.smtp[door]) for door in ROLES}
         return {
             **mail,
-            "imap": imap,
-            "imaps": imap,
+            **{door: self._imap(options) for door, options in settings.imap.items()},
             "pop3": pop3,
             "pop3s": pop3,
             "http": web,
             "https": web,
         }
+
+    def _imap(self, options: ImapOptions) -> Handler:
+        core, rooms = self._core, (self._ops, self.views, self._authenticator, self._intake)
+        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options))
 
     def _smtp(self, options: SmtpOptions) -> Handler:
         async def handle(conn: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from pillarbox.config.imap import Imap
 from pillarbox.config.schema import SECTIONS, Config
 
 LIVE = frozenset(
@@ -23,6 +24,7 @@ LIVE = frozenset(
         "checks.lists",
         "checks.deadline",
         "checks.questions",
+        *(f"imap.{field.name}" for field in dataclasses.fields(Imap)),
         "limits.connections",
         "limits.connections_per_address",
         "limits.smtp_timeout",

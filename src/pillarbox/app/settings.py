@@ -41,7 +41,7 @@ LONGEST_HOLD = (366 * 86_400, "9999-12-31T23:59:59Z")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options of every room; ``smtp`` by door."""
+    """Options of every room; ``smtp`` and ``imap`` by door."""
 
     route: route.Options
     accept: accept.Options
@@ -53,7 +53,7 @@ class Settings:
     smtp: Mapping[str, smtp.Options]
     inbound: inbound.Options | None
     """None where mail is not checked."""
-    imap: imap.Options
+    imap: Mapping[str, imap.Options]
     pop3: pop3.Options
     web: web.Facts
 
@@ -80,15 +80,7 @@ def settings(config: Config) -> Settings:
         send_as=sendas.Options(detail_separator=mail.detail_separator),
         smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
         inbound=inbound_options(config) if config.checks.enabled else None,
-        imap=imap.Options(
-            engine=Limits(
-                append=mail.max_message_size,
-                swallow=max(2 * mail.max_message_size, DEFAULT.swallow),
-            ),
-            timeout=limits.imap_timeout,
-            login_timeout=limits.login_timeout,
-            version=pillarbox.__version__,
-        ),
+        imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),
         pop3=pop3.Options(
             hostname=config.server.hostname,
@@ -96,6 +88,30 @@ def settings(config: Config) -> Settings:
             login_timeout=limits.login_timeout,
             login_delay=limits.pop3_login_delay,
         ),
+    )
+
+
+def imap_options(config: Config, door: str) -> imap.Options:
+    """One of the doors for reading mail."""
+    wanted, most = config.imap, config.mail.max_message_size
+    masks = [name.rpartition(":") for name in wanted.mask]
+    return imap.Options(
+        engine=Limits(
+            append=most,
+            swallow=max(2 * most, DEFAULT.swallow),
+            literal_minus=wanted.literal_minus,
+        ),
+        timeout=config.limits.imap_timeout,
+        login_timeout=config.limits.login_timeout,
+        masked=frozenset(name for where, _, name in masks if where in {"", door}),
+        client_masks=wanted.mask_clients,
+        contact=wanted.contact,
+        contexts=wanted.contexts,
+        progress=wanted.progress,
+        message_limit=wanted.message_limit,
+        save_limit=wanted.save_limit,
+        jmap_url=wanted.jmap_url,
+        version=pillarbox.__version__,
     )
 
 

@@ -115,6 +115,7 @@ def passwd(address: str, password_stdin: bool, generate: bool, config: Path, as_
 @click.option("--admin/--no-admin", default=None, help="May it set quotas over IMAP?")
 @click.option("--hour-limit", type=int, help=f"Recipients it may write to in an hour; {_OWN}")
 @click.option("--day-limit", type=int, help=f"The same in a day; {_OWN}")
+@click.option("--imap-mask", help="IMAP capabilities it is not offered, in one text; '' for none.")
 @config_option
 @json_option
 def set_(
@@ -128,6 +129,7 @@ def set_(
     admin: bool | None,
     hour_limit: int | None,
     day_limit: int | None,
+    imap_mask: str | None,
     config: Path,
     as_json: bool,
 ) -> None:
@@ -142,12 +144,13 @@ def set_(
         "admin": admin,
         "hour_limit": hour_limit,
         "day_limit": day_limit,
+        "imap_mask": None if imap_mask is None else imap_mask.split(),
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     if not given:
         raise click.UsageError(
             "nothing to change: give --quota, --pop3, --enable, --disable, --name, --max-messages,"
-            " --max-mailboxes, --admin, --no-admin, --hour-limit, --day-limit"
+            " --max-mailboxes, --admin, --no-admin, --hour-limit, --day-limit, --imap-mask"
         )
     value = ask(config, "account.set", address=address, **given)
     show(value, as_json, lambda: [f"account {value['address']} is changed"])

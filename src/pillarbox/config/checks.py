@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 from zoneinfo import ZoneInfo
 
 from pillarbox.model.address import normal_domain, parse_address
+from pillarbox.wire.imap.capability import ROWS
 
 Check = Callable[[object], Any]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -147,6 +148,49 @@ def words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError("a list of texts")
     return tuple(value)
+
+
+def at_least(low: int) -> Check:
+    """0, or a whole number from ``low`` on."""
+
+    def check(value: object) -> int:
+        number: int = count()(value)
+        if 0 < number < low:
+            raise ValueError(f"0, or a whole number from {low} on")
+        return number
+
+    return check
+
+
+def url(*schemes: str) -> Check:
+    """A URI of one of some schemes, or nothing."""
+
+    def check(value: object) -> str:
+        if value == "" or (_is(value) and re.match(rf"({'|'.join(schemes)}):[!-~]+\Z", value)):
+            return str(value)
+        raise ValueError("a URI that begins with " + " or ".join(f"{one}:" for one in schemes))
+
+    return check
+
+
+def mask(value: object) -> tuple[str, ...]:
+    """IMAP capabilities, each with a door in front or not."""
+    for word in words(value):
+        door, _, name = word.rpartition(":")
+        if door not in {"", "imap", "imaps"} or name not in ROWS or name == "IMAP4rev1":
+            raise ValueError(f"a list of capabilities that can be masked, not {word!r}")
+    return words(value)
+
+
+def client_masks(value: object) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Names of programs, and capabilities hidden from each."""
+    found = []
+    for line in words(value):
+        name, colon, rest = line.rpartition(":")
+        if not colon or not name.strip() or not rest.split():
+            raise ValueError('a list of texts such as "Outlook: UIDONLY QRESYNC"')
+        found.append((name.strip(), frozenset(mask(rest.split()))))
+    return tuple(found)
 
 
 _ROUTE = {"to", "from", "relay", "user", "password", "sources"}

@@ -15,6 +15,7 @@ from typing import Any
 
 from pillarbox.config import checks
 from pillarbox.config.checks import Bind, SendRoute
+from pillarbox.config.imap import Imap
 from pillarbox.config.inbound import Checks
 from pillarbox.config.setting import setting
 
@@ -330,6 +331,7 @@ class Config:
     send: Send = dataclasses.field(default_factory=Send)
     http: Http = dataclasses.field(default_factory=Http)
     checks: Checks = dataclasses.field(default_factory=Checks)
+    imap: Imap = dataclasses.field(default_factory=Imap)
     sieve: Sieve = dataclasses.field(default_factory=Sieve)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
@@ -344,6 +346,7 @@ SECTIONS: dict[str, type[Any]] = {
     "send": Send,
     "http": Http,
     "checks": Checks,
+    "imap": Imap,
     "sieve": Sieve,
     "limits": Limits,
     "auth": Auth,

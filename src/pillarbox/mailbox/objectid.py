@@ -1,6 +1,7 @@
 """Object identifiers as clients see them (RFC 8474 §4): letters, digits, ``-`` and ``_``.
 
-Their first letters keep those of messages (E), threads (T) and mailboxes (M) apart (§5.2).
+Their first letters keep those of messages (E), threads (T), mailboxes (M) and accounts (A) apart
+(§5.2).
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ _SIGNS = {"r": 1, "m": -1}
 def email_id(blob: int) -> str:
     """EMAILID of a message: equal for copies, because copies share the immutable message."""
     return f"E{blob}"
+
+
+def account_id(account: int) -> str:
+    """ACCOUNTID of whom a mailbox belongs to."""
+    return f"A{account}"
 
 
 def blob_of(email: str) -> int | None:

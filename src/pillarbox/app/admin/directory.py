@@ -18,6 +18,7 @@ from pillarbox.base.errors import Misuse
 from pillarbox.delivery.circles import circle
 from pillarbox.model.account import Account, Alias, Domain, DomainKind, Pop3Mode
 from pillarbox.outbound.relays import read_relay
+from pillarbox.wire.imap.capability import ROWS
 
 
 async def domain_add(
@@ -126,6 +127,7 @@ async def account_set(
     admin: bool | None = None,
     hour_limit: int | None = None,
     day_limit: int | None = None,
+    imap_mask: list[str] | None = None,
 ) -> Value:
     """Change what is given, leave the rest."""
     account = await account_of(call.store, address)
@@ -139,6 +141,7 @@ async def account_set(
         quota=account.quota if quota is None else quota,
         pop3=account.pop3 if pop3 is None else _pop3(pop3),
         enabled=account.enabled if enabled is None else enabled,
+        masked=account.masked if imap_mask is None else _mask(imap_mask),
         display_name=account.display_name if display_name is None else display_name,
     )
     granted(await call.store.change_account(changed), account.address)
@@ -163,12 +166,24 @@ def _account(account: Account) -> Value:
         "max_mailboxes": account.max_mailboxes,
         "admin": account.admin,
         "pop3": account.pop3.value,
+        "imap_mask": sorted(account.masked),
         "display_name": account.display_name,
         "forward": list(account.forward),
         "keep_copy": account.keep_copy,
         "hour_limit": account.hour_limit,
         "day_limit": account.day_limit,
     }
+
+
+def _mask(names: list[str]) -> frozenset[str]:
+    """IMAP capabilities that an account is not offered."""
+    unknown = [name for name in names if name not in ROWS or name == "IMAP4rev1"]
+    if unknown:
+        raise Misuse(
+            f"no capabilities that can be masked: {', '.join(unknown)}",
+            hint="docs/imap-capabilities.md lists them",
+        )
+    return frozenset(names)
 
 
 def _pop3(word: str) -> Pop3Mode:

@@ -11,9 +11,11 @@ from typing import Any
 
 from pillarbox.auth.context import Context
 from pillarbox.base.log import Logger
+from pillarbox.mailbox.objectid import account_id
 from pillarbox.mailbox.updates import NOTHING, Updates
 from pillarbox.mailbox.view import View
 from pillarbox.model.account import Account
+from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.net.driver import Connection
 from pillarbox.serve.imap import telling
@@ -118,6 +120,19 @@ class Client:
         self.enabled.update(names)
         if self.condstore and not before and self.view is not None:
             self.write(render.ok("*", "Highest", codes.highestmodseq(self.view.told_modseq)))
+
+    def activate(self, name: str) -> None:
+        """The client uses what it might have enabled: it is told that it has (OBJECTID+,
+        draft-ietf-mailmaint-imap-objectid-bis §2.2)."""
+        if name not in self.enabled:
+            self.enabled.add(name)
+            self.write(render.enabled([name]))
+
+    def ids_of(self, box: Mailbox) -> str:
+        """The response code with the identifiers of a mailbox, as the client wants them."""
+        if "OBJECTID+" in self.enabled:
+            return codes.objectid(mailbox_ids(box))
+        return codes.mailboxid(box.object_id)  # RFC 8474 §4.1, §4.2
 
     @property
     def qresync(self) -> bool:
@@ -354,6 +369,11 @@ class Client:
         if self.notify is not None:
             self.notify.close()
             self.notify = None
+
+
+def mailbox_ids(box: Mailbox) -> list[tuple[str, str]]:
+    """What OBJECTID+ says of a mailbox: its owner is that of the mail, whoever looks at it."""
+    return [("MAILBOXID", box.object_id), ("ACCOUNTID", account_id(box.account))]
 
 
 def held_back(view: View) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 from pillarbox.mailbox import fetchplan
@@ -18,7 +19,16 @@ from pillarbox.wire.imap import commands, render
 from pillarbox.wire.imap.commands import FetchAtt, FetchItem, Section
 from pillarbox.wire.imap.render import Column, codes
 
-_ATTS = {
+
+class _Half(Enum):
+    """OBJECTID says two things in one parenthesis (draft-ietf-mailmaint-imap-objectid-bis §7.5)."""
+
+    EMAILID = "EMAILID"
+    THREADID = "THREADID"
+
+
+_COMPOUND: tuple[Any, ...] = (_Half.EMAILID, _Half.THREADID)
+_ATTS: dict[object, Att] = {
     FetchAtt.UID: Att.UID,
     FetchAtt.FLAGS: Att.FLAGS,
     FetchAtt.INTERNALDATE: Att.INTERNALDATE,
@@ -30,6 +40,8 @@ _ATTS = {
     FetchAtt.EMAILID: Att.EMAILID,
     FetchAtt.THREADID: Att.THREADID,
     FetchAtt.SAVEDATE: Att.SAVEDATE,
+    _Half.EMAILID: Att.EMAILID,
+    _Half.THREADID: Att.THREADID,
 }
 
 
@@ -41,6 +53,8 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
         session.write(render.bad(command.tag, "There is no message with that number"))
         return
     items = list(command.items)
+    if FetchAtt.OBJECTID in items:
+        session.activate("OBJECTID+")
     if command.changed_since is not None or FetchAtt.MODSEQ in items:
         session.enable("CONDSTORE")
     if command.changed_since is not None:
@@ -96,6 +110,10 @@ async def _mark_seen(session: Session, items: list[FetchItem], seqs: NumSet) -> 
 async def send(session: Session, items: Sequence[FetchItem], seqs: NumSet) -> tuple[int, bool]:
     """Write the responses; how many messages were there, and whether all could be decoded."""
     view = session.selected
+    if FetchAtt.OBJECTID in items:
+        session.activate("OBJECTID+")
+        whole = [item for item in items if item is not FetchAtt.OBJECTID]
+        items = [*whole, *_COMPOUND]
     if session.uid_only:  # the UID stands before the word already (RFC 9586 §4)
         items = [item for item in items if item is not FetchAtt.UID]
     planned = [_planned(item) for item in items]
@@ -140,10 +158,10 @@ def _batch(rows: Sequence[Row]) -> Batch:
     return Batch(seqs, columns)  # type: ignore[arg-type]
 
 
-def _planned(item: FetchItem) -> fetchplan.Item:
+def _planned(item: Any) -> fetchplan.Item:
     """An item of the wire as the mailbox knows it."""
     match item:
-        case FetchAtt():
+        case FetchAtt() | _Half():
             return _ATTS[item]
         case Section():
             names = tuple(name.lower().encode() for name in item.fields)
@@ -189,7 +207,7 @@ def _columns(
             bits = shown_flags(view, uids, column)
             columns.append(render.flags_column(bits, flag_table(view)))
         else:
-            shape = _RENDER[item if isinstance(item, FetchAtt) else type(item)]
+            shape = _RENDER[item if isinstance(item, Enum) else type(item)]
             columns.append(shape(item, column))
     return columns
 
@@ -233,6 +251,12 @@ _RENDER: dict[object, Callable[[Any, Sequence[Any]], Column]] = {
     Section: _section,
     FetchAtt.EMAILID: lambda _, values: render.id_column(b"EMAILID", map(email_id, values)),
     FetchAtt.THREADID: lambda _, values: render.id_column(b"THREADID", map(thread_id, values)),
+    _Half.EMAILID: lambda _, values: render.wire_column(
+        b"OBJECTID", [b"(EMAILID %b" % email_id(value).encode() for value in values]
+    ),
+    _Half.THREADID: lambda _, values: render.wire_column(
+        b"THREADID", [b"%b)" % thread_id(value).encode() for value in values]
+    ),
 }
 
 

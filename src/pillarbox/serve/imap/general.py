@@ -35,7 +35,7 @@ async def on_id(session: Session, command: commands.Id) -> None:
     """RFC 2971. What the client says of itself is worth a line in the log."""
     said = {key: value for key, value in command.fields.items() if value}
     session.log.info("imap.id", name=said.get("name", ""), version=said.get("version", ""))
-    session.client_mask = quirks.masked(said)
+    session.client_mask = quirks.masked(said, session.needs.options.client_masks)
     session.client_name = f"{said.get('name', '')} {said.get('version', '')}".strip()[:NAME]
     if session.view is not None:
         session.view.by = session.by

@@ -10,6 +10,7 @@ from pillarbox.mailbox.ops import Ops
 from pillarbox.model.mailbox import Mailbox, name_defect
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.serve.imap import metadata, rights, tree
+from pillarbox.serve.imap.client import mailbox_ids
 from pillarbox.serve.imap.names import list_line
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
@@ -81,7 +82,7 @@ async def on_create(session: Session, command: commands.Create) -> None:
         session.refuse(command.tag, box.text, code)
         return
     await _say_normal(session, command.mailbox.rstrip("/"), command.supplied)
-    session.finish(command.tag, "Made", codes.mailboxid(box.object_id))  # RFC 8474 §4.1
+    session.finish(command.tag, "Made", session.ids_of(box))
 
 
 async def _say_normal(session: Session, name: str, supplied: str) -> None:
@@ -122,7 +123,12 @@ async def on_rename(session: Session, command: commands.Rename) -> None:
         return
     refusal = await ops.rename(ground.account, old.name, ground.name)
     if refusal is None:
-        await _say_normal(session, command.new_name.rstrip("/"), command.supplied)
+        new = command.new_name.rstrip("/")
+        await _say_normal(session, new, command.supplied)
+        moved = await ops.access.find(session.user, new)
+        if "OBJECTID+" in session.enabled and isinstance(moved, Place):
+            session.finish(command.tag, "Done", session.ids_of(moved.box))
+            return
     _done(session, command.tag, refusal)
 
 
@@ -171,6 +177,8 @@ async def on_status(session: Session, command: commands.Status) -> None:
 
 
 async def _say_status(session: Session, box: Mailbox, items: tuple[StatusAtt, ...]) -> None:
+    if StatusAtt.OBJECTID in items:
+        session.activate("OBJECTID+")
     values: list[tuple[str, int | str | None]] = []
     for item in items:
         value = _STATUS[item](box) if item in _STATUS else await _ASKED[item](session, box)
@@ -200,6 +208,7 @@ _STATUS: dict[StatusAtt, Callable[[Mailbox], int | str]] = {
     StatusAtt.SIZE: lambda box: box.size,
     StatusAtt.HIGHESTMODSEQ: lambda box: box.highest_modseq,
     StatusAtt.MAILBOXID: lambda box: box.object_id,
+    StatusAtt.OBJECTID: lambda box: " ".join(f"{key} {value}" for key, value in mailbox_ids(box)),
 }
 _ASKED: dict[StatusAtt, _Asked] = {
     StatusAtt.RECENT: _by_ops(Ops.recent),

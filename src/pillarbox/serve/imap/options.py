@@ -29,6 +29,8 @@ class Options:
     """Failed logins on one connection before it is closed."""
     masked: frozenset[str] = frozenset()
     """Capabilities not offered at this door."""
+    client_masks: tuple[tuple[str, frozenset[str]], ...] = ()
+    """The same for programs whose name has such a text in it, besides those known to break."""
     contact: str = ""
     """URI of whoever runs the server, for /shared/admin (RFC 5464 §3.2.1.1); '' says nothing."""
     contexts: int = 10

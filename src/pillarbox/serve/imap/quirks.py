@@ -8,7 +8,7 @@ so. Everything else is for the masks of an account or a listener.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -39,8 +39,12 @@ TABLE = (
 )
 
 
-def masked(client: Mapping[str, str | None]) -> frozenset[str]:
-    """What to hide from a client that says this of itself (keys in lower case)."""
+def masked(
+    client: Mapping[str, str | None], more: Iterable[tuple[str, frozenset[str]]] = ()
+) -> frozenset[str]:
+    """What to hide from a client that says this of itself (keys in lower case). ``more``: texts
+    in a name, and what else the operator hides where they are."""
     name = client.get("name") or ""
     hidden = [mask.hides for mask in TABLE if name and mask.name.search(name)]
+    hidden += [hides for part, hides in more if part.casefold() in name.casefold()]
     return frozenset[str]().union(*hidden)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pillarbox.mailbox.access import Place
+from pillarbox.mailbox.objectid import account_id
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import MAX_NUMBER, resolve
 from pillarbox.model.refusal import Refusal
 from pillarbox.serve.imap import telling
+from pillarbox.serve.imap.client import mailbox_ids
 from pillarbox.serve.imap.names import list_line
 from pillarbox.serve.imap.refusals import CODES
 from pillarbox.serve.imap.session import Session
@@ -32,7 +35,9 @@ async def on_select(session: Session, command: commands.Select) -> None:
         if session.condstore or session.rev2:
             # RFC 7162 §3.2.11, RFC 9051 §6.3.2
             session.write(render.ok("*", "Closed", codes.CLOSED))
-    place = await session.needs.ops.access.find(session.user, command.mailbox, "r")
+    if command.ids is not None:
+        session.activate("OBJECTID+")
+    place = await _found(session, command)
     if isinstance(place, Refusal):
         session.refuse(command.tag, place.text, CODES[place.kind])
         return
@@ -63,6 +68,20 @@ async def on_select(session: Session, command: commands.Select) -> None:
     session.write(render.ok(command.tag, "Selected", code))
 
 
+async def _found(session: Session, command: commands.Select) -> Place | Refusal:
+    """The mailbox with the identifiers that the client gives, whatever its name is now; where
+    there is none, that of the name (draft-ietf-mailmaint-imap-objectid-bis §7.1)."""
+    access, ids = session.needs.ops.access, command.ids or {}
+    name = command.mailbox
+    if "MAILBOXID" in ids:
+        owner = ids.get("ACCOUNTID", account_id(session.user.id))
+        wanted = {"MAILBOXID": ids["MAILBOXID"], "ACCOUNTID": owner}
+        for place in await access.visible(session.user):
+            if dict(mailbox_ids(place.box)) == wanted:
+                name = place.name
+    return await access.find(session.user, name, "r")
+
+
 def _describe(view: View, session: Session) -> bytes:
     """The untagged responses of SELECT (RFC 3501 §6.3.1, RFC 9051 §6.3.2, RFC 7162 §3.1.2,
     RFC 8474 §4.2)."""
@@ -76,7 +95,7 @@ def _describe(view: View, session: Session) -> bytes:
         render.ok("*", "UIDs valid", codes.uidvalidity(view.box.uidvalidity)),
         render.ok("*", "Predicted next UID", codes.uidnext(view.uidnext)),
         render.ok("*", "Highest", codes.highestmodseq(view.told_modseq)),
-        render.ok("*", "The same under any name", codes.mailboxid(view.box.object_id)),
+        render.ok("*", "The same under any name", session.ids_of(view.box)),
     ]
     return b"".join(out)
 

@@ -14,6 +14,7 @@ is SAVED_RESULT: the saved search result ``$`` (RFC 5182).
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -39,6 +40,8 @@ class FetchAtt(Enum):
     EMAILID = "EMAILID"
     THREADID = "THREADID"
     SAVEDATE = "SAVEDATE"
+    OBJECTID = "OBJECTID"
+    """EMAILID and THREADID in one (draft-ietf-mailmaint-imap-objectid-bis §7.5)."""
 
 
 class StatusAtt(Enum):
@@ -55,6 +58,7 @@ class StatusAtt(Enum):
     APPENDLIMIT = "APPENDLIMIT"
     MAILBOXID = "MAILBOXID"
     DELETED_STORAGE = "DELETED-STORAGE"
+    OBJECTID = "OBJECTID"
 
 
 class StoreMode(Enum):
@@ -239,6 +243,9 @@ class Select:
     resync: Resync | None = None
     supplied: str = field(default="", compare=False)
     """How the client spelt the name, '' where it did so in normal form."""
+    ids: Mapping[str, str] | None = None
+    """Identifiers by which to find the mailbox, whatever its name is now; empty: the client only
+    wants to hear of them (draft-ietf-mailmaint-imap-objectid-bis §7.1)."""
 
 
 @dataclass(slots=True)

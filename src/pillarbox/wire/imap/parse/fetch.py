@@ -32,6 +32,7 @@ _NEEDS = {
     "EMAILID": "OBJECTID",  # RFC 8474 §5
     "THREADID": "OBJECTID",
     "SAVEDATE": "SAVEDATE",  # RFC 8514 §4.2
+    "OBJECTID": "OBJECTID+",
 }
 _RFC822 = {  # RFC 3501 §6.4.5
     "RFC822": SectionItem((), "", (), None, False, b"RFC822"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -31,8 +32,11 @@ STATUS_NEEDS = {
     "HIGHESTMODSEQ": ("CONDSTORE",),  # RFC 7162 §3.1.7
     "APPENDLIMIT": ("APPENDLIMIT",),  # RFC 7889 §3.1
     "MAILBOXID": ("OBJECTID",),  # RFC 8474 §4.3
+    "OBJECTID": ("OBJECTID+",),
     "DELETED-STORAGE": ("QUOTA=RES-STORAGE",),  # RFC 9208 §7
 }
+OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+"""RFC 8474 §4."""
 _STATUS = {att.value: att for att in StatusAtt}
 
 
@@ -72,9 +76,29 @@ def _select_param(cur: Cursor, command: Select) -> None:
             raise Bad("QRESYNC is given twice")
         cur.space()
         command.resync = _resync(cur)
+    elif word == "OBJECTID":
+        cur.need("OBJECTID+")
+        command.ids = _ids(cur)
+        return
     else:
         raise Bad("Unknown SELECT parameter")
     command.condstore = True  # QRESYNC implies it (RFC 7162 §3.2.5)
+
+
+def _ids(cur: Cursor) -> dict[str, str]:
+    """``[SP "(" key SP id *(SP key SP id) ")"]``; keys that are not known yet are ignored."""
+    if cur.text[cur.pos : cur.pos + 2] != " (":
+        return {}
+    cur.space()
+    found: dict[str, str] = {}
+    words = cur.items(cur.atom)
+    if len(words) % 2:
+        raise Bad("An identifier is missing")
+    for key, value in zip(words[::2], words[1::2], strict=True):
+        if not OBJECT_ID.fullmatch(value):
+            raise Bad("That is no object identifier")
+        found[key.upper()] = value
+    return found
 
 
 def _resync(cur: Cursor) -> Resync:

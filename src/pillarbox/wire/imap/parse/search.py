@@ -242,7 +242,7 @@ def _modseq(reader: Reader) -> q.Query:
 
 def _object_id(kind: str) -> Callable[[Reader], q.Query]:
     def read(reader: Reader) -> q.Query:
-        reader.cur.need("OBJECTID")
+        reader.cur.need_one("OBJECTID", "OBJECTID+")
         reader.cur.space()
         value = reader.cur.astring()
         if not _OBJECT_ID.match(value):

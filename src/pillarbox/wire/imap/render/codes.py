@@ -105,6 +105,11 @@ def mailboxid(object_id: str) -> str:
     return f"MAILBOXID ({object_id})"
 
 
+def objectid(ids: Iterable[tuple[str, str]]) -> str:
+    """Identifiers under their names (draft-ietf-mailmaint-imap-objectid-bis §3)."""
+    return "OBJECTID (" + " ".join(f"{key} {value}" for key, value in ids) + ")"
+
+
 def metadata_longentries(longest: int) -> str:
     """Values beyond MAXSIZE were left out, the longest of so many octets (RFC 5464 §4.2.1)."""
     return f"METADATA LONGENTRIES {longest}"
