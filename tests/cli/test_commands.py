@@ -143,6 +143,38 @@ def test_forwarding(ann: Run) -> None:
     ann.refused("account", "forward", ANN, "x@y.test", "--off", status=2)
 
 
+def test_lists(ann: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = "talk@example.test"
+    said = ann("list", "add", talk, "--title", "Talk")[1]
+    assert said == f"list {talk} is there\nmail to talk-owner@example.test reaches its owners\n"
+    ann.refused("list", "add", talk)
+    assert ann.value("list", "join", talk, ANN, "--owner")["members"][0]["owner"] is True
+    monkeypatch.setattr("sys.stdin", io.StringIO("a@far.test\n\nb@far.test\n"))
+    assert ann("list", "join", talk, "--stdin")[1] == f"2 on the list {talk}\n"
+    ann.refused("list", "join", talk, talk)
+    ann.refused("list", "join", talk, status=2)
+    assert f"{ANN}  owner" in ann("list", "members", talk)[1]
+    ann.value("list", "set", talk, "--others", "hold", "--post", "anyone")
+    ann.refused("list", "set", talk, status=2)
+    (one,) = ann.value("list", "list")["lists"]
+    assert (one["members"], one["post"], one["others"]) == (3, "anyone", "hold")
+    ann.value("list", "leave", talk, "a@far.test")
+    ann.refused("list", "leave", talk, "a@far.test")
+    ann.refused("account", "add", talk, "--generate")
+    ann.value("list", "remove", talk, "--yes")
+    ann.refused("list", "members", talk)
+
+
+def test_suppressions(ann: Run) -> None:
+    assert ann("suppression", "list")[1] == "nothing is suppressed\n"
+    ann.refused("suppression", "add", "nobody@example.test", "a@far.test")
+    ann.value("suppression", "add", ANN, "A@far.test", "b@far.test")
+    assert f"{ANN}  a@far.test  operator" in ann("suppression", "list", ANN)[1]
+    ann.value("suppression", "remove", ANN, "a@far.test")
+    ann.refused("suppression", "remove", ANN, "a@far.test")
+    assert len(ann.value("suppression", "list")["suppressions"]) == 1
+
+
 def test_passwords_come_from_standard_input(ann: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\nmore\n"))
     ann.value("account", "add", "bob@example.test", "--password-stdin")

@@ -19,6 +19,13 @@ from pillarbox.auth.sendas import SendAs
 from pillarbox.base.log import Logger
 from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.consequences import Consequences
+from pillarbox.delivery.gate import Gate, ListRule
+from pillarbox.delivery.lists.marks import ListMarks
+from pillarbox.delivery.lists.subscriptions import Subscriptions
+from pillarbox.delivery.lists.tokens import Tokens
+from pillarbox.delivery.lists.transport import ListTransport
+from pillarbox.delivery.lists.transport import Options as ListOptions
 from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
 from pillarbox.delivery.sieve.chain import Chain
@@ -33,6 +40,7 @@ from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import (
     Envelope,
+    Listed,
     Local,
     Peer,
     Recipient,
@@ -82,7 +90,11 @@ class Handlers:
         self._router = Router(store, settings.route, back)
         self._hands = Hands(store, settings.site, self._route_report, self._message, clock, rng)
         self._planner = Planner(Chain(store, clock, core.scan), self._hands)
-        self._acceptor = Acceptor(store, clock, settings.accept, self._planner)
+        self._acceptor = Acceptor(
+            store, clock, settings.accept, self._planner, Gate([ListRule(store)])
+        )
+        tokens = Tokens(secret)
+        self._subscriptions = Subscriptions(store, tokens, clock)
         self._ops = Ops(store)
         self._maildrops = Maildrops(store)
         self.views = Views(store, bus)
@@ -96,7 +108,15 @@ class Handlers:
             options=settings.login,
         )
         transports: dict[type[Route], Transport] = {
-            Local: LocalTransport(store, self._acceptor, self._message)
+            Local: LocalTransport(
+                *(store, self._acceptor, self._message), ListMarks(tokens, settings.web.url)
+            ),
+            Listed: ListTransport(
+                *(store, self._subscriptions, self._route_report, self._message),
+                sending.strict if sending is not None else _never,
+                *(clock, rng),
+                ListOptions(hostname, settings.web.url, settings.suppress_for),
+            ),
         }
         if sending is not None:
             transports[Remote] = sending.transport
@@ -111,6 +131,7 @@ class Handlers:
             rng,
             settings.runner,
             destination=sending.transport.destination if sending else domain_of,
+            failed=Consequences(store, clock),
         )
         self.recorder = Recorder(store, clock)
         self._smtp_needs = SmtpNeeds(
@@ -153,7 +174,11 @@ class Handlers:
         pop3 = pop3_door(
             Pop3Needs(self._maildrops, self._authenticator, self._core.clock, settings.pop3)
         )
-        web = http_door(site(settings.web, self._core.store), settings.web.door, self._core.clock)
+        web = http_door(
+            site(settings.web, self._core.store, self._subscriptions),
+            settings.web.door,
+            self._core.clock,
+        )
         mail = {door: self._smtp(settings.smtp[door]) for door in ROLES}
         return {
             **mail,
@@ -205,6 +230,11 @@ class Handlers:
 
     async def _route_report(self, sender: Address) -> tuple[Route, ...] | Reply:
         return await self._router.route(sender, Role.LOCAL)
+
+
+async def _never(domain: str) -> bool:  # noqa: ARG001
+    """Without DNS nobody is known to be strict."""
+    return False
 
 
 def _nowhere(address: Address) -> Address | None:  # noqa: ARG001

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from pillarbox.app.core import Core
 from pillarbox.app.internet import THE_INTERNET, Internet
+from pillarbox.app.web import url as page_url
 from pillarbox.base.errors import Misuse
 from pillarbox.base.log import Logger
 from pillarbox.config.checks import SendRoute
 from pillarbox.config.schema import Config
+from pillarbox.delivery.lists.marks import ListMarks
+from pillarbox.delivery.lists.tokens import Tokens
 from pillarbox.dns.answers import Resolver
 from pillarbox.model.account import DomainKind
 from pillarbox.model.address import Address, parse_address
@@ -28,6 +31,8 @@ from pillarbox.outbound.relays import read_relay
 from pillarbox.outbound.remote import Onward, RemoteTransport
 from pillarbox.outbound.signing import Signer
 from pillarbox.outbound.tlsreports import Mail, TlsReports
+from pillarbox.policy.dmarc.evaluate import evaluate
+from pillarbox.policy.dmarc.record import Policy as DmarcPolicy
 from pillarbox.policy.mtasts import Policies
 from pillarbox.policy.srs import Srs
 from pillarbox.policy.tlsrpt import TlsResult
@@ -62,6 +67,7 @@ class Sending:
         """``secret``: the house's own key. ``mail``: sends a message of the house. Raises Misuse
         for a source or smarthost that cannot be."""
         options = replace(send_options(config), port=internet.smtp, loopback=internet.loopback)
+        self._resolver = resolver
         tls = ClientTls(ca=internet.ca)
         self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
@@ -91,7 +97,13 @@ class Sending:
             tally=self._noted,
             forward=lambda sender, here: self._srs.forward(sender, here, core.clock.now()),
             onward=lambda domain: _onward(core.store, domain),
+            marks=ListMarks(Tokens(secret), page_url(config)),
         )
+
+    async def strict(self, domain: str) -> bool:
+        """Whether a domain wants mail refused or set aside that it cannot vouch for (DMARC)."""
+        found = await evaluate(domain, (), self._resolver)
+        return found.applied in {DmarcPolicy.QUARANTINE, DmarcPolicy.REJECT}
 
     def back(self, address: Address) -> Address | None:
         """Where mail to a sender that was rewritten here goes."""

@@ -56,6 +56,8 @@ class Settings:
     imap: Mapping[str, imap.Options]
     pop3: pop3.Options
     web: web.Facts
+    suppress_for: float
+    """Seconds for which nothing more goes to an address that bounced."""
 
 
 def settings(config: Config) -> Settings:
@@ -82,6 +84,7 @@ def settings(config: Config) -> Settings:
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),
+        suppress_for=config.send.suppress_for,
         pop3=pop3.Options(
             hostname=config.server.hostname,
             timeout=limits.pop3_timeout,

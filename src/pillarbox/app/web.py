@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pillarbox.config.schema import Config
+from pillarbox.delivery.lists.subscriptions import Subscriptions
 from pillarbox.policy.mtasts import Mode, Policy
 from pillarbox.serve.http import door
 from pillarbox.serve.http.discovery import Discovery, Service
 from pillarbox.serve.http.site import Site
+from pillarbox.serve.http.unsubscribe import Unsubscribe
 from pillarbox.store.api import Directory
 
 _SERVICES = (  # best first, which is the order in which programs try them
@@ -45,14 +47,14 @@ def facts(config: Config) -> Facts:
     )
 
 
-def site(facts: Facts, directory: Directory) -> Site:
+def site(facts: Facts, directory: Directory, subscriptions: Subscriptions) -> Site:
     """Every page there is."""
 
     async def serves(domain: str) -> bool:
         return await directory.domain(domain) is not None
 
     found = Discovery(facts.hostname, facts.services, facts.policy, serves)
-    return Site([*found.pages()], facts.url)
+    return Site([*Unsubscribe(subscriptions).pages(), *found.pages()], facts.url)
 
 
 def url(config: Config) -> str:

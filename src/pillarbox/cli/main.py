@@ -24,6 +24,8 @@ COMMANDS = {
     "domain": "pillarbox.cli.domain",
     "account": "pillarbox.cli.account",
     "alias": "pillarbox.cli.alias",
+    "list": "pillarbox.cli.list_",
+    "suppression": "pillarbox.cli.suppression",
     "dns": "pillarbox.cli.dns",
     "tls": "pillarbox.cli.tls",
     "dmarc": "pillarbox.cli.dmarc",

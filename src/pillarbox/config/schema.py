@@ -203,6 +203,12 @@ class Send:
     per_destination: int = setting(
         5, checks.count(1, 10_000), "Messages on their way to one domain or relay at a time."
     )
+    suppress_for: float = setting(
+        "30d",
+        checks.duration,
+        "How long an account or list sends nothing more to an address that finally refused its "
+        "mail as unknown or closed (`pillarbox suppression`); 0 never minds.",
+    )
     pace: float = setting(
         "0s", checks.duration, "Least time between two messages to one domain or relay."
     )

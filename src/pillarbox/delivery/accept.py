@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pillarbox.base.clock import Clock
+from pillarbox.delivery.gate import NOTHING, Gate
 from pillarbox.delivery.sieve.joining import also, join, said, settled
 from pillarbox.delivery.sieve.plan import Plan, Scripted
 from pillarbox.model.flags import NO_FLAGS, FlagSet
@@ -96,9 +97,12 @@ class Acceptor:
         clock: Clock,
         options: Options | None = None,
         scripted: Scripted | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """``scripted``: what recipients' scripts make of their mail; without, nobody has any."""
+        """``scripted``: what recipients' scripts make of their mail; without, nobody has any.
+        ``gate``: what is asked about a message before it is taken."""
         self._scripted = scripted
+        self._gate = gate or Gate()
         self._store = store
         self._clock = clock
         self._options = options or Options()
@@ -123,15 +127,28 @@ class Acceptor:
         if hops > self._options.max_hops:
             message.content.discard()
             return Result((TOO_MANY_HOPS,) * len(envelope.recipients), (), 0)
-        later = self._later(envelope) if queue else _remote(envelope)
+        ruling = await self._gate(envelope, message) if again is None else NOTHING
+        no = ruling.refused
+        if no and all(pair in no for pair, _ in _routes(envelope)):
+            message.content.discard()
+            replies = tuple(no[n, 0] for n in range(len(envelope.recipients)))
+            return Result(replies, (), 0)
+        later = self._later(envelope) if queue else _remote(envelope) - no.keys()
+        later |= frozenset(ruling.held)
         plans = await self._plans(envelope, message, later)
         targets, place = await self._targets(envelope, later | plans.keys(), queue=queue)
         wait = 0.0 if later else self._options.retry_after
         due = max(self._clock.now() + wait, release(envelope))
-        item = NewItem(envelope, sorted(later), due, priority(envelope))
+        item = NewItem(
+            *(envelope, sorted(later), due, priority(envelope)),
+            held=ruling.held,
+            why_held=ruling.why,
+        )
         telling = Telling(envelope, places=place, notes=notes)
         if again is not None:
             telling.story, telling.numbers = again.story, again.numbers
+        if not queue:
+            telling.refused = no
         spoken: Mapping[Pair, Reply] = {}
         letters = 0
         if plans or (again is not None and again.once is not None):
@@ -139,13 +156,17 @@ class Acceptor:
             for pair, plan in plans.items():
                 waits = queue or (again is None and bool(plan.parcels))
                 join(plan, pair, targets, place, telling, spoken, waits=waits)
-            parcels = [Parcel(message, targets, item, telling, once=again.once if again else None)]
+            once = again.once if again else None
+            sent = ruling.sent
+            parcels = [Parcel(message, targets, item, telling, once=once, sent=sent)]
             parcels += await also(plans, spoken)
             letters = sum(len(parcel.more) for parcel in parcels)
             marks = [mark for plan in plans.values() for mark in plan.marks]
             results = settled(parcels, await self._store.accept_each(parcels, marks), targets)
         else:
-            results = await self._store.accept(message, targets, item, telling)
+            results = await self._store.accept(message, targets, item, telling, sent=ruling.sent)
+        for letter in ruling.letters:
+            await self._store.accept(letter[0], [], letter[1], Telling(letter[1].envelope))
         outcome = {
             pair: QUEUED
             if isinstance(result := results[index], Refusal) and targets[index].pair
@@ -153,6 +174,8 @@ class Acceptor:
             for pair, index in place.items()
         }
         outcome |= {pair: DELIVERED for pair in plans if pair not in outcome} | dict(spoken)
+        if not queue:
+            outcome |= no
         replies = tuple(_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients)))
         kept = tuple(result for result in results if isinstance(result, Appended))
         return Result(replies, kept, queued=letters + sum(reply is QUEUED for reply in replies))

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from pillarbox.delivery.accept import Acceptor, Again
 from pillarbox.delivery.sieve.keys import key
+from pillarbox.message import compose
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Local
+from pillarbox.queue.marks import Marks, forwarded
 from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Blobs, NewMessage, QueueItem, QueueRecipient
 from pillarbox.store.scripts import Mark
@@ -29,6 +31,7 @@ class LocalTransport:
     blobs: Blobs
     acceptor: Acceptor
     make_message: Callable[[bytes], Awaitable[NewMessage]]
+    marks: Marks = forwarded
 
     async def attempt(
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
@@ -46,6 +49,8 @@ class LocalTransport:
             done = key("queue", item.envelope.id, str(item.id), str(row.number))
             once = Mark(route.account, done, item.created + _REMEMBER)
         again = Again(item.story, [row.number], once)
-        message = await self.make_message(octets)
+        mark = self.marks(item, row)
+        front = compose.return_path(str(mark.sender)) if mark.sender is not None else b""
+        message = await self.make_message(front + mark.front + octets)
         result = await self.acceptor.accept(envelope, message, queue=False, again=again)
         return result.replies[0]

@@ -109,7 +109,11 @@ class Router:
             if original is not None and not bounce:
                 return BOUNCES_ONLY
             found = await self._fallback(address, original)
-        return found if isinstance(found, Reply) else _usable(found, size)
+        if isinstance(found, Reply):
+            return found
+        if not bounce and any(_takes_bounces(route) for _, route in found):
+            return BOUNCES_ONLY
+        return _usable(found, size)
 
     async def _is_ours(self, address: Address) -> bool:
         return await self._directory.domain(normal_domain(address.domain)) is not None
@@ -240,6 +244,10 @@ def _usable(found: list[Found], size: int | None) -> tuple[Route, ...] | Reply:
     if all(account is not None and _is_full(account, size) for account, _ in open_ones):
         return OVER_QUOTA
     return tuple(route for _, route in open_ones)
+
+
+def _takes_bounces(route: Route) -> bool:
+    return isinstance(route, Listed) and route.part is Part.BOUNCES
 
 
 def _is_full(account: Account, size: int | None) -> bool:

@@ -26,6 +26,9 @@ near enough to take a fraction of a second."""
 
 NO_LIMIT = 1 << 62
 
+TOP = 256 * 1024
+"""Octets of a message's beginning that are enough for whoever only wants to know its header."""
+
 # RFC 5322 §3.6.8: ftext is printable US-ASCII except the colon. §4.5: white space before it.
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 # A line of a header that is not a continuation. Starts with a literal so that the search is a
@@ -127,6 +130,11 @@ def _resumes(data: Data, at: int, text_end: int) -> bool:
         return False
     newline = data.find(b"\n", at, text_end)
     return newline >= 0 and _FIELD.match(data, newline + 1, text_end) is not None
+
+
+def top(data: bytes, most: int = TOP) -> bytes:
+    """The header of a message with its blank line, as far as the first ``most`` octets hold it."""
+    return data[: section(data, 0, min(len(data), most)).body_start]
 
 
 def fields(header: bytes) -> list[Field]:

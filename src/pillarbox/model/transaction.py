@@ -104,6 +104,8 @@ class Recipient:
     orcpt: str = ""
     """Original recipient as ``type;address`` (RFC 3461 §4.2), '' when absent."""
     params: Mapping[str, str | None] = field(default_factory=dict)
+    member: int = 0
+    """Number of the list's member that this is a copy for, 0 for other mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pillarbox.base.ids import Rng
 from pillarbox.base.log import Logger
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Envelope, Peer, Recipient, Role, Route, Sender
+from pillarbox.model.transaction import Envelope, Listed, Peer, Recipient, Role, Route, Sender
 from pillarbox.queue.dsn import Fate, Frame, is_international, report
 from pillarbox.queue.outcome import Policy, times
 from pillarbox.queue.report import Debt
@@ -108,5 +108,6 @@ def _fate(item: QueueItem, debt: Debt, until: float) -> Fate:
     recipient = item.envelope.recipients[debt.recipient.envelope_index]
     if debt.action == "expanded":  # of the alias itself, whatever it leads to
         return Fate(recipient, debt.action, debt.reply, str(recipient.address))
-    final = getattr(route_of(item, debt.recipient), "address", "") or str(recipient.address)
+    route = route_of(item, debt.recipient)
+    final = str(recipient.address) if isinstance(route, Listed) else route.address
     return Fate(recipient, debt.action, debt.reply, final, debt.by, until)

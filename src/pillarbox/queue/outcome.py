@@ -61,6 +61,22 @@ def times(envelope: Envelope, created: float, policy: Policy) -> Times:
     return Times(expire, warn if by.final else min(warn, by.at))
 
 
+_HARD = frozenset(
+    {
+        *("1.1", "1.2", "1.3", "1.6", "1.10"),  # no such mailbox, no such system, moved, null MX
+        *("2.1", "7.13", "7.17", "7.18"),  # disabled, or somebody else's by now
+    }
+)
+"""Subject and detail (RFC 3463 §3, RFC 5248) of failures that another message would share. Refusals
+by policy (most of 7) and by size are about the message, not the address."""
+
+
+def is_hard(status: str) -> bool:
+    """Whether an enhanced status code means that nothing more should be sent to the address."""
+    kind, _, rest = status.partition(".")
+    return kind == "5" and rest in _HARD
+
+
 def wait_after(attempts: int, policy: Policy, chance: float) -> float:
     """Seconds to wait after ``attempts`` failed ones (1 and up); ``chance`` is in [0, 1)."""
     step = min(policy.longest_retry, policy.first_retry * 2.0 ** min(attempts - 1, 60))

@@ -7,7 +7,7 @@ from enum import Enum
 
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Try
-from pillarbox.store.api import QueueRecipient
+from pillarbox.store.api import NewItem, NewMessage, QueueRecipient
 
 
 class Action(Enum):
@@ -34,6 +34,8 @@ class Report:
     """The message was sent and the answer lost: another attempt may make a duplicate."""
     tries: tuple[Try, ...] = ()
     """The servers that were tried, for the journal."""
+    onward: tuple[NewMessage, NewItem] | None = None
+    """What goes on in the place of the message, in the transaction that settles this."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ class Transport(Protocol):
 Notify = Callable[[QueueItem, Sequence[Debt]], Awaitable[tuple[NewMessage, NewItem] | None]]
 """Makes the DSN for what is owed; None when nobody is to be told."""
 
+Failed = Callable[[QueueItem, Sequence[tuple[QueueRecipient, Reply]]], Awaitable[None]]
+"""Told of recipients that nobody will try again."""
+
 Destination = Callable[[QueueItem, QueueRecipient], str]
 """What concurrency is counted by; '' for no limit."""
 
@@ -95,6 +98,7 @@ class Runner:
         options: Options | None = None,
         *,
         destination: Destination = domain_of,
+        failed: Failed | None = None,
     ) -> None:
         self._spool = spool
         self._transports = transports
@@ -103,6 +107,7 @@ class Runner:
         self._rng = rng
         self._options = options or Options()
         self._destination = destination
+        self._failed = failed
         self._owner = rng.token(12)
         self._wake = asyncio.Event()
         self._running = 0
@@ -180,8 +185,11 @@ class Runner:
                 for row in item.recipients
                 if row.owed
             ]
-            results = await self._carry(item, jobs, limits, decided, debts)
+            lost: list[tuple[QueueRecipient, Reply]] = []
+            results = await self._carry(item, jobs, limits, decided, debts, lost)
             await self._finish(item, results, debts, waiting)
+            if lost and self._failed is not None:
+                await self._failed(item, lost)
         except Exception as error:  # the lease ends by itself and another attempt follows
             log.error("queue.attempt", item=item.id, error=repr(error))
         finally:
@@ -220,15 +228,20 @@ class Runner:
         limits: Times,
         decided: Sequence[tuple[QueueRecipient, Report]],
         debts: list[Debt],
+        lost: list[tuple[QueueRecipient, Reply]],
     ) -> list[Settled]:
         """Run all jobs at once; write down what is known while others are under way."""
-        results = self._judged(item, decided, limits, debts)
+        results = self._judged(item, decided, limits, debts, lost)
         pending = {asyncio.ensure_future(self._run(item, job)) for job in jobs}
         try:
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    results += self._judged(item, task.result(), limits, debts)
+                for row, report in (pair for task in done for pair in task.result()):
+                    settled = self._judged(item, [(row, report)], limits, debts, lost)
+                    if report.onward is not None:
+                        await self._hand_on(item, settled, *report.onward)
+                    else:
+                        results += settled
                 if pending and results:
                     await self._keep(item, results)
                     results = []
@@ -259,8 +272,10 @@ class Runner:
         answers: Sequence[tuple[QueueRecipient, Report]],
         limits: Times,
         debts: list[Debt],
+        lost: list[tuple[QueueRecipient, Reply]],
     ) -> list[Settled]:
-        """What becomes of each; adds to ``debts`` what the sender is to be told."""
+        """What becomes of each; adds to ``debts`` what the sender is to be told, to ``lost`` who
+        will not be tried again."""
         now = self._clock.now()
         results = []
         for row, report in answers:
@@ -274,9 +289,12 @@ class Runner:
                 expire=limits.expire,
                 warn=limits.warn,
             )
+            if settled.state == "failed":
+                lost.append((row, report.reply))
             recipient = item.envelope.recipients[row.envelope_index]
             owed = ""
-            if item.envelope.sender.address is not None:  # RFC 5321 §4.5.5
+            # RFC 5321 §4.5.5; a list is not told by mail what it sees itself
+            if item.envelope.sender.address is not None and not item.envelope.list:
                 owed = told(
                     recipient.notify,
                     settled,
@@ -342,6 +360,18 @@ class Runner:
             item.id, item.lease, results, notice=message, notice_item=new_item, owing=owing
         )
         if refusal is not None:
+            log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+
+    async def _hand_on(
+        self, item: QueueItem, results: Sequence[Settled], message: NewMessage, new_item: NewItem
+    ) -> None:
+        """Write results with what goes on in the place of the message; go on holding the lease."""
+        until = self._clock.now() + self._options.lease
+        refusal = await self._spool.settle(
+            *(item.id, item.lease, results, message, new_item), keep_until=until
+        )
+        if refusal is not None:
+            message.content.discard()
             log.warning("queue.lease-lost", item=item.id, text=refusal.text)
 
     async def _keep(self, item: QueueItem, results: Sequence[Settled]) -> None:

@@ -347,6 +347,7 @@ class Parcel:
     telling: Telling | None = None
     more: Sequence[NewItem] = ()
     once: Mark | None = None
+    sent: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True)

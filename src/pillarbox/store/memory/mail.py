@@ -73,6 +73,8 @@ class MemoryMail:
             )
             if one.once is not None and self.state.last_blob > before:
                 mark(self.state, one.once)
+            if one.sent is not None and self.state.last_blob > before:
+                count_sent(self.state, one.sent)
             done.append(results)
             changes += new
         for remembered in marks:

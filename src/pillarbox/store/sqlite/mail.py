@@ -77,6 +77,7 @@ class SqliteMail:
                     accept.accept(
                         *(tx, body, one.message.facts, one.targets, one.queued, one.telling),
                         more=one.more,
+                        sent=one.sent,
                     )
                 )
                 if one.once is not None and any(body is kept for kept in tx.kept):

@@ -1,0 +1,67 @@
+"""What follows from mail that finally failed: nothing more is sent there, and it is counted.
+
+Written after the results, so a crash between may forget one: the next bounce brings it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pillarbox.base.clock import Clock
+from pillarbox.base.log import Logger
+from pillarbox.model.lists import Cause, Suppressed
+from pillarbox.model.reply import Reply
+from pillarbox.model.sending import Sent
+from pillarbox.model.transaction import Remote, Role
+from pillarbox.queue.outcome import is_hard
+from pillarbox.queue.runner import route_of
+from pillarbox.store.api import Directory, QueueItem, QueueRecipient
+from pillarbox.store.lists import Senders, Suppressions
+
+log = Logger("queue")
+
+_LONGEST = 500
+"""Characters of an answer that are remembered."""
+
+
+class Book(Directory, Suppressions, Senders, Protocol):
+    """What of the store is needed here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What ``Runner`` calls as ``failed``."""
+
+    book: Book
+    clock: Clock
+
+    async def __call__(
+        self, item: QueueItem, failed: Sequence[tuple[QueueRecipient, Reply]]
+    ) -> None:
+        """Of recipients of one item that nobody will try again."""
+        envelope = item.envelope
+        user = envelope.peer.user if envelope.role is Role.SUBMISSION else ""
+        owner = envelope.list or user
+        if not owner:
+            return
+        now = self.clock.now()
+        entries = [
+            Suppressed(
+                owner,
+                envelope.recipients[row.envelope_index].address.normal(),
+                Cause.BOUNCE,
+                now,
+                str(reply)[:_LONGEST],
+            )
+            for row, reply in failed
+            if isinstance(route_of(item, row), Remote) and is_hard(reply.enhanced)
+        ]
+        if entries:
+            await self.book.suppress(entries)
+            for entry in entries:
+                log.info("queue.suppressed", owner=owner, rcpt=entry.address, reply=entry.detail)
+        account = await self.book.account_by_address(user) if user else None
+        if account is not None:
+            await self.book.count_sent(Sent(account.id, now, failures=len(failed)))
