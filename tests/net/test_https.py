@@ -60,12 +60,15 @@ async def test_answers(
     resolver = FakeResolver(
         {("mta-sts.x.test", "A"): ["127.0.0.1"], ("mta-sts.y.test", "A"): ["127.0.0.1"]}
     )
-    fetcher = Fetcher(resolver, ClientTls(ca=demo_ca.pem), listener.addresses[0].port, timeout=5)
+    port = listener.addresses[0].port
+    fetcher = Fetcher(resolver, ClientTls(ca=demo_ca.pem), port, timeout=5, private=True)
     try:
         assert await fetcher.policy("x.test") == expected
         assert asked[0].startswith(b"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.x.test")
         assert await fetcher.policy("y.test") is None  # not in the certificate
         assert await fetcher.policy("z.test") is None
+        careful = Fetcher(resolver, ClientTls(ca=demo_ca.pem), port, timeout=5)
+        assert await careful.policy("x.test") is None  # not an address of the whole internet
         assert len(asked) == 1
     finally:
         await listener.close(grace=0)

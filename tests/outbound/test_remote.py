@@ -210,3 +210,15 @@ async def test_what_an_address_of_ours_sends_on_says_so_and_does_not_go_twice(fa
         reports = await world.send("ann@far.test", via="team@example.test", body=again)
         assert [one.reply.enhanced for one in reports] == ["5.4.6"]
         assert len(world.peers[0].taken) == 1
+
+
+async def test_the_other_family_where_one_does_not_answer(far: Any) -> None:
+    """IPv6 first, IPv4 when nobody is there; not at all where it is switched off."""
+    async with far({("mx1.far.test", "AAAA"): ["::1"]}, servers=1) as world:
+        (report,) = await world.send("ann@far.test")
+        assert report.reply.ok
+        assert [one.address for one in report.tries] == ["::1", "127.0.0.1"]
+    async with far({("mx1.far.test", "AAAA"): ["::1"]}, servers=1) as world:
+        world.options = replace(world.options, ipv6=False)
+        (report,) = await world.send("ann@far.test")
+        assert [one.address for one in report.tries] == ["127.0.0.1"]

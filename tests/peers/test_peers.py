@@ -112,6 +112,19 @@ async def test_and_back(home: Home, mark: str, peer: str) -> None:
         assert "CV=dane" in home.world.boxes[peer].log
 
 
+@pytest.mark.parametrize("peer", ["postfix", "exim"])
+async def test_and_back_in_other_letters(home: Home, mark: str, peer: str) -> None:
+    """8 bits in the header and the body, and in the sender."""
+    message = f"From: jörg@{peer}.test\r\nSubject: Grüße {mark}\r\n\r\nüber\r\n".encode()
+    place = (f"{home.world.net}.{PEERS[peer]}", home.world.place.port)
+    people = (f"jörg@{peer}.test", "ann@example.test")
+    await asyncio.to_thread(hand_in, *place, *people, message, "SMTPUTF8", "BODY=8BITMIME")
+    (got,) = await until(home.inbox)
+    assert got.endswith("\r\n\r\nüber\r\n".encode())
+    assert f"Return-Path: <jörg@{peer}.test>".encode() in got
+    assert b"with UTF8SMTPS " in got
+
+
 @pytest.mark.parametrize("peer", PEERS)
 async def test_a_signature_survives_the_way_through(home: Home, mark: str, peer: str) -> None:
     """A neighbour turns the message round; it comes back with its trace on top."""
@@ -244,6 +257,18 @@ async def test_thirty_megabytes(home: Home, mark: str, peer: str) -> None:
     assert got.replace(b"\r\n", b"\n").endswith(body.replace(b"\r\n", b"\n"))
 
 
+@pytest.mark.parametrize("peer", PEERS)
+async def test_thirty_megabytes_back(home: Home, mark: str, peer: str) -> None:
+    line = b"0123456789abcdef" * 4 + b"\r\n"
+    body = line * (30 * 1024 * 1024 // len(line))
+    place = (f"{home.world.net}.{PEERS[peer]}", home.world.place.port)
+    people = (f"x@{peer}.test", "ann@example.test")
+    head = f"From: x@{peer}.test\r\nSubject: {mark}\r\n\r\n".encode()
+    await asyncio.to_thread(hand_in, *place, *people, head + body)
+    (got,) = await until(home.inbox, most=60)
+    assert got.endswith(body)
+
+
 async def test_a_thousand_recipients_over_fifty_domains(home: Home, mark: str) -> None:
     """Over three servers; each gets every recipient of its domains once."""
     domains = [f"d{n}.{'abc'[n % 3]}.many.test" for n in range(50)]
@@ -330,3 +355,16 @@ async def test_a_report_on_tls(home: Home) -> None:
     told = json.loads(gzip.decompress(part.get_content()))
     assert told["organization-name"] == "mail.example.test"
     assert told["policies"][0]["summary"]["total-failure-session-count"] >= 1
+
+
+async def test_a_refusal_word_for_word(home: Home, mark: str) -> None:
+    """Of one recipient; the other gets the mail."""
+    message = f"Subject: {mark}\r\n\r\nx\r\n".encode()
+    await home.write("nobody@exim.test", "bob@exim.test", message=message)
+    report = await home.report()
+    assert fates(report) == [("failed", "nobody@exim.test", "5.0.0")]
+    words = report.get_body()
+    assert words is not None
+    assert "mx.exim.test said: 550 There is nobody, has never been" in words.get_content()
+    assert "bob@" not in words.get_content()
+    await until(lambda: having(home, "exim", mark))

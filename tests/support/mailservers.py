@@ -150,13 +150,18 @@ dsn_advertise_hosts = *
 chunking_advertise_hosts = *
 pipelining_advertise_hosts = *
 message_size_limit = 60M
-acl_smtp_rcpt = accept
+acl_smtp_rcpt = rcpt
 acl_smtp_data = accept
 recipients_max = 2000
 remote_max_parallel = 5
 queue_run_max = 2
 dns_dnssec_ok = 1
 log_selector = +tls_peerdn +tls_sni +tls_certificate_verified +smtp_protocol_error +dnssec
+begin acl
+rcpt:
+  deny local_parts = nobody
+       message = There is nobody, has never been
+  accept
 begin routers
 back:
   driver = redirect

@@ -36,14 +36,14 @@ class Fetcher:
     addresses: int = 3
     """Tried before giving up."""
     private: bool = False
-    """Others may have us post to addresses that are not of the whole internet."""
+    """Others may lead us to addresses that are not of the whole internet."""
 
     async def get(self, host: str, path: str) -> bytes | None:
         """The body of a 200 answer of type text/plain; None for everything else."""
         try:
             async with asyncio.timeout(self.timeout):
                 for kind in (Kind.AAAA, Kind.A):
-                    for address in (await self.resolver.ask(host, kind)).texts[: self.addresses]:
+                    for address in await self._found(host, kind):
                         try:
                             return await self._get(address, host, path)
                         except NetFault as fault:
@@ -55,7 +55,7 @@ class Fetcher:
     async def post(self, url: str, body: bytes, media: str) -> bool:
         """Whether the server at an https URL took the octets (any 2xx).
 
-        The URL is somebody else's: it shall not make us knock at the doors of our own network.
+        Raises nothing.
         """
         target = _target(url)
         if target is None:
@@ -68,9 +68,7 @@ class Fetcher:
         try:
             async with asyncio.timeout(self.timeout):
                 for kind in (Kind.AAAA, Kind.A):
-                    for address in (await self.resolver.ask(host, kind)).texts[: self.addresses]:
-                        if not (self.private or ipaddress.ip_address(address).is_global):
-                            continue
+                    for address in await self._found(host, kind):
                         try:
                             return await self._post(
                                 address, port or self.port, host, head.encode("ascii") + body
@@ -97,6 +95,13 @@ class Fetcher:
             return re.match(rb"HTTP/1\.[01] 2[0-9][0-9](?: |\r)", data) is not None
         finally:
             conn.abort()
+
+    async def _found(self, host: str, kind: Kind) -> list[str]:
+        """Addresses to try. The name is somebody else's: it shall not make us knock at the doors
+        of our own network."""
+        texts = (await self.resolver.ask(host, kind)).texts
+        usable = [one for one in texts if self.private or ipaddress.ip_address(one).is_global]
+        return usable[: self.addresses]
 
     async def policy(self, domain: str) -> bytes | None:
         """The MTA-STS policy of a domain: what ``policy.mtasts`` calls ``Fetch``."""

@@ -67,20 +67,27 @@ class Letters:
         self._made: Letter | None = None
         self._narrow: Letter | None = None
         self._tried = False
+        self._began: bytes | None = None
 
     async def came_round(self) -> bool:
         """Whoever is about to send it on did so before (RFC 5321 §6.3)."""
         mine = trace.delivered_to(self._front)
         if not mine:
             return False
-        return bool(mine & trace.delivered_to(await self._blobs.read(self._item.blob, 0, _HEAD)))
+        return bool(mine & trace.delivered_to(await self._head()))
+
+    async def _head(self) -> bytes:
+        """The beginning, read once."""
+        if self._began is None:
+            self._began = await self._blobs.read(self._item.blob, 0, _HEAD)
+        return self._began
 
     async def wish(self) -> Wish:
         """What its sender says about TLS. The option goes before the field (RFC 8689 §4.1)."""
         sender = self._item.envelope.sender
         if "REQUIRETLS" in sender.params:
             return Wish.REQUIRED if sender.address is not None else Wish.USUAL
-        head = await self._blobs.read(self._item.blob, 0, _HEAD)
+        head = await self._head()
         value = header.first(head, b"tls-required")
         return Wish.OPTIONAL if (value or b"").strip().lower() == b"no" else Wish.USUAL
 
@@ -88,7 +95,7 @@ class Letters:
         """The message as it is."""
         if self._made is None:
             blob = self._item.blob
-            head = await self._blobs.read(blob, 0, _HEAD)
+            head = await self._head()
             skip = _return_path(head)
 
             async def pieces() -> AsyncIterator[bytes]:

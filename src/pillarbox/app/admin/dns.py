@@ -69,7 +69,7 @@ async def dns_check(call: Call, name: str) -> Value:
     rooms = call.rooms
     resolver = DnsClient(rooms.clock, dns_options(rooms.config))
     tls = ClientTls(ca=rooms.internet.ca)
-    fetch = Fetcher(resolver, tls, rooms.internet.https, timeout=20.0).policy
+    fetch = Fetcher(resolver, tls, rooms.internet.https, timeout=20.0, private=True).policy
     findings = await Inspector(facts, resolver, rooms.clock, fetch).findings()
     return {
         "name": facts.domain,
