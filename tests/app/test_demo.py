@@ -24,7 +24,7 @@ from support.whole import memory_store, whole_house
 KEYS = {
     "name", "host", "domain", "users", "user_format", "password", "pids", "cert", "smtp_port",
     "submission_port", "smtps_port", "lmtp_port", "imap_port", "imaps_port", "pop3_port",
-    "pop3s_port",
+    "pop3s_port", "sieve_port",
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_once_sends_reads_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(said)
     assert "ann@example.test   password " in text
     assert "A first message went from ann@example.test" in text
-    for door in ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s"):
+    for door in ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve"):
         assert f"  {door} " in text
 
 

@@ -24,7 +24,7 @@ from pillarbox.net.sockets import bind_tcp
 from pillarbox.testing.clock import FakeClock
 from support.whole import PASSWORD, configuration, memory_store, whole_house
 
-DOORS = ["smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s"]
+DOORS = ["smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve"]
 MESSAGE = b"From: x@elsewhere.test\r\nSubject: hello\r\n\r\nhello\r\n"
 
 

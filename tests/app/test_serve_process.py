@@ -29,7 +29,7 @@ from pillarbox.net.sockets import bind_tcp
 from pillarbox.testing.clock import FakeClock
 from support.needs import could_not_run
 
-DOORS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s")
+DOORS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s", "sieve")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ PORTS = {
     "imaps": 993,
     "pop3": 110,
     "pop3s": 995,
+    "sieve": 4190,
 }
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from pillarbox.net.certs import make_demo_ca
 
 PASSWORD = "correct+horse/9=battery"
-DOORS = ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s")
+DOORS = ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve")
 STARTING = 30.0
 STOPPING = 30.0
 PATIENCE = 30.0

@@ -26,7 +26,7 @@ SOON = 14 * DAY
 LITTLE_ROOM = 1 << 30
 """Octets free on the disk below which mail may soon be refused."""
 
-DOORS = ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s")
+DOORS = ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve")
 
 
 @dataclass(frozen=True, slots=True)

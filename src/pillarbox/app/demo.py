@@ -85,6 +85,7 @@ def config_for(directory: Path, wish: Wish = Wish()) -> Config:
             imaps=anywhere,
             pop3=anywhere,
             pop3s=anywhere,
+            sieve=anywhere,
         ),
         tls=Tls(
             certificate=directory / "tls" / "certificate.pem", key=directory / "tls" / "key.pem"

@@ -12,6 +12,7 @@ from pillarbox.config.schema import Listen, Tls
 from pillarbox.net.contexts import KeyPair, ServerTls
 from pillarbox.net.sockets import bind_tcp, twin
 from pillarbox.serve.http.door import TOO_BUSY as HTTP_BUSY
+from pillarbox.serve.managesieve.door import TOO_BUSY as SIEVE_BUSY
 from pillarbox.serve.pop3.door import TOO_BUSY
 
 Sockets = dict[str, list[socket.socket]]
@@ -39,6 +40,7 @@ KINDS: Mapping[str, Kind] = {
     "imaps": Kind("imap", implicit=True),
     "pop3": Kind("pop3", too_busy=TOO_BUSY),
     "pop3s": Kind("pop3", implicit=True),
+    "sieve": Kind("managesieve", too_busy=SIEVE_BUSY),
     "http": Kind("http", too_busy=HTTP_BUSY),
     "https": Kind("http", implicit=True),
 }

@@ -58,6 +58,8 @@ from pillarbox.serve.http.door import http_door
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Needs as ImapNeeds
 from pillarbox.serve.imap.options import Options as ImapOptions
+from pillarbox.serve.managesieve.door import managesieve_door
+from pillarbox.serve.managesieve.options import Needs as SieveNeeds
 from pillarbox.serve.pop3.door import pop3_door
 from pillarbox.serve.pop3.options import Needs as Pop3Needs
 from pillarbox.serve.smtp.options import Needs as SmtpNeeds
@@ -171,6 +173,22 @@ class Handlers:
             if settings.inbound is not None
             else None
         )
+        imap = imap_door(
+            ImapNeeds(
+                self._core.store,
+                self._ops,
+                self.views,
+                self._authenticator,
+                self._intake,
+                self._core.clock,
+                settings.imap,
+            )
+        )
+        sieve = managesieve_door(
+            SieveNeeds(
+                self._core.store, self._authenticator, self._core.clock, settings.managesieve
+            )
+        )
         pop3 = pop3_door(
             Pop3Needs(self._maildrops, self._authenticator, self._core.clock, settings.pop3)
         )
@@ -185,6 +203,7 @@ class Handlers:
             **{door: self._imap(options) for door, options in settings.imap.items()},
             "pop3": pop3,
             "pop3s": pop3,
+            "sieve": sieve,
             "http": web,
             "https": web,
         }

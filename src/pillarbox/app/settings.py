@@ -22,6 +22,7 @@ from pillarbox.policy.inbound import options as inbound
 from pillarbox.queue import runner
 from pillarbox.queue.outcome import Policy
 from pillarbox.serve.imap import options as imap
+from pillarbox.serve.managesieve import options as managesieve
 from pillarbox.serve.pop3 import options as pop3
 from pillarbox.serve.smtp import options as smtp
 from pillarbox.wire.imap.limits import DEFAULT, Limits
@@ -55,6 +56,7 @@ class Settings:
     """None where mail is not checked."""
     imap: Mapping[str, imap.Options]
     pop3: pop3.Options
+    managesieve: managesieve.Options
     web: web.Facts
     suppress_for: float
     """Seconds for which nothing more goes to an address that bounced."""
@@ -85,6 +87,11 @@ def settings(config: Config) -> Settings:
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),
         suppress_for=config.send.suppress_for,
+        managesieve=managesieve.Options(
+            login_timeout=limits.login_timeout,
+            redirects=config.sieve.max_redirects,
+            version=pillarbox.__version__,
+        ),
         pop3=pop3.Options(
             hostname=config.server.hostname,
             timeout=limits.pop3_timeout,
@@ -171,7 +178,11 @@ def password_options(config: Config) -> passwords.Options:
 def connection_options(config: Config, door: str) -> ConnectionOptions:
     """Bounds of a connection through a door, whatever it speaks."""
     limits = config.limits
-    silence = {"imap": limits.imap_timeout, "pop3": limits.pop3_timeout}
+    silence = {
+        "imap": limits.imap_timeout,
+        "pop3": limits.pop3_timeout,
+        "sieve": limits.imap_timeout,
+    }
     return ConnectionOptions(
         timeout=silence.get(door.removesuffix("s"), limits.smtp_timeout),
         write_timeout=limits.write_timeout,

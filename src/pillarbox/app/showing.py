@@ -16,6 +16,7 @@ HOW = {
     "imaps": "TLS from the first byte",
     "pop3": "STLS, then login",
     "pop3s": "TLS from the first byte",
+    "sieve": "ManageSieve; STARTTLS, then login",
 }
 SHOWN = 3
 """Accounts that are listed; the others are counted."""

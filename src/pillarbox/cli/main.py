@@ -26,6 +26,7 @@ COMMANDS = {
     "alias": "pillarbox.cli.alias",
     "list": "pillarbox.cli.list_",
     "suppression": "pillarbox.cli.suppression",
+    "sieve": "pillarbox.cli.sieve",
     "dns": "pillarbox.cli.dns",
     "tls": "pillarbox.cli.tls",
     "dmarc": "pillarbox.cli.dmarc",

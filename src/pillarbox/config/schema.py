@@ -90,6 +90,11 @@ class Listen:
         ["0.0.0.0:110", "[::]:110"], checks.binds, "POP3, login only after STLS."
     )
     pop3s: tuple[Bind, ...] = setting(["0.0.0.0:995", "[::]:995"], checks.binds, "POP3 over TLS.")
+    sieve: tuple[Bind, ...] = setting(
+        ["0.0.0.0:4190", "[::]:4190"],
+        checks.binds,
+        "ManageSieve: people keep their own scripts; login only after STARTTLS.",
+    )
 
     http: tuple[Bind, ...] = setting(
         [], checks.binds, "Web pages without TLS: they only lead on to https."

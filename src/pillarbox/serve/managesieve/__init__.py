@@ -1,0 +1,1 @@
+"""The door of ManageSieve (RFC 5804): accounts keep their own scripts."""
