@@ -33,7 +33,7 @@ def _put(state: State, ref: Ref | None, value: tuple[str, ...]) -> None:
 
 
 def _given(state: State, node: Node) -> tuple[str, ...]:
-    return flags(state.texts(node.texts("list")))
+    return flags(state.texts(node.texts("names")))
 
 
 def _setflag(state: State, node: Node) -> None:
@@ -58,7 +58,7 @@ def _hasflag(state: State, node: Node) -> bool:
         found = [flag for ref in refs if ref is not None for flag in _get(state, ref)]
     else:
         found = list(_get(state, None))
-    keys = state.texts(node.texts("list"))
+    keys = state.texts(node.texts("names"))
     if not node.flag("count"):
         keys = [word for key in keys for word in key.split()]
     return matches(state, node, found, keys, len(found))
@@ -72,7 +72,7 @@ def _needs_variables(node: Node) -> str:
 
 
 _VARIABLE = Arg("variable", Kind.STRING, check=variable_name, optional=True)
-_LIST = Arg("list", Kind.STRINGS)
+_LIST = Arg("names", Kind.STRINGS)
 _TAG = Arg("flags", Kind.STRINGS)
 
 EXTENSIONS = (

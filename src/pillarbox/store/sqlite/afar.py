@@ -23,6 +23,7 @@ from pillarbox.store.sqlite.mail import SqliteMail
 from pillarbox.store.sqlite.mailboxes import SqliteMailboxes
 from pillarbox.store.sqlite.options import Options
 from pillarbox.store.sqlite.reader import Reader
+from pillarbox.store.sqlite.scripts import SqliteScripts
 from pillarbox.store.sqlite.sharing import SqliteSharing
 from pillarbox.store.sqlite.store import DATABASE
 from pillarbox.store.sqlite.writer import Committed
@@ -40,13 +41,16 @@ HERE: Final = frozenset(
         *("aliases", "alias"),
         *("mailboxes", "mailbox", "mailbox_by_name", "subscriptions"),
         *("load", "rows", "expunged_since"),
+        *("scripts", "script", "active_script", "marked"),
         *("annotations", "access_list", "access_lists", "sharing"),
     }
 )
 """Methods that only read, and need nothing but what is open here."""
 
 
-class _Reading(SqliteMail, SqliteMailboxes, SqliteSharing, SqliteDirectory, SqliteBlobs):
+class _Reading(
+    SqliteMail, SqliteMailboxes, SqliteSharing, SqliteScripts, SqliteDirectory, SqliteBlobs
+):
     """The reading half."""
 
     def __init__(self, directory: Path, clock: Clock, options: Options, rng: Rng) -> None:

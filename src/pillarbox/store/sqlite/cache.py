@@ -56,7 +56,7 @@ class Cache:
         self.addresses: Memo[str, int | None] = Memo()
         self.accounts: Memo[int, Account | None] = Memo()
         self.scripts: Memo[int, tuple[str, bytes] | None] = Memo()
-        """The active one of an account; forgotten by who changes it."""
+        """The active one of an account."""
 
     def clear(self) -> None:
         """The directory changed."""
@@ -65,3 +65,4 @@ class Cache:
         self.lists.clear()
         self.addresses.clear()
         self.accounts.clear()
+        self.scripts.clear()

@@ -56,7 +56,7 @@ class SqliteScripts:
             )
             return None
 
-        return await self._rewrite(account, run)
+        return await self._rewrite(run)
 
     async def script_room(self, account: int, name: str, size: int) -> Refusal | None:
         return await self.writer.do(lambda tx: _room(tx, account, name, size))
@@ -72,7 +72,7 @@ class SqliteScripts:
             )
             return None
 
-        return await self._rewrite(account, run)
+        return await self._rewrite(run)
 
     async def remove_script(self, account: int, name: str) -> Refusal | None:
         def run(tx: Tx) -> Refusal | None:
@@ -94,14 +94,16 @@ class SqliteScripts:
             tx.db.execute("UPDATE script SET active = name = ? WHERE account = ?", (name, account))
             return None
 
-        return await self._rewrite(account, run)
+        return await self._rewrite(run)
 
-    async def _rewrite(self, account: int, run: Callable[[Tx], Refusal | None]) -> Refusal | None:
-        """Write, and forget what was remembered of the account's active script."""
-        try:
-            return await self.writer.do(run)
-        finally:
-            self.cache.scripts.forget((account,))
+    async def _rewrite(self, run: Callable[[Tx], Refusal | None]) -> Refusal | None:
+        """Write, and have every process forget the account's active script."""
+
+        def change(tx: Tx) -> Refusal | None:
+            tx.forget_all = True
+            return run(tx)
+
+        return await self.writer.do(change)
 
     async def marked(self, account: int, keys: Collection[bytes], now: float) -> set[bytes]:
         sql = "SELECT 1 FROM mark WHERE account = ? AND key = ? AND until > ?"
