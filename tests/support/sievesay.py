@@ -44,6 +44,32 @@ List-ID: Fans <fans.lists.example.org>
 Hello there.
 """.replace(b"\n", b"\r\n")
 
+PARTS = b"""\
+From: "A" <a@b.example>
+Subject: parts
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/plain; charset=utf-8
+
+Gr\xc3\xbc\xc3\x9fe
+--b
+Content-Type: image/png; name="x.exe"
+Content-Disposition: attachment; filename="important.exe"
+Content-Transfer-Encoding: base64
+
+AAAA
+--b
+Content-Type: message/rfc822
+
+Subject: inner
+
+inside
+--b--
+""".replace(b"\n", b"\r\n")
+BODIES = (MESSAGE, PARTS, b"", b"\r\n", b"no header at all", b"Subject: x\n\n" + bytes(range(256)))
+"""Messages to try scripts over."""
+
 CONTEXT = Context(
     envelope={"from": "wile@desert.example.org", "to": "bird+lists@acme.example.com"},
     now=NOW,

@@ -24,7 +24,7 @@ from pillarbox.base.log import Logger
 from pillarbox.bus.line import Line, news
 from pillarbox.config.schema import Config
 from pillarbox.model.refusal import Refusal
-from pillarbox.store.api import NewItem, NewMessage, Store
+from pillarbox.store.api import NewItem, NewMessage, Parcel, Store
 from pillarbox.store.sqlite.writer import Committed
 
 log = Logger("workers")
@@ -215,7 +215,7 @@ class Workers:
         finally:
             for content in contents:
                 content.discard()  # does nothing to what the store has taken
-        if name == "accept" and _queued(args, result):
+        if name == "accept_each" or (name == "accept" and _queued(args, result)):
             self._wake()
         return result
 
@@ -226,6 +226,8 @@ def _messages(values: Sequence[Any]) -> list[NewMessage]:
     for value in values:
         if isinstance(value, NewMessage):
             found.append(value)
+        elif isinstance(value, Parcel):
+            found.append(value.message)
         elif isinstance(value, (list, tuple)):
             found += _messages(value)
     return found

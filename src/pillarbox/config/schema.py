@@ -91,9 +91,7 @@ class Listen:
     )
     pop3s: tuple[Bind, ...] = setting(["0.0.0.0:995", "[::]:995"], checks.binds, "POP3 over TLS.")
     sieve: tuple[Bind, ...] = setting(
-        ["0.0.0.0:4190", "[::]:4190"],
-        checks.binds,
-        "ManageSieve: people keep their own scripts; login only after STARTTLS.",
+        ["0.0.0.0:4190", "[::]:4190"], checks.binds, "ManageSieve, login only after STARTTLS."
     )
 
     http: tuple[Bind, ...] = setting(
