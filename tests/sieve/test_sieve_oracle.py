@@ -100,6 +100,11 @@ CASES = [
 ]  # fmt: skip
 
 
+THEIRS_IS_WRONG = re.compile(r':matches .*"subject" "(?:\*b\?\?p|\?eep\*|\?{4}.*)"')
+"""Patterns with ``?`` where sieve-test 0.5.19 is not held to RFC 5228 §2.7.1: it takes "parts" for
+"?eep*", and does not look for a later "b" in "Beep é beep" when the first one leads nowhere."""
+
+
 def ours(source: str, message: bytes) -> set[int]:
     found = outcome(source, message).actions
     return {int(one.mailbox[1:]) for one in found if isinstance(one, FileInto)}
@@ -162,5 +167,6 @@ def test_every_case(message: bytes, folder: Path) -> None:
         )
         mine, other = ours(source, message), theirs(source, message, folder)
         assert 9999 in other
-        wrong += [CASES[n] for n in (mine ^ other) - {9999}]
+        differ = [CASES[n] for n in (mine ^ other) - {9999}]
+        wrong += [case for case in differ if not THEIRS_IS_WRONG.search(case)]
     assert not wrong, "\n".join(wrong)

@@ -173,17 +173,6 @@ class Handlers:
             if settings.inbound is not None
             else None
         )
-        imap = imap_door(
-            ImapNeeds(
-                self._core.store,
-                self._ops,
-                self.views,
-                self._authenticator,
-                self._intake,
-                self._core.clock,
-                settings.imap,
-            )
-        )
         sieve = managesieve_door(
             SieveNeeds(
                 self._core.store, self._authenticator, self._core.clock, settings.managesieve

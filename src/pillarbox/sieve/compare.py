@@ -36,8 +36,8 @@ def number_of(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Comparator:
-    """``write``: the comparable form. ``piecewise``: each character is written by itself as one
-    character. ``substrings``: it can be used with ``:contains`` and ``:matches``."""
+    """``write``: the comparable form. ``piecewise``: it compares octets, and writes each character
+    as one. ``substrings``: it can be used with ``:contains`` and ``:matches``."""
 
     name: str
     write: Callable[[str], str]

@@ -81,7 +81,29 @@ def _pieces(pattern: str, write: Callable[[str], str]) -> tuple[_Piece, ...]:
 def match(
     pattern: str, text: str, write: Callable[[str], str], piecewise: bool
 ) -> tuple[str, ...] | None:
-    """None, or the whole text and what each wildcard took of it, in the order of the pattern."""
+    """None, or the whole text and what each wildcard took of it, in the order of the pattern.
+
+    ``piecewise`` comparators know octets, so that ``?`` takes one of those (RFC 5228 §2.7.1);
+    what it takes of a longer character is no text and becomes U+FFFD.
+    """
+    if piecewise and "?" in pattern and not text.isascii():
+        found = _match(_octets(pattern), _octets(text), write, piecewise)
+        return None if found is None else tuple(_characters(piece) for piece in found)
+    return _match(pattern, text, write, piecewise)
+
+
+def _octets(text: str) -> str:
+    """A character for each octet."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _characters(text: str) -> str:
+    return text.encode("latin-1").decode("utf-8", "replace")
+
+
+def _match(
+    pattern: str, text: str, write: Callable[[str], str], piecewise: bool
+) -> tuple[str, ...] | None:
     written, origin = _written(text, write, piecewise)
     spans = _spans(_pieces(pattern, write), written)
     if spans is None:

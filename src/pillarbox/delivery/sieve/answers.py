@@ -34,6 +34,15 @@ async def answer(
     question: Question, account: int, store: Known, site: Site, clock: Clock
 ) -> object:
     """The answer, of the type that the question names."""
+    try:
+        return await _answer(question, account, store, site, clock)
+    except UnicodeEncodeError:  # octets that a script made up: nothing has such a name
+        return None
+
+
+async def _answer(
+    question: Question, account: int, store: Known, site: Site, clock: Clock
+) -> object:
     match question:
         case ListExists(list=name):
             return site.list_named(name) is not None

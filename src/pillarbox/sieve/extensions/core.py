@@ -67,7 +67,7 @@ def _discard(state: State, node: Node) -> None:
 
 def is_address(text: str) -> str:
     """A complaint about what mail cannot be sent to (RFC 5228 §2.4.2.3)."""
-    found = parse_address(text)
+    found = parse_address(text) if not any(0xD800 <= ord(c) <= 0xDFFF for c in text) else None
     if found is None or "@" in found.domain or any(c in '<>,;()[]"\\' for c in found.domain):
         return f'"{text}" is no address'
     plain = found.local.replace('"', "").replace("\\", "")

@@ -11,7 +11,8 @@ from pillarbox.sieve.words import Arg, Extension, Kind, Node, Word
 
 def mailbox_name(name: str) -> str:
     """A complaint about what can be no mailbox."""
-    if not name or any(ord(c) < 32 or ord(c) == 127 for c in name) or len(name) > 1000:
+    odd = any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) <= 0xDFFF for c in name)
+    if not name or odd or len(name) > 1000:
         return "this is no name of a mailbox"
     return ""
 
