@@ -70,6 +70,16 @@ async def test_listing_by_what_items_have_in_common(kit: Kit) -> None:
     assert await found(sender="") == []
 
 
+async def test_leases_of_a_dead_process_are_free_again(kit: Kit) -> None:
+    item = await kit.queue("a@x.example")
+    (taken,) = await take(kit)
+    assert await take(kit) == []
+    assert await kit.store.reclaim() == 1
+    (again,) = await take(kit)
+    assert (again.id, again.lease != taken.lease) == (item, True)
+    assert refused(await kit.store.settle(item, taken.lease, []), Kind.STALE)
+
+
 async def test_leases_oldest_due_first(kit: Kit) -> None:
     now = kit.clock.time
     late = await kit.queue("a@x.example", due=now - 1)

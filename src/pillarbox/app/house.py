@@ -137,6 +137,7 @@ class House:
             open_core(self.config, bus.publish, self._clock, self._rng, self._opener)
         )
         self._core = core
+        await core.store.reclaim()  # what was under way when the last process ended
         secret = self._place.secret(self._rng)
         resolver = self._resolver or DnsClient(self._clock, dns_options(self.config))
         sending = None

@@ -74,7 +74,9 @@ def settings(config: Config) -> Settings:
         accept=accept.Options(detail_to_mailbox=mail.detail_to_mailbox, max_hops=mail.max_hops),
         site=site(config, pillarbox.__version__),
         runner=runner.Options(
-            policy=Policy(expire=mail.queue_expire, warn=mail.queue_warn),
+            policy=Policy(
+                mail.queue_retry, mail.queue_retry_longest, mail.queue_expire, mail.queue_warn
+            ),
             concurrency=config.send.concurrency,
             per_destination=config.send.per_destination,
             pace=config.send.pace,

@@ -146,6 +146,14 @@ class Mail:
         "A lone CR or LF in a message from another server. Submission always normalises.",
     )
     queue_expire: float = setting("5d", checks.duration, "Age at which waiting mail is given up.")
+    queue_retry: float = setting(
+        "5m",
+        checks.duration,
+        "Wait after the first failed attempt; doubled after each one.",
+    )
+    queue_retry_longest: float = setting(
+        "4h", checks.duration, "Longest wait between two attempts."
+    )
     queue_warn: float = setting(
         "4h", checks.duration, "Age at which a sender is told, once, that delivery takes longer."
     )

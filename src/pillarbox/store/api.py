@@ -640,6 +640,10 @@ class Spool(Protocol):
         """
         ...
 
+    async def reclaim(self) -> int:
+        """Free all leases, how many: for who knows that nobody else is at work, after a crash."""
+        ...
+
     async def settle(
         self,
         item: int,

@@ -56,6 +56,12 @@ class MemorySpool:
         row.item = replace(row.item, lease=rules.lease_name(owner, row.leases))
         return row.item
 
+    async def reclaim(self) -> int:
+        leased = [row for row in self.state.queue.values() if row.until]
+        for row in leased:
+            row.until, row.item = 0.0, replace(row.item, lease="")
+        return len(leased)
+
     async def settle(
         self,
         item: int,

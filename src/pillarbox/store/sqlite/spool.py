@@ -70,6 +70,13 @@ class SqliteSpool:
 
         return await self.writer.do(run)
 
+    async def reclaim(self) -> int:
+        def run(tx: Tx) -> int:
+            tx.db.execute("UPDATE queue SET lease = '', lease_until = 0 WHERE lease_until > 0")
+            return tx.db.changes()
+
+        return await self.writer.do(run)
+
     async def settle(
         self,
         item: int,
