@@ -1,0 +1,465 @@
+"""What a long queue costs, and how fast mail goes through it, beside Postfix.
+
+    python bench/mailqueue.py items [--items 100000] [--domains 5000]
+    python bench/mailqueue.py sink [--messages 3000] [--rounds 3]
+    python bench/mailqueue.py page          # both, written to docs/bench/queue.md
+
+``items`` fills a store and times what is done with a queue: picking what is due, settling an
+attempt, looking when the next is due, listing, at a thousand items and at all of them, in
+milliseconds of the processor and of the clock. ``sink`` sends the same mail through Pillarbox and
+through Debian's Postfix, in turn, to the same ``smtp-sink``; it needs root, as Postfix does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import load
+import rivals
+import uvloop
+
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Envelope, Peer, Recipient, Remote, Role, Sender
+from pillarbox.store.api import Facts, NewItem, NewMessage, QueueFilter, Settled, Store
+from pillarbox.store.journal import Telling
+from pillarbox.store.sqlite import open_store
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "bench" / "queue.md"
+SMALL = 1000
+SENDERS = 500
+LATER = Reply(451, "4.4.1", "connect: timed out")
+CONNECTIONS = 20
+PASSWORD = rivals.PASSWORD
+
+# ---------------------------------------------------------------------------- a long queue
+
+
+@dataclass
+class Row:
+    """One kind of work at one length of the queue."""
+
+    name: str
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def say(self) -> str:
+        return f"{statistics.median(self.wall) * 1e3:.2f} | {statistics.median(self.cpu) * 1e3:.2f}"
+
+
+async def timed(row: Row, work: Callable[[], Awaitable[object]]) -> None:
+    wall, cpu = time.perf_counter(), time.process_time()
+    await work()
+    row.wall.append(time.perf_counter() - wall)
+    row.cpu.append(time.process_time() - cpu)
+
+
+def envelope(n: int, domains: int) -> Envelope:
+    to = Recipient(Address(f"r{n}", f"d{n % domains}.test"), (Remote(f"r{n}@d{n % domains}.test"),))
+    sender = Address(f"user{n % SENDERS}", "example.test")
+    peer = Peer("192.0.2.1", 40000, "client.test", "TLSv1.3", str(sender), "ESMTPSA")
+    role, trace = Role.SUBMISSION, f"t{n:015}"
+    return Envelope(Sender(sender, size=600), (to,), role, peer, time.time(), trace)
+
+
+async def fill(store: Store, start: int, stop: int, domains: int) -> None:
+    """Queue items from ``start`` on, due at once."""
+    body = b"Subject: bench\r\n\r\n" + b"hello\r\n" * 80
+    facts = Facts(b"e" * 200, b"b" * 80, b"c" * 200, b"s" * 100, message_id="")
+
+    async def one(n: int) -> None:
+        staging = store.stage(len(body))
+        staging.write(body)
+        whole = envelope(n, domains)
+        item = NewItem(whole, [(0, 0)], time.time())
+        message = NewMessage(await staging.finish(), facts)
+        await store.accept(message, [], item, Telling(whole))
+
+    for at in range(start, stop, 256):
+        await asyncio.gather(*(one(n) for n in range(at, min(at + 256, stop))))
+
+
+async def pick(store: Store, busy: list[str]) -> None:
+    now = time.time()
+    await store.lease("w", now, now + 600, 50, busy=busy)
+
+
+async def work_on(store: Store, length: int) -> list[Row]:
+    """Time what is done with the queue as it is."""
+    lease, settle, due = Row("pick 50 that are due"), Row("settle one"), Row("when is the next due")
+    busy = Row("pick 50, 500 destinations busy")
+    page, flt = Row("a page of 1,000"), Row("find those to one domain")
+    full = [f"d{n}.test" for n in range(500)]
+    later = time.time() + 86400
+    for _ in range(10):
+        now = time.time()
+        taken = await store.lease("w", now, now + 600, 50)
+        for item in taken:
+            result = Settled(0, "due", later, LATER, by="mx.test", tls="TLSv1.3")
+            await timed(settle, partial(store.settle, item.id, item.lease, [result]))
+    for row, names in ((lease, []), (busy, full)):
+        for _ in range(10):
+            await timed(row, partial(pick, store, names))
+            await timed(due, store.next_due)
+            await store.reclaim()
+    where = QueueFilter(domain="d7.test")
+    for _ in range(3):
+        await timed(page, lambda: store.queue_items(1000))
+        await timed(flt, lambda: store.queue_items(1000, 0, where))
+    every = Row("list all")
+
+    async def everything() -> None:
+        after = 0
+        while some := await store.queue_items(1000, after):
+            after = some[-1].id
+
+    await timed(every, everything)
+    print(f"  {length} items", *(f"{row.name}: {row.say()}" for row in (lease, settle)), sep="; ")
+    return [lease, busy, settle, due, page, flt, every]
+
+
+def resident() -> int:
+    """Octets of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+async def items(count: int, domains: int) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="pillarbox-queue-") as folder:
+        store = await open_store(Path(folder))
+        await fill(store, 0, SMALL, domains)
+        small, before = await work_on(store, SMALL), resident()
+        wall, cpu = time.perf_counter(), time.process_time()
+        await fill(store, SMALL, count, domains)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        filled = resident()
+        large, after = await work_on(store, count), resident()
+        await store.close()
+        disk = rivals.octets_under(Path(folder))
+    each = count - SMALL
+    lines = [
+        f"{count:,} items, {domains:,} domains, {SENDERS} senders. Milliseconds, the median.",
+        "",
+        f"| | {SMALL:,} items, clock | processor | {count:,} items, clock | processor |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(f"| {a.name} | {a.say()} | {b.say()} |" for a, b in zip(small, large, strict=True)),
+        "",
+        f"Queuing took {wall / each * 1e3:.2f} ms each by the clock and {cpu / each * 1e3:.2f} ms"
+        f" of the processor. Memory of the process: {before / 1e6:.0f} MB with {SMALL:,} items,"
+        f" {filled / 1e6:.0f} MB after queuing {count:,}, {after / 1e6:.0f} MB after working on"
+        f" them. Disk: {disk / count:,.0f} octets an item, a message of 600 among them.",
+    ]
+    print("\n".join(lines))
+    return lines
+
+
+# ---------------------------------------------------------------------------- to a null sink
+
+
+class Sink:
+    """Debian's smtp-sink, and how many messages it has taken."""
+
+    def __init__(self) -> None:
+        (self.port,) = rivals.free_ports(1)
+        program = shutil.which("smtp-sink", path="/usr/sbin:/usr/bin") or "smtp-sink"
+        command = [program, "-c", "-u", "nobody", f"127.0.0.1:{self.port}", "1000"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.count = 0
+        threading.Thread(target=self._read, daemon=True).start()
+        rivals.wait_for(self.port)
+
+    def _read(self) -> None:
+        """It says ``sess=1 quit=0 mesg=17`` over and over."""
+        assert self._process.stdout is not None
+        while chunk := self._process.stdout.read1(4096):
+            found = re.findall(rb"mesg=(\d+)", chunk)
+            if found:
+                self.count = int(found[-1])
+
+    def wait(self, count: int, seconds: float) -> float:
+        """When it had so many."""
+        deadline = time.monotonic() + seconds
+        while self.count < count:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the sink got {self.count} of {count}")
+            time.sleep(0.005)
+        return time.perf_counter()
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+
+_CONFIG = """
+[server]
+hostname = "mail.example.test"
+data = "{data}"
+allow_root = true
+[listen]
+submission = ["127.0.0.1:{port}"]
+smtp = []
+smtps = []
+lmtp = []
+imap = []
+imaps = []
+pop3 = []
+pop3s = []
+[auth]
+argon2_memory = 8
+argon2_time = 1
+cleartext_on_loopback = true
+[limits]
+connections_per_address = 1000
+[checks]
+enabled = false
+[send]
+smarthost = "127.0.0.1:{sink}"
+smarthost_tls = "none"
+concurrency = 40
+per_destination = {connections}
+"""
+
+_POSTFIX = """
+compatibility_level = 3.6
+queue_directory = {top}/queue
+data_directory = {top}/data
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = mail.example.test
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+relayhost = [127.0.0.1]:{sink}
+smtp_destination_concurrency_limit = {connections}
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+smtp_tls_security_level = none
+maillog_file = {top}/log
+maillog_file_prefixes = /
+"""
+
+
+@contextlib.contextmanager
+def pillarbox(top: Path, sink: int) -> Iterator[tuple[int, list[int]]]:
+    """Its port, and its processes."""
+    (port,) = rivals.free_ports(1)
+    (top / "data").mkdir(mode=0o700, parents=True)
+    config = top / "pillarbox.toml"
+    config.write_text(
+        _CONFIG.format(data=top / "data", port=port, sink=sink, connections=CONNECTIONS)
+    )
+    command, end = [sys.executable, "-m", "pillarbox"], ["--config", str(config)]
+    for words in (["domain", "add", "example.test"], ["account", "add", "s@example.test"]):
+        more = ["--password-stdin"] if words[0] == "account" else []
+        subprocess.run(
+            [*command, *words, *more, *end],
+            input=PASSWORD.encode(),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    with (top / "log").open("wb") as log:
+        process = subprocess.Popen([*command, "serve", *end], stdout=log, stderr=log)
+    try:
+        rivals.wait_for(port)
+        yield port, [process.pid]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def postfix(top: Path, sink: int) -> Iterator[tuple[int, list[int]]]:
+    """Its port, and its first process."""
+    (port,) = rivals.free_ports(1)
+    for name in ("conf", "queue", "data"):
+        (top / name).mkdir(parents=True)
+    for each in (top, *top.parents[:-1]):
+        each.chmod(each.stat().st_mode | 0o055)
+    shutil.chown(top / "data", "postfix")
+    conf = top / "conf"
+    (conf / "main.cf").write_text(_POSTFIX.format(top=top, sink=sink, connections=CONNECTIONS))
+    text = Path("/etc/postfix/master.cf").read_text()
+    text = re.sub(
+        r"^smtp +inet .*$", f"127.0.0.1:{port} inet n - n - - smtpd", text, flags=re.MULTILINE
+    )
+    text = re.sub(r"^(\w\S* +\S+ +\S+ +\S+ +)y( )", r"\1n\2", text, flags=re.MULTILINE)  # no chroot
+    (conf / "master.cf").write_text(text)
+    control = ["/usr/sbin/postfix", "-c", str(conf)]
+    subprocess.run([*control, "start"], check=False, capture_output=True)
+    try:
+        rivals.wait_for(port)
+        yield port, [int((top / "queue/pid/master.pid").read_text())]
+    finally:
+        subprocess.run([*control, "stop"], check=False, capture_output=True)
+
+
+async def submit(port: int, messages: list[bytes], login: bool) -> None:
+    """One connection's share."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def answer(code: bytes) -> None:
+        while (line := await reader.readline())[3:4] == b"-":
+            pass
+        if not line.startswith(code):
+            raise RuntimeError(line)
+
+    await answer(b"220")
+    writer.write(b"EHLO load.test\r\n")
+    await answer(b"250")
+    if login:
+        secret = base64.b64encode(f"\0s@example.test\0{PASSWORD}".encode())
+        writer.write(b"AUTH PLAIN " + secret + b"\r\n")
+        await answer(b"235")
+    for n, one in enumerate(messages):
+        to = b"r%d@d%d.test" % (n, n % 50)
+        writer.write(b"MAIL FROM:<s@example.test>\r\nRCPT TO:<%b>\r\nDATA\r\n" % to)
+        for code in (b"250", b"250", b"354"):
+            await answer(code)
+        writer.write(one + b".\r\n")
+        await answer(b"250")
+    writer.write(b"QUIT\r\n")
+    await answer(b"221")
+    writer.close()
+
+
+SERVERS = {"pillarbox": pillarbox, "postfix": postfix}
+
+
+def through(name: str, messages: list[bytes]) -> tuple[float, float, float]:
+    """Messages a second into the server, out at the sink, and its CPU for each in ms."""
+    with tempfile.TemporaryDirectory(prefix="pillarbox-sink-") as folder:
+        sink = Sink()
+        try:
+            with SERVERS[name](Path(folder) / name, sink.port) as (port, first):
+                before = rivals.cpu(rivals.children(first[0]))
+                began = time.perf_counter()
+
+                async def work() -> None:
+                    shares = [messages[n::CONNECTIONS] for n in range(CONNECTIONS)]
+                    login = name == "pillarbox"
+                    await asyncio.gather(*(submit(port, share, login) for share in shares))
+
+                uvloop.run(work())
+                taken = time.perf_counter() - began
+                out = sink.wait(len(messages), 300) - began
+                used = rivals.cpu(rivals.children(first[0])) - before
+        finally:
+            sink.close()
+    count = len(messages)
+    print(
+        f"  {name}: in {count / taken:.0f}/s, out {count / out:.0f}/s, {used / count * 1e3:.2f} ms"
+    )
+    return count / taken, count / out, used / count * 1e3
+
+
+def to_sink(count: int, rounds: int) -> list[str]:
+    messages = load.corpus(count, 4096)
+    seen: dict[str, list[tuple[float, float, float]]] = {name: [] for name in SERVERS}
+    for _ in range(rounds):
+        for name in SERVERS:
+            seen[name].append(through(name, messages))
+    middle = {
+        name: [statistics.median(values) for values in zip(*figures, strict=True)]
+        for name, figures in seen.items()
+    }
+    ours, theirs = middle["pillarbox"], middle["postfix"]
+    ratios = [ours[0] / theirs[0], ours[1] / theirs[1], theirs[2] / ours[2]]
+    spread = [
+        f"{min(values):.2f} to {max(values):.2f}"
+        for values in zip(
+            *(
+                (a[0] / b[0], a[1] / b[1], b[2] / a[2])
+                for a, b in zip(seen["pillarbox"], seen["postfix"], strict=True)
+            ),
+            strict=True,
+        )
+    ]
+    names = ("accepted, /s", "out at the sink, /s", "CPU of the server, ms a message")
+    lines = [
+        f"{count:,} messages of 4 KB by {CONNECTIONS} connections, one recipient each, {rounds}"
+        " round(s) in turn: the medians, and the ratio within the rounds (above 1, Pillarbox is"
+        " ahead).",
+        "",
+        "| | Pillarbox | Postfix | ratio | spread |",
+        "| --- | ---: | ---: | ---: | --- |",
+        *(
+            f"| {name} | {a:,.2f} | {b:,.2f} | {ratio:.2f} | {low} |"
+            for name, a, b, ratio, low in zip(names, ours, theirs, ratios, spread, strict=True)
+        ),
+    ]
+    print("\n".join(lines))
+    return lines
+
+
+# ---------------------------------------------------------------------------- the page
+
+_TEXT = """\
+# The queue: how long, how fast
+
+Made by `python bench/mailqueue.py page`. Machine: {machine}.
+
+## A long queue
+`items`: the store alone. "Settle one" writes the answer of an attempt, with its line in the
+message's story, and is durable when it returns; picking takes a lease for each of the 50. Both have
+to stay what they are however much waits, and memory has to stay flat, because the queue is rows and
+nothing else. The clock includes the syncs of the disk.
+
+{items}
+
+## Through the queue to a null sink
+`sink`: Debian's Postfix with its own defaults but for 20 connections to the sink, Pillarbox with a
+login for each connection, a journal of every message, and 20 connections to the sink too. Neither
+uses TLS. The time runs from the first octet in to the last message that `smtp-sink` counted.
+
+{sink}
+"""
+
+
+def page(items_: list[str], sink: list[str]) -> None:
+    load_ = " ".join(Path("/proc/loadavg").read_text().split()[:2])
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, load {load_} at the end,"
+        f" Linux {platform.release()}, Python {platform.python_version()},"
+        f" {time.strftime('%Y-%m-%d')}"
+    )
+    PAGE.write_text(_TEXT.format(machine=machine, items="\n".join(items_), sink="\n".join(sink)))
+    print(f"wrote {PAGE}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["items", "sink", "page"])
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--domains", type=int, default=5000)
+    parser.add_argument("--messages", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    found: dict[str, list[str]] = {}
+    if arguments.what in {"items", "page"}:
+        found["items"] = uvloop.run(items(arguments.items, arguments.domains))
+    if arguments.what in {"sink", "page"}:
+        found["sink"] = to_sink(arguments.messages, arguments.rounds)
+    if arguments.what == "page":
+        page(found["items"], found["sink"])
+
+
+if __name__ == "__main__":
+    main()
