@@ -42,7 +42,8 @@ USERS = 4
 SENDERS = 4
 PEERS = 6
 PASSWORD = "crash-test-only"
-PATIENCE = 60.0
+PATIENCE = 120.0
+"""Seconds: for a command, an answer, the start."""
 LATE = 1.0
 """Seconds before a kill within which an answer of a peer may not have been written down."""
 

@@ -9,6 +9,7 @@ import asyncio
 import smtplib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import dkim
@@ -91,7 +92,24 @@ async def test_down_for_five_days(street: Street) -> None:
     notice, report = await street.inbox("ann@example.test")
     assert fates(notice)[0][0] == "delayed"
     assert fates(report) == [("failed", "bob@other.test", "4.4.1")]
-    assert await street.houses["example.test"].core.store.queue_items() == []
+    house = street.houses["example.test"]
+    assert await house.core.store.queue_items() == []
+    (story,) = (await house.admin.call("why", {"word": "bob@other.test"}))["stories"]
+    tries = [event for event in story["events"] if event["kind"] == "attempted"]
+    waits = [round(b["at"] - a["at"]) for a, b in pairwise(tries)]
+    ideal = [300, 600, 1200, 2400, 4800, 9600]
+    for wait, wanted in zip(waits, ideal[:5], strict=False):
+        assert 0.8 * wanted <= wait <= 1.2 * wanted
+    assert tries[0]["at"] + 4 * HOUR in [one["at"] for one in tries]  # to tell of the delay
+    late = [
+        wait
+        for one, wait in zip(tries, waits, strict=False)
+        if one["at"] - tries[0]["at"] > 5 * HOUR
+    ]
+    assert all(0.8 * 4 * HOUR <= wait <= 1.2 * 4 * HOUR for wait in late)
+    assert 5 * DAY - 5 * HOUR < tries[-1]["at"] - tries[0]["at"] < 5 * DAY
+    assert [one["state"] for one in tries] == ["due"] * (len(tries) - 1) + ["failed"]
+    assert [one["owed"] for one in tries if "owed" in one] == ["delayed", "failed"]
 
 
 async def test_success_is_told_by_the_house_that_knows(street: Street) -> None:

@@ -3,6 +3,8 @@ flood of them costs a row a second of it."""
 
 from __future__ import annotations
 
+import asyncio
+
 from pillarbox.base.clock import Clock
 from pillarbox.base.log import Logger
 from pillarbox.model.story import Refused
@@ -23,6 +25,7 @@ class Recorder:
         self._clock = clock
         self._waiting: list[Refused] = []
         self._lost = 0
+        self._there = asyncio.Event()
 
     def refused(self, refused: Refused) -> None:
         """Remember to write it."""
@@ -30,11 +33,14 @@ class Recorder:
             self._waiting.append(refused)
         else:
             self._lost += 1
+        self._there.set()
 
     async def run(self) -> None:
-        """Write what there is, again and again."""
+        """Write what there is, whenever there is something."""
         while True:
+            await self._there.wait()
             await self._clock.sleep(PAUSE)
+            self._there.clear()
             await self.write()
 
     async def write(self) -> None:

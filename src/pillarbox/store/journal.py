@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from pillarbox.model.reply import Reply
@@ -70,6 +71,11 @@ class Journal(Protocol):
         ...
 
 
+_HASHED = 1 << 62
+_ITEMS = 1 << 61
+_BLOBS = 1 << 60
+
+
 def by_trace(trace: str) -> int:
     """The key of an envelope id."""
     return _key("t", trace)
@@ -77,12 +83,12 @@ def by_trace(trace: str) -> int:
 
 def by_item(item: int) -> int:
     """The key of a queue item."""
-    return _key("q", str(item))
+    return _ITEMS | item
 
 
 def by_blob(blob: int) -> int:
     """The key of an immutable message (``Appended.blob``)."""
-    return _key("b", str(blob))
+    return _BLOBS | blob
 
 
 def by_message_id(message_id: str) -> int:
@@ -90,6 +96,7 @@ def by_message_id(message_id: str) -> int:
     return _key("m", message_id.strip().removeprefix("<").removesuffix(">"))
 
 
+@lru_cache(maxsize=4096)
 def by_address(address: str) -> int:
     """The key of a sender or recipient, in any case."""
     return _key("a", address.lower())
@@ -97,4 +104,4 @@ def by_address(address: str) -> int:
 
 def _key(kind: str, word: str) -> int:
     digest = hashlib.blake2b((kind + word).encode("utf-8", "surrogateescape"), digest_size=8)
-    return int.from_bytes(digest.digest()) >> 1
+    return int.from_bytes(digest.digest()) >> 2 | _HASHED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -35,6 +35,7 @@ from pillarbox.model.story import (
 from pillarbox.model.transaction import Envelope, Listed, Local, Remote, Route
 from pillarbox.store import api, journal
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _NESTED: Mapping[str, type[Any]] = {"ways": Way, "tries": Try, "found": Judged}
 
 _ROUTES: Mapping[type[Route], str] = {Local: "local", Remote: "remote", Listed: "list"}
@@ -63,8 +64,7 @@ def plain(value: Any) -> dict[str, Any]:
 
 def freeze(event: Event) -> tuple[str, str]:
     """The event's word, and all it says as ASCII text."""
-    text = json.dumps(plain(event), separators=(",", ":"))
-    return KIND_OF[type(event)], text
+    return KIND_OF[type(event)], _encode(plain(event))
 
 
 def thaw(word: str, text: str) -> Event | None:
@@ -101,36 +101,37 @@ def ways(
         to = str(recipient.address)
         number = telling.numbers[n] if telling.numbers else -1
         for r, route in enumerate(recipient.routes):
-            way = Way(to, f"{_ROUTES[type(route)]} {route.address}", REFUSED, number=number)
-            told.append(_ended(way, (n, r), telling, results, names, queued))
+            leads = f"{_ROUTES[type(route)]} {route.address}"
+            pair, place = (n, r), telling.places.get((n, r))
+            result = results[place] if place is not None else None
+            if pair in telling.discarded:
+                name = telling.discarded[pair]
+                told.append(Way(to, leads, DISCARDED, name=name, number=number))
+            elif pair in telling.refused:
+                reply = str(telling.refused[pair])
+                told.append(Way(to, leads, REFUSED, number=number, reply=reply))
+            elif pair in queued:
+                told.append(Way(to, leads, QUEUE, number=queued[pair]))
+            elif isinstance(result, api.Appended):
+                key = (result.account, result.mailbox)
+                name = names.get(key, "")
+                told.append(Way(to, leads, MAILBOX, *key, name, result.uid, number))
+            elif (shared := _shares(telling, place, queued)) is not None:
+                told.append(Way(to, leads, QUEUE, number=shared))
+            else:
+                reply = result.text if result is not None else ""
+                told.append(Way(to, leads, REFUSED, number=number, reply=reply))
     return tuple(told)
 
 
-def _ended(
-    way: Way,
-    pair: tuple[int, int],
-    telling: journal.Telling,
-    results: Sequence[api.Appended | Refusal],
-    names: Mapping[tuple[int, int], str],
-    queued: Mapping[tuple[int, int], int],
-) -> Way:
-    if pair in telling.discarded:
-        return replace(way, end=DISCARDED, name=telling.discarded[pair])
-    if pair in telling.refused:
-        return replace(way, reply=str(telling.refused[pair]))
-    if pair in queued:
-        return replace(way, end=QUEUE, number=queued[pair])
-    if pair not in telling.places:
-        return way
-    result = results[telling.places[pair]]
-    if isinstance(result, api.Appended):
-        key = (result.account, result.mailbox)
-        return Way(*(way.to, way.route, MAILBOX, *key, names.get(key, ""), result.uid, way.number))
-    # Another pair waits for the same mailbox, and this one's copy with it.
-    for other, place in telling.places.items():
-        if place == telling.places[pair] and other in queued:
-            return replace(way, end=QUEUE, number=queued[other])
-    return replace(way, reply=result.text)
+def _shares(
+    telling: journal.Telling, place: int | None, queued: Mapping[tuple[int, int], int]
+) -> int | None:
+    """Who waits for the same mailbox, and with whose copy this one comes."""
+    return next(
+        (queued[pair] for pair, at in telling.places.items() if at == place and pair in queued),
+        None,
+    )
 
 
 def accepted(
@@ -207,21 +208,22 @@ def attempts(
     groups: dict[tuple[object, ...], list[api.Settled]] = {}
     for result in results:
         if result.number in by_number:
-            same = (str(result.reply or ""), result.state, result.owed, result.by, result.tls)
-            groups.setdefault((*same, result.maybe, result.tries), []).append(result)
+            state = by_number[result.number].state  # put on hold meanwhile, it stays so
+            answer = (str(result.reply or ""), state, result.owed, result.by, result.tls)
+            groups.setdefault((*answer, result.maybe, result.tries), []).append(result)
     told = []
-    for group in groups.values():
-        first = group[0]
+    for same, group in groups.items():
+        first, state = group[0], str(same[1])
         to = [envelope.recipients[by_number[r.number].envelope_index].address for r in group]
         told.append(
             Attempted(
                 tuple(result.number for result in group),
                 tuple(map(str, to)),
                 str(first.reply or ""),
-                first.state,
+                state,
                 first.by,
                 first.tls,
-                min(result.due for result in group) if first.state == "due" else 0.0,
+                min(result.due for result in group) if state == "due" else 0.0,
                 first.owed,
                 first.maybe,
                 first.tries,
