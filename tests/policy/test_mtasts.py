@@ -119,6 +119,32 @@ async def test_lives_on_without_dns_or_web_until_it_expires() -> None:
     assert await world.mode() == ""
 
 
+async def test_a_policy_is_renewed_before_it_ends() -> None:
+    """Who waits for its end, to fall silent just then, waits in vain (§10.2)."""
+    world = World()
+    assert await world.mode() == "enforce"
+    await world.clock.advance(600)
+    assert await world.mode() == "enforce"
+    assert world.fetched == 2
+    world.body = None
+    await world.clock.advance(900)
+    assert await world.mode() == "enforce"
+
+
+async def test_records_without_a_policy_are_told_of() -> None:
+    world = World()
+    told: list[tuple[str, str]] = []
+    world.policies = Policies(
+        world.resolver, world.fetch, world.clock, trouble=lambda *what: told.append(what)
+    )
+    world.body = None
+    assert await world.mode() == ""
+    world.body = b"<html>"
+    await world.clock.advance(301)
+    assert await world.mode() == ""
+    assert told == [("x.test", "sts-policy-fetch-error"), ("x.test", "sts-policy-invalid")]
+
+
 async def test_a_restart_forgets_nothing() -> None:
     """A new process under attack: neither DNS nor web answer, and the policy is still obeyed."""
     world, store = World(), MemoryStore()

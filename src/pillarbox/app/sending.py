@@ -72,7 +72,7 @@ class Sending:
         self._srs, self._clock = Srs(secret), core.clock
         self._pool = Pool(Tools(options, tls, core.clock, core.rng))
         web = Fetcher(resolver, tls, internet.https, private=internet.loopback)
-        policies = Policies(resolver, web.policy, core.clock, core.store)
+        policies = Policies(resolver, web.policy, core.clock, core.store, trouble=self._no_policy)
         self.tls_reports = TlsReports(
             *(core.store, resolver, mail, web.post, core.clock, core.rng),
             tlsreports.Options(
@@ -115,6 +115,9 @@ class Sending:
         await self.tls_reports.flush()
         if self.dmarc_reports is not None:
             await self.dmarc_reports.flush()
+
+    def _no_policy(self, domain: str, result: str) -> None:
+        self._noted(TlsResult(domain, "sts", f"mta-sts.{domain}", "", result))
 
     def _noted(self, result: TlsResult) -> None:
         """TLS that failed, in the words of RFC 8460 §4.3, and the count of all."""

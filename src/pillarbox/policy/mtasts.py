@@ -127,6 +127,10 @@ SHELF = "mta-sts"
 """The kind of our notes; the key is the domain."""
 
 
+Trouble = Callable[[str, str], None]
+"""Hears of a domain and a result type of RFC 8460 §4.3.2.2."""
+
+
 @dataclass(slots=True)
 class _Kept:
     id: str
@@ -135,6 +139,11 @@ class _Kept:
     """Seconds since 1970: the policy counts so long."""
     checked: float
     """When DNS or the web server was last asked."""
+
+    def old(self, now: float) -> bool:
+        """Past half of its life it is fetched anew, so that no attacker can wait for its end
+        (§10.2)."""
+        return self.policy is not None and now > self.until - self.policy.max_age / 2
 
 
 def _freeze(ident: str, policy: Policy, until: float) -> bytes:
@@ -159,14 +168,17 @@ class Policies:
         *,
         most: int = 10_000,
         pause: float = 300.0,
+        trouble: Trouble = lambda domain, result: None,  # noqa: ARG005
     ) -> None:
-        """``most``: domains kept. ``pause``: seconds until a domain is asked again (§3.3)."""
+        """``most``: domains kept. ``pause``: seconds until a domain is asked again (§3.3).
+        ``trouble``: hears of records without a policy behind them."""
         self._resolver = resolver
         self._fetch = fetch
         self._clock = clock
         self._shelf = shelf
         self._most = most
         self._pause = pause
+        self._trouble = trouble
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._asking: dict[str, asyncio.Lock] = {}
 
@@ -192,7 +204,7 @@ class Policies:
         found = read_record(answer.octets) if answer else None
         if kept is not None and now < kept.until:
             kept.checked = now
-            if found is None or found == kept.id:
+            if found is None or (found == kept.id and not kept.old(now)):
                 return kept.policy  # §5.1: a policy lives on without its record
         elif found is None:
             self._kept.pop(domain, None)
@@ -201,6 +213,9 @@ class Policies:
         policy = read_policy(data) if data is not None else None
         if policy is None:
             log.info("mtasts.no-policy", domain=domain, fetched=data is not None)
+            self._trouble(
+                domain, "sts-policy-fetch-error" if data is None else "sts-policy-invalid"
+            )
             if kept is not None and now < kept.until:
                 return kept.policy
         fresh = _Kept(found or "", policy, now + (policy.max_age if policy else 0), now)
