@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from pillarbox.dns.answers import Kind
 from pillarbox.model.address import parse_address
 from pillarbox.model.transaction import Peer, Sender
 from pillarbox.model.verdict import Action, Verdict
@@ -16,6 +17,7 @@ from pillarbox.policy.arc.seal import seal
 from pillarbox.policy.arc.verify import Verdict as Arc
 from pillarbox.policy.dkim.canon import BodyHash
 from pillarbox.policy.dkim.keys import Key
+from pillarbox.policy.dnsxl import Zone
 from pillarbox.policy.inbound.inspect import Inspection, Inspector
 from pillarbox.policy.inbound.options import Obey, OnFail, Options
 from pillarbox.testing.clock import FakeClock
@@ -269,3 +271,34 @@ async def test_trusted_clients_and_forgotten_messages() -> None:
     found = inspector.begin(Peer("198.51.100.1"), Sender(None))
     assert isinstance(found, Inspection)
     found.abandon()
+
+
+BAD, GOOD, WORSE = Zone("bad.test", 3), Zone("good.test", -4), Zone("worse.test", 6)
+
+
+@pytest.mark.parametrize(
+    ("answers", "zones", "action", "result"),
+    [
+        ({}, [BAD, WORSE], ACCEPT, ""),
+        ({"bad": "127.0.0.2"}, [BAD, WORSE], JUNK, "fail"),
+        ({"worse": "127.0.0.9"}, [BAD, WORSE], REFUSE, "fail"),
+        ({"bad": "127.0.0.2", "worse": "127.0.0.2"}, [BAD, WORSE, GOOD], REFUSE, "fail"),
+        ({"worse": "127.0.0.2", "good": "127.0.0.2"}, [WORSE, GOOD], ACCEPT, "fail"),
+        ({"good": "127.0.0.2"}, [BAD, GOOD], ACCEPT, "pass"),
+        ({"worse": "127.255.255.254"}, [WORSE], ACCEPT, ""),  # they do not like our question
+        ({"worse": "192.0.2.1"}, [WORSE], ACCEPT, ""),  # a name server that answers everything
+    ],
+)
+async def test_lists_of_addresses(
+    answers: dict[str, str], zones: list[Zone], action: Action, result: str
+) -> None:
+    resolver = dns()
+    for name, answer in answers.items():
+        resolver.zone[f"4.2.0.192.{name}.test", Kind.A] = (answer,)
+    options = replace(OPTIONS, zones=tuple(zones))
+    message = mail("plain.test", sign="plain")
+    verdict = await judged(message, sender="a@plain.test", options=options, resolver=resolver)
+    assert verdict.action is action, verdict
+    assert [one.result for one in verdict.findings if one.method == "dnsbl"] == (
+        [result] if result else []
+    )

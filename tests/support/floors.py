@@ -10,7 +10,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("message",),
     ("wire", "sieve", "dns"),
     ("store", "bus", "net", "policy"),
-    ("auth", "mailbox", "queue"),
+    ("auth", "mailbox", "queue", "filters"),
     ("delivery", "outbound"),
     ("serve",),
     ("config",),

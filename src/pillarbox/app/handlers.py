@@ -32,6 +32,8 @@ from pillarbox.delivery.sieve.chain import Chain
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.planner import Planner
 from pillarbox.dns.answers import Resolver
+from pillarbox.filters.chain import Chain as Filters
+from pillarbox.filters.chain import Screened
 from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.pop3 import Maildrops
@@ -49,6 +51,7 @@ from pillarbox.model.transaction import (
     Route,
     Sender,
 )
+from pillarbox.model.verdict import Verdict
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.policy.inbound.inspect import Inspection, Inspector, Tell, untold
@@ -147,6 +150,7 @@ class Handlers:
             queued=self.runner.wake,
             refused=self.recorder.refused,
             inspect=self._inspect,
+            screen=self._screen,
         )
         self._resolver = resolver
         reports = sending.dmarc_reports if sending is not None else None
@@ -168,6 +172,7 @@ class Handlers:
         return handle
 
     def _made(self, settings: Settings) -> Mapping[str, Handler]:
+        self._filters = Filters(settings.filters)
         self._inspector = (
             Inspector(settings.inbound, self._resolver, self._core.clock, self._tell)
             if settings.inbound is not None
@@ -212,6 +217,11 @@ class Handlers:
 
     def _inspect(self, peer: Peer, sender: Sender) -> Inspection | None:
         return self._inspector.begin(peer, sender) if self._inspector is not None else None
+
+    async def _screen(self, envelope: Envelope, content: memoryview, verdict: Verdict) -> Screened:
+        if not self._filters:
+            return Screened(verdict)
+        return await self._filters.screen(envelope, content, verdict)
 
     async def _message(self, data: bytes) -> NewMessage:
         return await whole(self._core.store, data, self._core.scan)

@@ -13,11 +13,18 @@ import pillarbox
 from pillarbox.app import web
 from pillarbox.app.scripts import site
 from pillarbox.auth import lockout, login, passwords, sendas
+from pillarbox.base.errors import Misuse
 from pillarbox.config.schema import Config
 from pillarbox.delivery import accept, route
 from pillarbox.delivery.sieve.site import Site
+from pillarbox.filters.chain import Link, OnFault
+from pillarbox.filters.clamd import Clamd
+from pillarbox.filters.milter import Milter
+from pillarbox.filters.place import place
+from pillarbox.filters.rspamd import Rspamd
 from pillarbox.model.transaction import Role
 from pillarbox.net.options import ConnectionOptions
+from pillarbox.policy.dnsxl import Zone
 from pillarbox.policy.inbound import options as inbound
 from pillarbox.queue import runner
 from pillarbox.queue.outcome import Policy
@@ -52,6 +59,7 @@ class Settings:
     lockout: lockout.Options
     send_as: sendas.Options
     smtp: Mapping[str, smtp.Options]
+    filters: tuple[Link, ...]
     inbound: inbound.Options | None
     """None where mail is not checked."""
     imap: Mapping[str, imap.Options]
@@ -85,6 +93,7 @@ def settings(config: Config) -> Settings:
         lockout=lockout.Options(pair_failures=auth.failures, pair_seconds=auth.lockout),
         send_as=sendas.Options(detail_separator=mail.detail_separator),
         smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
+        filters=filter_links(config),
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),
@@ -162,9 +171,32 @@ def inbound_options(config: Config) -> inbound.Options:
         lists=frozenset(checks.lists),
         dmarc=inbound.Obey(checks.dmarc),
         spf_fail=inbound.OnFail(checks.spf_fail),
+        zones=tuple(Zone(one.name, one.weight) for one in checks.dnsbl),
+        junk_score=checks.dnsbl_junk,
+        refuse_score=checks.dnsbl_refuse,
         deadline=checks.deadline,
         questions=checks.questions,
     )
+
+
+def filter_links(config: Config) -> tuple[Link, ...]:
+    """The filters, in the order in which they are told. Raises Misuse for an address that cannot
+    be."""
+    wanted, seconds = config.filters, config.filters.timeout
+    try:
+        found = [
+            Link(Milter(place(one), config.server.hostname), seconds, OnFault(wanted.milters_fault))
+            for one in wanted.milters
+        ]
+        if wanted.rspamd:
+            rspamd = Rspamd(place(wanted.rspamd))
+            found.append(Link(rspamd, seconds, OnFault(wanted.rspamd_fault)))
+        if wanted.clamd:
+            clamd = Clamd(place(wanted.clamd))
+            found.append(Link(clamd, seconds, OnFault(wanted.clamd_fault)))
+    except ValueError as error:
+        raise Misuse(f"[filters]: {error}") from error
+    return tuple(found)
 
 
 def password_options(config: Config) -> passwords.Options:

@@ -128,6 +128,10 @@ _CHECKS = {
     "arc": "the way it came (ARC)",
     "dmarc": "the author (DMARC)",
     "iprev": "the machine's name",
+    "dnsbl": "lists of machines (DNSBL)",
+    "spam": "for spam",
+    "virus": "for viruses",
+    "milter": "by a filter",
 }
 
 

@@ -238,6 +238,25 @@ def networks(value: object) -> tuple[Network, ...]:
         raise ValueError(f"a list of networks ({error})") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A list in the DNS and its weight."""
+
+    name: str
+    weight: int
+
+
+def zones(value: object) -> tuple[Zone, ...]:
+    """A list of texts, each name=points."""
+    found = []
+    for one in words(value):
+        name, _, weight = one.partition("=")
+        if not _HOST.match(name) or not re.fullmatch(r"-?[0-9]{1,3}", weight or "1"):
+            raise ValueError(f"a list of texts as name=points, and {one!r} is not")
+        found.append(Zone(name.lower(), int(weight or "1")))
+    return tuple(found)
+
+
 def domains(value: object) -> tuple[str, ...]:
     """A list of domain names, as A-labels."""
     return tuple(normal_domain(one) for one in words(value))

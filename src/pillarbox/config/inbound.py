@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pillarbox.config import checks
-from pillarbox.config.checks import Network
+from pillarbox.config.checks import Network, Zone
 from pillarbox.config.setting import setting
 
 
@@ -40,6 +40,16 @@ class Checks:
     lists: tuple[str, ...] = setting(
         [], checks.domains, "Domains whose mailing lists are believed to pass on honest mail."
     )
+    dnsbl: tuple[Zone, ...] = setting(
+        [],
+        checks.zones,
+        'Lists of addresses in the DNS, such as `"zen.example=4"`, with the points that a listed '
+        "client gets; less than 0 for lists of good ones.",
+    )
+    dnsbl_junk: int = setting(
+        3, checks.count(1, 1000), "Points from which on mail is filed as junk."
+    )
+    dnsbl_refuse: int = setting(6, checks.count(1, 1000), "Points from which on mail is refused.")
     deadline: float = setting(
         "15s", checks.duration, "How long the end of a message waits for answers of the DNS."
     )
@@ -57,4 +67,30 @@ class Checks:
     )
     questions: int = setting(
         150, checks.count(20, 10_000), "Questions to the DNS for one message, at most."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Programs beside the server that look into mail from other servers before it is taken."""
+
+    rspamd: str = setting(
+        "", checks.text, "rspamd's worker as `host:port` (its `normal` worker: 11333) or socket."
+    )
+    rspamd_fault: str = setting(
+        "open",
+        checks.choice("open", "closed"),
+        "Without rspamd's answer mail is taken (`open`), or put off until it is there (`closed`).",
+    )
+    clamd: str = setting("", checks.text, "ClamAV's daemon: the path of its socket or `host:port`.")
+    clamd_fault: str = setting("open", checks.choice("open", "closed"), "The same for ClamAV.")
+    milters: tuple[str, ...] = setting(
+        [],
+        checks.words,
+        "Milters: paths of sockets, `host:port`, or as they write it (`inet:8891@localhost`). They "
+        "may refuse, put off, quarantine and add fields, nothing else.",
+    )
+    milters_fault: str = setting("open", checks.choice("open", "closed"), "The same for milters.")
+    timeout: float = setting(
+        "30s", checks.duration, "What a filter may take for one message, to connect included."
     )

@@ -16,7 +16,7 @@ from typing import Any
 from pillarbox.config import checks
 from pillarbox.config.checks import Bind, SendRoute
 from pillarbox.config.imap import Imap
-from pillarbox.config.inbound import Checks
+from pillarbox.config.inbound import Checks, Filters
 from pillarbox.config.setting import setting
 
 
@@ -349,6 +349,7 @@ class Config:
     http: Http = dataclasses.field(default_factory=Http)
     checks: Checks = dataclasses.field(default_factory=Checks)
     imap: Imap = dataclasses.field(default_factory=Imap)
+    filters: Filters = dataclasses.field(default_factory=Filters)
     sieve: Sieve = dataclasses.field(default_factory=Sieve)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
@@ -364,6 +365,7 @@ SECTIONS: dict[str, type[Any]] = {
     "http": Http,
     "checks": Checks,
     "imap": Imap,
+    "filters": Filters,
     "sieve": Sieve,
     "limits": Limits,
     "auth": Auth,

@@ -84,6 +84,10 @@ class Intake:
             return
         self._staging.write(normal)
 
+    def view(self) -> memoryview:
+        """What was written so far; b'' when it was too much."""
+        return self._staging.view() if self._staging is not None else memoryview(b"")
+
     async def finish(self, front: bytes = b"") -> NewMessage | Refusal:
         """The scanned message, or TOO_BIG. Call it once. ``front``: whole header lines that were
         not known before the message was (Authentication-Results).

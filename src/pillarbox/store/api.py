@@ -78,6 +78,10 @@ class Staging(Protocol):
         """Add octets; may spill to a file. Raises Temporary when the disk refuses."""
         ...
 
+    def view(self) -> memoryview:
+        """What was written so far, to be looked at before ``finish``."""
+        ...
+
     async def finish(self, front: bytes = b"") -> Content:
         """Close and return the Content (not yet durable: ``accept`` makes it so).
 

@@ -15,6 +15,7 @@ from pillarbox.policy.dkim.verify import DkimResult
 from pillarbox.policy.dkim.verify import Verdict as Dkim
 from pillarbox.policy.dmarc.evaluate import DmarcResult, Identifier, Method
 from pillarbox.policy.dmarc.evaluate import Verdict as Dmarc
+from pillarbox.policy.dnsxl import Listed
 from pillarbox.policy.iprev import IprevResult
 from pillarbox.policy.iprev import Verdict as Iprev
 from pillarbox.policy.spf.result import SpfResult
@@ -37,6 +38,7 @@ class Facts:
     spf: SpfResult | None = None
     helo: SpfResult | None = None
     iprev: IprevResult | None = None
+    listed_by: Listed | None = None
     dkim: tuple[DkimResult, ...] | None = None
     arc: ArcResult | None = None
     dmarc: tuple[DmarcResult, ...] = ()
@@ -69,6 +71,8 @@ class Facts:
         late = "not known in time"
         if self.iprev is not None:
             yield _iprev(self.iprev)
+        if self.listed_by is not None and self.listed_by.zones:
+            yield _dnsbl(self.listed_by)
         if self.helo is not None and self.helo.verdict is not Spf.NONE:
             yield self.helo.finding()
         yield self.spf.finding() if self.spf is not None else Finding("spf", "temperror", late)
@@ -106,6 +110,11 @@ def is_listed(head: Head) -> bool:
 def _iprev(result: IprevResult) -> Finding:
     shown = {Iprev.PASS: f"{result.ip} is {result.name}"}.get(result.verdict, "")
     return Finding("iprev", result.verdict.value, shown, (("policy.iprev", result.ip),))
+
+
+def _dnsbl(listed: Listed) -> Finding:
+    result = "pass" if listed.score < 0 else "fail" if listed.score > 0 else "neutral"
+    return Finding("dnsbl", result, f"{', '.join(listed.zones)} ({listed.score:+d})")
 
 
 def _dkim(result: DkimResult) -> Finding:

@@ -17,7 +17,7 @@ from pillarbox.dns.answers import Kind, Resolver
 from pillarbox.message import authres
 from pillarbox.model.transaction import Peer, Sender
 from pillarbox.model.verdict import Verdict
-from pillarbox.policy import iprev
+from pillarbox.policy import dnsxl, iprev
 from pillarbox.policy.arc.verify import Chain
 from pillarbox.policy.dkim.bodies import Bodies
 from pillarbox.policy.dkim.canon import Head
@@ -71,6 +71,8 @@ class Inspection:
         self._bodies: Bodies | None = None
         self._start(self._spf(peer, sender))
         self._start(self._iprev(peer))
+        if self._options.zones:
+            self._start(self._lists(peer))
         if sender.address is not None and spf_names.is_domain(peer.helo):
             self._start(self._helo(peer))
 
@@ -135,6 +137,9 @@ class Inspection:
 
     async def _iprev(self, peer: Peer) -> None:
         self.facts.iprev = await iprev.check(peer.ip, self._dns)
+
+    async def _lists(self, peer: Peer) -> None:
+        self.facts.listed_by = await dnsxl.check(peer.ip, self._options.zones, self._dns)
 
     async def _rest(self, before: Sequence[asyncio.Task[None]]) -> None:
         """What needs the whole message, then what needs the results of all that began before."""

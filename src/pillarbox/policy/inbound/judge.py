@@ -46,7 +46,24 @@ def judge(facts: Facts, options: Options) -> Judgement:
     found = _by_dmarc(facts, options)
     if found.verdict.action is Action.ACCEPT and not found.exempt and not facts.dmarc_passed:
         found = _by_spf(facts, options)
+    listed = _by_lists(facts, options)
+    if _ORDER.index(listed.action) > _ORDER.index(found.verdict.action):
+        found = Judgement(listed)
     return replace(found, verdict=replace(found.verdict, findings=facts.findings()))
+
+
+_ORDER = list(Action)
+
+
+def _by_lists(facts: Facts, options: Options) -> Verdict:
+    """By what lists say about the client's address (RFC 5782)."""
+    listed = facts.listed_by
+    if listed is None or listed.score < min(options.junk_score, options.refuse_score):
+        return Verdict()
+    words = f"{facts.ip} is listed by {', '.join(listed.zones)}"
+    if listed.score < options.refuse_score:
+        return Verdict(Action.JUNK, words)
+    return Verdict(Action.REFUSE, words, reply=Reply(550, "5.7.1", f"Refused: {words}"))
 
 
 def _by_dmarc(facts: Facts, options: Options) -> Judgement:

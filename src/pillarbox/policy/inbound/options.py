@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 from enum import Enum
 
+from pillarbox.policy.dnsxl import Zone
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -41,6 +43,11 @@ class Options:
     lists: frozenset[str] = frozenset()
     dmarc: Obey = Obey.FULLY
     spf_fail: OnFail = OnFail.JUNK
+    zones: tuple[Zone, ...] = ()
+    """Lists that are asked about the client's address."""
+    junk_score: int = 3
+    refuse_score: int = 6
+    """Sums of the weights of ``zones`` from which on mail is junk, or refused."""
     deadline: float = 15.0
     """Seconds, from the end of the header, until what is not known stays unknown."""
     questions: int = 150

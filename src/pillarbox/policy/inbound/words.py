@@ -40,12 +40,26 @@ _IPREV = {
     "fail": "the name of the machine that sent it leads to another machine",
     "permerror": "the machine that sent it has no name",
 }
+_SPAM = {"no-action": "it does not look like spam: {reason}"}
+_VIRUS = {"none": "no virus was found", "found": "it carries {reason}"}
+_MILTER = {
+    "continue": "a filter has nothing against it",
+    "accept": "a filter has nothing against it",
+}
+_DNSBL = {
+    "pass": "the machine that sent it is on a list of good ones: {reason}",
+    "fail": "the machine that sent it is on a list of bad ones: {reason}",
+}
 _WORDS: Mapping[str, tuple[Mapping[str, str], str]] = {
     "spf": (_SPF, "smtp."),
     "dkim": (_DKIM, "header.d"),
     "arc": (_ARC, ""),
     "dmarc": (_DMARC, "header.from"),
     "iprev": (_IPREV, ""),
+    "spam": (_SPAM, ""),
+    "virus": (_VIRUS, ""),
+    "milter": (_MILTER, ""),
+    "dnsbl": (_DNSBL, ""),
 }
 _DECIDED = {
     Action.ACCEPT: "taken",

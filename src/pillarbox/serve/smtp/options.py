@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pillarbox.auth.login import Authenticator
@@ -11,9 +11,11 @@ from pillarbox.base.clock import Clock
 from pillarbox.base.ids import Rng
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
+from pillarbox.filters.chain import Screened
 from pillarbox.mailbox.intake import Intake
 from pillarbox.model.story import Refused
-from pillarbox.model.transaction import Peer, Sender
+from pillarbox.model.transaction import Envelope, Peer, Sender
+from pillarbox.model.verdict import Verdict
 from pillarbox.serve.smtp.header import Inspection
 from pillarbox.wire.smtp.options import Options as EngineOptions
 
@@ -54,5 +56,7 @@ class Needs:
     """Called when something was put into the queue."""
     refused: Callable[[Refused], None] = lambda refused: None  # noqa: ARG005
     """Called with what was refused, for the journal; must not wait."""
+    screen: Callable[[Envelope, memoryview, Verdict], Awaitable[Screened]] | None = None
+    """Asks filters about a whole message from another server; None where there are none."""
     inspect: Callable[[Peer, Sender], Inspection | None] = unseen
     """Begins to look at a message from another server; None where that is not wanted."""

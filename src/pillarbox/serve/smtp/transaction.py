@@ -17,7 +17,7 @@ from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Judged
 from pillarbox.model.transaction import Envelope, Peer, Role
-from pillarbox.model.verdict import Verdict
+from pillarbox.model.verdict import UNJUDGED, Verdict
 from pillarbox.policy.inbound.words import told
 from pillarbox.serve.smtp import trace
 from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender
@@ -172,17 +172,15 @@ class Transaction:
     async def _keep(self, incoming: _Incoming) -> Result | Reply:
         incoming.intake.write(incoming.gate.close())
         envelope, front = self._envelope(incoming.id, self._needs.clock.now()), b""
-        if incoming.inspection is not None:
-            verdict = await incoming.inspection.verdict()
-            self._note(incoming.id, verdict)
-            incoming.found = told(verdict, self.peer.ip)
+        if self._role is Role.MX and not incoming.intake.too_big:
+            verdict, front = await self._judged(incoming, envelope)
             if not verdict.action.taken:
                 incoming.intake.discard()
                 return verdict.reply or TROUBLE
-            front = authres.field(self._options.engine.hostname, verdict.findings)
             envelope = replace(envelope, verdict=verdict)
         message = await incoming.intake.finish(front)
         if isinstance(message, Refusal):
+            incoming.discard()
             return TOO_BIG
         return await self._needs.acceptor.accept(
             envelope,
@@ -191,6 +189,20 @@ class Transaction:
             queue=self._role is not Role.LMTP,
             notes=incoming.found,
         )
+
+    async def _judged(self, incoming: _Incoming, envelope: Envelope) -> tuple[Verdict, bytes]:
+        """What is found out about a message, and the header lines that say so."""
+        verdict, fields, screen = UNJUDGED, b"", self._needs.screen
+        if incoming.inspection is not None:
+            verdict = await incoming.inspection.verdict()
+        if screen is not None and verdict.action.taken:
+            screened = await screen(envelope, incoming.intake.view(), verdict)
+            verdict, fields = screened.verdict, screened.fields
+        if not verdict.findings:
+            return verdict, fields
+        self._note(incoming.id, verdict)
+        incoming.found = told(verdict, self.peer.ip)
+        return verdict, authres.field(self._options.engine.hostname, verdict.findings) + fields
 
     def _note(self, trace_id: str, verdict: Verdict) -> None:
         """What was found, in one line; refused mail leaves no other trace of it."""

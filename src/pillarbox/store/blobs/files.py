@@ -114,6 +114,14 @@ class FileStaging:
         else:
             self._write_out(chunk)
 
+    def view(self) -> memoryview:
+        """What was written so far."""
+        if self._fd < 0:
+            return self._memory.view()
+        if not self._size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(self._fd, self._size, access=mmap.ACCESS_READ))
+
     async def finish(self, front: bytes = b"") -> BytesContent | FileContent:
         """``front`` and what was written, not yet durable."""
         if self._path is None:

@@ -36,6 +36,11 @@ class BytesStaging:
         """Add octets."""
         self._pieces.append(bytes(chunk))
 
+    def view(self) -> memoryview:
+        """What was written so far, in one piece."""
+        self._pieces = [b"".join(self._pieces)]
+        return memoryview(self._pieces[0])
+
     def pieces(self) -> list[bytes]:
         """Hand over what was written so far."""
         pieces, self._pieces = self._pieces, []

@@ -1,0 +1,1 @@
+"""The protocol between mail servers and their filters (milter): an engine of the server's side."""
