@@ -59,6 +59,21 @@ async def home(house: House, world: World) -> AsyncIterator[Home]:
         await house.core.store.drop(item.id)
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def second(world: World, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
+    """Bob's, in another house of ours."""
+    config = configuration(
+        tmp_path_factory.mktemp("second"),
+        server={"hostname": "mx.second.test"},
+        listen={"smtp": (Bind(f"{world.net}.10", world.place.port),)},
+        tls={"certificate": world.certificate, "key": world.key},
+    )
+    async with House(config, opener=memory_store) as house:
+        await house.admin.call("domain.add", {"name": "second.test"})
+        await house.admin.call("account.add", {"address": "bob@second.test", "password": PASSWORD})
+        yield Home(house, world, address="bob@second.test")
+
+
 @pytest.fixture
 def mark() -> str:
     """A word that only this test's messages have."""

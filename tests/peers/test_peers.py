@@ -368,3 +368,16 @@ async def test_a_refusal_word_for_word(home: Home, mark: str) -> None:
     assert "mx.exim.test said: 550 There is nobody, has never been" in words.get_content()
     assert "bob@" not in words.get_content()
     await until(lambda: having(home, "exim", mark))
+
+
+async def test_with_tls_all_the_way_or_not_at_all(home: Home, second: Home, mark: str) -> None:
+    """REQUIRETLS: to a server that promises the same, and to none that does not (RFC 8689)."""
+    message = f"Subject: {mark}\r\n\r\nsecret\r\n".encode()
+    people = ["bob@second.test", "bob@postfix.test"]
+    await home.write(*people, message=message, mail=["REQUIRETLS", "RET=FULL"])
+    (got,) = await until(second.inbox)
+    assert mark.encode() in got
+    report = await home.report()
+    assert fates(report) == [("failed", "bob@postfix.test", "5.7.30")]
+    assert b"secret" not in report.as_bytes()
+    assert having(home, "postfix", mark) == []

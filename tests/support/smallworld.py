@@ -103,6 +103,8 @@ def zones_of(net: str, port: int, home: int, der: x509.Certificate) -> dict[str,
         "smtpd.test": Zone(
             f'{host}{net}.5\n_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tls@postfix.test"\n'
         ),
+        # A second house of ours.
+        "second.test": Zone(f"{host}{net}.10\n" + tlsa("mx", "3 0 1", mark), signed=True),
         # We are its second mail host.
         "backed.test": Zone(f"{host}{full}\n@ MX 20 mail.example.test.\n"),
         # The neighbours' other faces: all of them postfix.
@@ -156,6 +158,7 @@ class Home:
     world: World
     seen: int = 0
     """Messages of earlier tests."""
+    address: str = f"ann@{HOME}"
 
     async def write(
         self,
@@ -180,7 +183,7 @@ class Home:
     async def inbox(self) -> list[bytes]:
         """Whole messages that are new in Ann's INBOX."""
         store = self.house.core.store
-        person = await store.account_by_address(f"ann@{HOME}")
+        person = await store.account_by_address(self.address)
         assert person is not None
         box = await store.mailbox_by_name(person.id, "INBOX")
         assert box is not None

@@ -152,8 +152,10 @@ def smtp_options(config: Config, role: Role) -> smtp.Options:
             deliverby=0,
             futurerelease=LONGEST_HOLD,
             mt_priority="",
-            extensions=options.extensions | {engine.Extension.REQUIRETLS},
         )
+    if role in {Role.SUBMISSION, Role.MX}:  # the queue keeps that promise wherever mail goes on
+        secrecy = {engine.Extension.REQUIRETLS}
+        options = replace(options, extensions=options.extensions | secrecy)
     return smtp.Options(
         options,
         timeout=config.limits.smtp_timeout,
