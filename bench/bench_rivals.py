@@ -102,13 +102,14 @@ Figures = dict[str, float]
 """A figure for each row's name."""
 
 
-def measure(server: Server, scale: float) -> Figures:
-    """All workloads on a server that has just been started."""
+def measure(server: Server, scale: float, *, first: bool) -> Figures:
+    """All workloads on a server that has just been started; what takes minutes in the first round
+    only."""
     out: Figures = {}
     count = int(10_000 * scale)
     messages = load.corpus(count, 4_000)
     for step in (
-        functools.partial(_memory, server, out, scale),
+        functools.partial(_memory, server, out, long=first and scale >= 1),
         functools.partial(_delivery, server, out, messages, scale),
         functools.partial(_submission, server, out, scale),
         functools.partial(_commands, server, out, scale),
@@ -117,7 +118,7 @@ def measure(server: Server, scale: float) -> Figures:
         functools.partial(_append, server, out, count),
         functools.partial(_pop3, server, out, int(1_000 * max(scale, 0.5))),
         functools.partial(_idle, server, out),
-        functools.partial(_mixed_day, server, out, scale),
+        functools.partial(_mixed_day, server, out, 60.0 if first and scale >= 1 else 6.0),
     ):
         began = time.perf_counter()
         try:
@@ -279,11 +280,11 @@ def _idle(server: Server, out: Figures) -> None:
         out[f"IDLE push latency p99, {name}"] = waits[int(len(waits) * 0.99)] * 1000
 
 
-def _memory(server: Server, out: Figures, scale: float) -> None:
+def _memory(server: Server, out: Figures, *, long: bool) -> None:
     """On a server that has served nobody: processes that are kept would hide the cost."""
     before = memory(server.pids())
     sizes = {500: "memory per idle connection"}
-    if scale >= 1:
+    if long:
         sizes |= {n: f"memory per idle connection of {n:,}" for n in (1_000, 5_000)}
     for idlers, row in sizes.items():
         crowd.room_for(idlers)
@@ -299,8 +300,7 @@ def _resync(server: Server, out: Figures, count: int) -> None:
     )
 
 
-def _mixed_day(server: Server, out: Figures, scale: float) -> None:
-    seconds = 60.0 if scale >= 1 else 6.0
+def _mixed_day(server: Server, out: Figures, seconds: float) -> None:
     began = cpu(server.pids())
     waits = sorted(load.mixed_day(server.ports, seconds))
     out["mixed day, server CPU for a minute"] = (cpu(server.pids()) - began) * 60 / seconds
@@ -338,13 +338,15 @@ KINDS: tuple[Callable[[Path], Server], ...] = (
     functools.partial(PostfixDovecot, store="mdbox"),
     Pillarbox,
 )
+SPREAD = functools.partial(Pillarbox, workers=max(2, os.cpu_count() or 1))
+"""The long form shows what another process brings, too."""
 
 
 def compare(pairs: int, scale: float, only: str = "") -> dict[str, dict[str, list[float]]]:
     """Figures by workload and server, one for each pair."""
     figures: dict[str, dict[str, list[float]]] = {}
     for pair in range(pairs):
-        for make in KINDS:
+        for make in (*KINDS, SPREAD) if scale >= 1 else KINDS:
             with tempfile.TemporaryDirectory(prefix="pillarbox-bench-") as scratch:
                 server = make(Path(scratch) / "server")
                 if only not in server.name:
@@ -353,7 +355,7 @@ def compare(pairs: int, scale: float, only: str = "") -> dict[str, dict[str, lis
                 found = at_rest(make, int(5_000 * scale))
                 server.start()
                 try:
-                    found |= measure(server, scale)
+                    found |= measure(server, scale, first=pair == 0)
                 finally:
                     server.stop()
                 for workload, figure in found.items():
@@ -411,11 +413,11 @@ def compared(figures: dict[str, dict[str, list[float]]]) -> list[Compared]:
     found = []
     for row in ROWS:
         by_server = figures.get(row.name, {})
-        if len(by_server) < len(KINDS):
+        if len(set(by_server) - {SPREAD(Path()).name}) < len(KINDS):
             continue
         medians = {name: statistics.median(runs) for name, runs in by_server.items()}
         rate = row.unit.endswith("/s")
-        rivals = [name for name in medians if name != OURS and name.endswith(row.against)]
+        rivals = [n for n in medians if not n.startswith(OURS) and n.endswith(row.against)]
         best = (max if rate else min)(rivals, key=medians.__getitem__)
         pairs = zip(by_server[OURS], by_server[best], strict=False)
         ratios = [a / b if rate else b / a for a, b in pairs]
@@ -424,18 +426,22 @@ def compared(figures: dict[str, dict[str, list[float]]]) -> list[Compared]:
 
 
 def table(found: list[Compared]) -> list[str]:
-    """The page's table."""
-    lines = ["| workload | unit | maildir | mdbox | Pillarbox | ratio | spread | goal |"]
-    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- | --- |")
+    """The page's table; a column more where several workers were measured."""
+    spread = SPREAD(Path()).name
+    more = [spread] if any(spread in one.medians for one in found) else []
+    columns = ["maildir", "mdbox", "Pillarbox", *(name.partition(", ")[2] for name in more)]
+    lines = [f"| workload | unit | {' | '.join(columns)} | ratio | spread | goal |"]
+    lines.append(f"| --- | --- |{' ---: |' * len(columns)} ---: | --- | --- |")
     for one in found:
         row, ratio = one.row, one.ratio
         goal = ""
         if row.goal is not None:
             goal = f"≥ {row.goal:.3g} {'yes' if ratio >= row.goal else 'NO'}"
-        rivals = [figure for name, figure in one.medians.items() if name != OURS]
+        names = [name for name in one.medians if not name.startswith(OURS)]
+        cells = [one.medians.get(name) for name in (*names, OURS, *more)]
         lines.append(
             f"| {row.name} | {row.unit} "
-            + "".join(f"| {figure:,.1f} " for figure in (*rivals, one.medians[OURS]))
+            + "".join("| " if cell is None else f"| {cell:,.1f} " for cell in cells)
             + f"| {ratio:.2f} | {min(one.ratios):.2f} to {max(one.ratios):.2f} | {goal} |"
         )
     return lines

@@ -135,16 +135,20 @@ class Pillarbox:
     """The server of this checkout."""
 
     directory: Path
-    name: str = "pillarbox"
+    workers: int = 1
     ports: Ports = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        return "pillarbox" if self.workers == 1 else f"pillarbox, {self.workers} workers"
 
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         ready = self.directory / "ready.json"
         command = [sys.executable, "-m", "pillarbox", "demo", "--users", str(USERS)]
         command += ["--password", PASSWORD, "--ready-file", str(ready)]
-        command += ["--dir", str(self.directory / "house")]
+        command += ["--dir", str(self.directory / "house"), "--workers", str(self.workers)]
         with (self.directory / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 30

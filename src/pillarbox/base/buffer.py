@@ -72,6 +72,8 @@ class ReceiveBuffer:
         line, complete or not, gives ``TOO_LONG`` and stays: call ``skip_line``. A bare CR or LF
         does not end a line and is left inside it for the engine to judge.
         """
+        if not self._head and not self._tail:
+            return None  # the answer to every last question of a command
         pos = self._pos
         end = self._head.find(b"\r\n", self._scan)
         if end < 0:
