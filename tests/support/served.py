@@ -43,6 +43,7 @@ hostname = "mail.example.test"
 data = {data}
 allow_root = true
 drain = "5s"
+workers = {workers}
 
 [listen]
 {doors}
@@ -258,6 +259,7 @@ def write_config(directory: Path) -> None:
     (directory / "data").mkdir(mode=0o700)
     text = _CONFIG.format(
         data=json.dumps(str(directory / "data")),
+        workers=os.environ.get("PILLARBOX_SERVER_WORKERS", "1"),
         doors="\n".join(f'{door} = "127.0.0.1:0"' for door in DOORS),
         certificate=json.dumps(str(directory / "certificate.pem")),
         key=json.dumps(str(directory / "key.pem")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,6 +51,9 @@ async def whole_house(
     **sections: dict[str, Any],
 ) -> AsyncIterator[House]:
     """A house where ``people`` live in example.test, all with PASSWORD."""
+    if opener is sqlite_store:
+        workers = int(os.environ.get("PILLARBOX_SERVER_WORKERS", "1"))
+        sections["server"] = {"workers": workers, **sections.get("server", {})}
     config = configuration(directory, **sections)
     async with House(config, opener=opener, clock=clock, resolver=resolver) as house:
         if people:

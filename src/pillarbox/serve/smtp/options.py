@@ -49,7 +49,7 @@ class Needs:
     authenticator: Authenticator
     send_as: SendAs
     intake: Callable[[int, bool], Intake]
-    """Begins a message of about so many octets (0: unknown); True where line ends stay as they come."""
+    """Begins a message of about so many octets (0: unknown); True: line ends stay as they come."""
     clock: Clock
     rng: Rng
     queued: Callable[[], None]

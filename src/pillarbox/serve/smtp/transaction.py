@@ -104,8 +104,8 @@ class Transaction:
         if self.peer.protocol != self._engine.protocol:
             self.peer = replace(self.peer, protocol=self._engine.protocol)
         envelope = self._envelope(trace_id, now)
-        # Kept as it comes: the engine lets no line end through but CRLF (decision 0010), and what is
-        # BINARYMIME has none (RFC 3030 §3).
+        # Kept as it comes: the engine lets no line end through but CRLF (decision 0010), and what
+        # is BINARYMIME has none (RFC 3030 §3).
         intake = self._needs.intake((sender.size if sender else None) or 0, True)
         intake.prepend(trace.fields(envelope, self._options.engine.hostname))
         limit = self._options.max_header
