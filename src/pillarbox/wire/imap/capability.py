@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pillarbox.wire.imap.state import State
 
@@ -158,15 +159,21 @@ def names(state: State, facts: Facts, masked: frozenset[str] = frozenset()) -> l
 
     A mask is for clients that mishandle a capability; IMAP4rev1 itself cannot be masked.
     """
+    return list(_names(state, facts, masked))
+
+
+@lru_cache(maxsize=256)
+def _names(state: State, facts: Facts, masked: frozenset[str]) -> tuple[str, ...]:
+    """Remembered: a house has few kinds of connections, and each asks twice."""
     found: list[str] = []
-    held = _conditions(facts)
+    held = _conditions(facts) | {""}
     for row in TABLE:
-        if not row.done or state not in row.states or row.condition not in (*held, ""):
+        if not row.done or state not in row.states or row.condition not in held:
             continue
         if row.name in masked and row.name != "IMAP4rev1":
             continue
         found.extend(_spelt(row, facts))
-    return found
+    return tuple(found)
 
 
 def _spelt(row: Row, facts: Facts) -> list[str]:
