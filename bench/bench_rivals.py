@@ -27,7 +27,7 @@ from pathlib import Path
 import crowd
 import load
 import plots
-from rivals import Pillarbox, PostfixDovecot, Server, cpu, memory
+from rivals import DOMAIN, Pillarbox, PostfixDovecot, Server, cpu, memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,10 @@ class Row:
 VISIBLE = "SMTP accept → visible by IMAP"
 FIRST = "first time after delivery"
 OURS = "pillarbox"
+_SBIN = "/usr/sbin:/usr/bin"
 ROWS = (
     Row("SMTP accept, 4 KB, 20 connections", "/s"),
+    Row("SMTP accept, 4 KB, 20 connections, load by smtp-source", "/s"),
     Row(f"{VISIBLE}, 4 KB, 20 connections", "/s", 8),
     Row(f"{VISIBLE}, 4 KB, server CPU", "ms"),
     Row(f"{VISIBLE}, 100 KB, 20 connections", "/s", 6),
@@ -136,6 +138,10 @@ def _delivery(server: Server, out: Figures, messages: list[bytes], scale: float)
     out[f"{VISIBLE}, 4 KB, server CPU"] = used / len(messages) * 1e3
     out["SMTP accept, 4 KB, 20 connections"] = len(messages) / accepted
     out[f"{VISIBLE}, 4 KB, 20 connections"] = len(messages) / visible
+    if shutil.which("smtp-source", path=_SBIN):
+        many = int(4_000 * scale)
+        seconds = load.timed(functools.partial(_smtp_source, server.ports.smtp, many))
+        out["SMTP accept, 4 KB, 20 connections, load by smtp-source"] = many / seconds
     large = load.corpus(int(1_000 * scale), 100_000)
     _, visible = crowd.deliver(server.ports, large, 20, ["user2"])
     out[f"{VISIBLE}, 100 KB, 20 connections"] = len(large) / visible
@@ -147,6 +153,13 @@ def _delivery(server: Server, out: Figures, messages: list[bytes], scale: float)
     everyone = [f"user{n}" for n in range(10, 60)]
     _, visible = crowd.deliver(server.ports, few[: len(few) // 4], 20, everyone)
     out[f"{VISIBLE}, 4 KB, 50 recipients"] = len(few) // 4 / visible
+
+
+def _smtp_source(port: int, messages: int) -> None:
+    """Postfix's own generator, in C: little load, one kind of message, a round trip a command."""
+    command = ["smtp-source", "-d", "-s", "20", "-l", "4096", "-m", str(messages)]
+    command += ["-f", "s@a.test", "-t", f"user9@{DOMAIN}", f"inet:127.0.0.1:{port}"]
+    subprocess.run(command, env={"PATH": _SBIN}, check=True, timeout=load.LONGEST)
 
 
 def _submission(server: Server, out: Figures, scale: float) -> None:
@@ -468,9 +481,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the table as Markdown")
     told = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that servers stop, too
-    if not shutil.which("postfix", path="/usr/sbin:/usr/bin") or not shutil.which(
-        "dovecot", path="/usr/sbin:/usr/bin"
-    ):
+    if not shutil.which("postfix", path=_SBIN) or not shutil.which("dovecot", path=_SBIN):
         sys.exit("needs Postfix and Dovecot: see bench/debian-packages.txt")
     if os.geteuid():
         sys.exit("Postfix and Dovecot start as root only: run the comparison as root")

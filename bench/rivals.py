@@ -136,6 +136,7 @@ class Pillarbox:
 
     directory: Path
     workers: int = 1
+    users: int = USERS
     ports: Ports = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -146,12 +147,13 @@ class Pillarbox:
     def start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         ready = self.directory / "ready.json"
-        command = [sys.executable, "-m", "pillarbox", "demo", "--users", str(USERS)]
+        ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "pillarbox", "demo", "--users", str(self.users)]
         command += ["--password", PASSWORD, "--ready-file", str(ready)]
         command += ["--dir", str(self.directory / "house"), "--workers", str(self.workers)]
         with (self.directory / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
