@@ -32,6 +32,8 @@ SPREAD = 4 * 3600
 """Seconds after midnight (UTC) within which a domain gets its report (§4.1)."""
 GIVE_UP = DAY + SPREAD
 """Seconds after the day's end (§5.5)."""
+BATCH = 500
+"""Domains written down at a time."""
 MOST = 50_000
 """Domains in memory."""
 
@@ -84,14 +86,18 @@ class TlsReports:
     async def flush(self) -> None:
         """Write down what was counted."""
         while self._fresh:
-            key, fresh = self._fresh.popitem()
+            day, _ = _unkey(next(iter(self._fresh)))
+            keys = [key for key in self._fresh if _unkey(key)[0] == day][:BATCH]
             now = self._clock.now()
-            known = (await self._notes.recall(NOTES, prefix=key, now=now)).get(key)
-            tally: Tally = json.loads(known) if known else {}
-            tlsrpt.merge(tally, fresh)
-            value = json.dumps(tally).encode("utf-8")
-            until = (int(key.partition(" ")[0]) + 1) * DAY + GIVE_UP
-            await self._notes.remember(NOTES, {key: value}, until=until, now=now)
+            values: dict[str, bytes | None] = {}
+            for key in keys:
+                fresh = self._fresh.pop(key)
+                known = (await self._notes.recall(NOTES, prefix=key, now=now)).get(key)
+                tally: Tally = json.loads(known) if known else {}
+                tlsrpt.merge(tally, fresh)
+                values[key] = json.dumps(tally).encode("utf-8")
+            until = (day + 1) * DAY + GIVE_UP
+            await self._notes.remember(NOTES, values, until=until, now=now)
 
     # ------------------------------------------------------------------ reporting
 
@@ -106,7 +112,7 @@ class TlsReports:
         sent = 0
         if not self._options.enabled:
             return sent
-        for key, value in (await self._notes.recall(NOTES, now=now)).items():
+        for key, value in (await self._past(now)).items():
             day, domain = _unkey(key)
             if due(day, domain) > now:
                 continue
@@ -115,6 +121,14 @@ class TlsReports:
                 sent += told
                 await self._notes.remember(NOTES, {key: None}, until=now, now=now)
         return sent
+
+    async def _past(self, now: float) -> dict[str, bytes]:
+        """What is kept of days that are over."""
+        found: dict[str, bytes] = {}
+        today = int(now // DAY)
+        for day in range(today - 1 - GIVE_UP // DAY, today):
+            found |= await self._notes.recall(NOTES, prefix=_key(day, ""), now=now)
+        return found
 
     async def _tell(self, day: int, domain: str, tally: Tally) -> int | None:
         """How many reports were taken; None when it is to be tried again."""

@@ -9,9 +9,10 @@ from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
 
 _FIND = (
-    "SELECT key, value FROM note WHERE kind = ? AND substr(key, 1, length(?)) = ? AND until > ?"
-    " ORDER BY key"
+    "SELECT key, value FROM note WHERE kind = ? AND key >= ? AND key < ? AND until > ? ORDER BY key"
 )
+_BEYOND = chr(0x10FFFF)
+"""Sorts after whatever a key goes on with."""
 
 
 class SqliteNotes:
@@ -35,4 +36,4 @@ class SqliteNotes:
         await self.writer.do(change)
 
     async def recall(self, kind: str, *, prefix: str = "", now: float) -> dict[str, bytes]:
-        return dict(self.reader.all(_FIND, (kind, prefix, prefix, now)))
+        return dict(self.reader.all(_FIND, (kind, prefix, prefix + _BEYOND, now)))
