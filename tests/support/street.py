@@ -7,10 +7,11 @@ import email
 import email.policy
 import smtplib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pillarbox.app.house import House
@@ -41,7 +42,14 @@ class Street:
     rng: Rng | None = None
     shutters: dict[str, AsyncExitStack] = field(default_factory=dict)
 
-    async def open(self, domain: str, *people: str, **mail: Any) -> House:
+    async def open(
+        self,
+        domain: str,
+        *people: str,
+        sections: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+        **mail: Any,
+    ) -> House:
+        """``sections``: more of the configuration, beside [mail]."""
         mine, other = self.ports if domain == "example.test" else self.ports[::-1]
         config = configuration(
             self.directory / domain,
@@ -53,6 +61,7 @@ class Street:
                 "smarthost_tls": "opportunistic",
             },
             mail=mail,
+            **sections,
         )
         shutter = await self.stack.enter_async_context(AsyncExitStack())
         house = House(config, opener=memory_store, clock=self.clock, rng=self.rng)

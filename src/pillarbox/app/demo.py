@@ -90,7 +90,13 @@ def config_for(directory: Path, wish: Wish = Wish()) -> Config:
         tls=Tls(
             certificate=directory / "tls" / "certificate.pem", key=directory / "tls" / "key.pem"
         ),
-        limits=Limits(connections=MANY, connections_per_address=MANY),
+        limits=Limits(
+            connections=MANY,
+            connections_per_address=MANY,
+            hour_recipients=0,
+            day_recipients=0,
+            burst_recipients=0,
+        ),
         auth=Auth(argon2_memory=8, argon2_time=1),
         log=Log(level=wish.log_level),
         send=Send(enabled=False),  # made-up people must not write to real ones

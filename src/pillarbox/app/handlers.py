@@ -21,6 +21,7 @@ from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.consequences import Consequences
 from pillarbox.delivery.gate import Gate, ListRule
+from pillarbox.delivery.letters import Letters
 from pillarbox.delivery.lists.marks import ListMarks
 from pillarbox.delivery.lists.subscriptions import Subscriptions
 from pillarbox.delivery.lists.tokens import Tokens
@@ -28,6 +29,7 @@ from pillarbox.delivery.lists.transport import ListTransport
 from pillarbox.delivery.lists.transport import Options as ListOptions
 from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
+from pillarbox.delivery.senders import SenderRules
 from pillarbox.delivery.sieve.chain import Chain
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.planner import Planner
@@ -93,11 +95,14 @@ class Handlers:
         store, clock, rng = core.store, core.clock, core.rng
         back = sending.back if sending is not None else _nowhere
         self._router = Router(store, settings.route, back)
+        letters = Letters(self._route_report, self._message, clock, rng, hostname)
+        self._senders = SenderRules(
+            *(store, letters, clock, settings.senders, settings.suppress_for)
+        )
+        gate = Gate([ListRule(store, letters), self._senders])
         self._hands = Hands(store, settings.site, self._route_report, self._message, clock, rng)
         self._planner = Planner(Chain(store, clock, core.scan), self._hands)
-        self._acceptor = Acceptor(
-            store, clock, settings.accept, self._planner, Gate([ListRule(store)])
-        )
+        self._acceptor = Acceptor(store, clock, settings.accept, self._planner, gate)
         tokens = Tokens(secret)
         self._subscriptions = Subscriptions(store, tokens, clock)
         self._ops = Ops(store)
@@ -112,22 +117,9 @@ class Handlers:
             lockout=Lockout(clock, settings.lockout),
             options=settings.login,
         )
-        transports: dict[type[Route], Transport] = {
-            Local: LocalTransport(
-                *(store, self._acceptor, self._message), ListMarks(tokens, settings.web.url)
-            ),
-            Listed: ListTransport(
-                *(store, self._subscriptions, self._route_report, self._message),
-                sending.strict if sending is not None else _never,
-                *(clock, rng),
-                ListOptions(hostname, settings.web.url, settings.suppress_for),
-            ),
-        }
-        if sending is not None:
-            transports[Remote] = sending.transport
         self.runner = Runner(
             store,
-            transports,
+            self._transports(settings, tokens, sending),
             Notifier(
                 *(store, self._route_report, self._message, clock, rng, hostname),
                 settings.runner.policy,
@@ -148,6 +140,7 @@ class Handlers:
             clock,
             rng,
             queued=self.runner.wake,
+            senders=self._senders,
             refused=self.recorder.refused,
             inspect=self._inspect,
             screen=self._screen,
@@ -157,6 +150,24 @@ class Handlers:
         self._tell: Tell = reports.count if reports is not None else untold
         self._inspector: Inspector | None = None
         self._table = self._made(settings)
+
+    def _transports(
+        self, settings: Settings, tokens: Tokens, sending: Sending | None
+    ) -> dict[type[Route], Transport]:
+        """Who carries queued mail, by where it goes."""
+        core, url = self._core, settings.web.url
+        made: dict[type[Route], Transport] = {
+            Local: LocalTransport(
+                *(core.store, self._acceptor, self._message), ListMarks(tokens, url)
+            ),
+            Listed: ListTransport(
+                *(core.store, self._subscriptions, self._route_report, self._message),
+                sending.strict if sending is not None else _never,
+                *(core.clock, core.rng),
+                ListOptions(self._hostname, url, settings.suppress_for),
+            ),
+        }
+        return made if sending is None else made | {Remote: sending.transport}
 
     def adopt(self, settings: Settings) -> None:
         """Other Options, for the connections that come."""

@@ -24,6 +24,7 @@ from pillarbox.filters.place import place
 from pillarbox.filters.rspamd import Rspamd
 from pillarbox.model.transaction import Role
 from pillarbox.net.options import ConnectionOptions
+from pillarbox.policy import limits as sending_limits
 from pillarbox.policy.dnsxl import Zone
 from pillarbox.policy.inbound import options as inbound
 from pillarbox.queue import runner
@@ -66,6 +67,7 @@ class Settings:
     pop3: pop3.Options
     managesieve: managesieve.Options
     web: web.Facts
+    senders: sending_limits.Options
     suppress_for: float
     """Seconds for which nothing more goes to an address that bounced."""
 
@@ -97,6 +99,11 @@ def settings(config: Config) -> Settings:
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),
+        senders=sending_limits.Options(
+            hour=limits.hour_recipients,
+            day=limits.day_recipients,
+            burst=limits.burst_recipients,
+        ),
         suppress_for=config.send.suppress_for,
         managesieve=managesieve.Options(
             login_timeout=limits.login_timeout,

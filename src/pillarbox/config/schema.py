@@ -300,6 +300,19 @@ class Limits:
     write_timeout: float = setting(
         "5m", checks.duration, "How long a client may leave an answer unread."
     )
+    hour_recipients: int = setting(
+        1000,
+        checks.count(),
+        "Recipients elsewhere that an account may write to within an hour; 0 is no limit. "
+        "`pillarbox account set --hour-limit` goes before it.",
+    )
+    day_recipients: int = setting(5000, checks.count(), "The same within a day.")
+    burst_recipients: int = setting(
+        200,
+        checks.count(),
+        "Recipients within an hour from which on an account's mail is held if it is far above "
+        "what the account did before, as with a stolen password; 0 never holds.",
+    )
     pop3_login_delay: float = setting(
         "0s", checks.duration, "Least time between two POP3 logins of an account."
     )

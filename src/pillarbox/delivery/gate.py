@@ -1,25 +1,30 @@
 """What is asked about a whole message before it is accepted: may it go where its recipients lead,
 does somebody have to look at it first, does it count against a limit.
 
-Each rule sees the envelope and the beginning of the message and gives a ``Ruling``; what one
-refuses or holds is refused or held.
+Each rule sees the envelope, may ask for the header, and gives a ``Ruling``; what one refuses or
+holds is refused or held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pillarbox.delivery.letters import Letter, Letters
 from pillarbox.delivery.lists import posting
 from pillarbox.message import header
+from pillarbox.model.address import Address
 from pillarbox.model.lists import Others
 from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
 from pillarbox.model.transaction import Envelope, Listed, Part
-from pillarbox.store.api import NewItem, NewMessage
+from pillarbox.store.api import NewMessage
 from pillarbox.store.lists import Lists
 
+Head = Callable[[], bytes]
+"""Gives the header of the message, or as much of it as is looked at."""
 Pair = tuple[int, int]
 """(recipient, route) within the envelope."""
 
@@ -33,17 +38,19 @@ class Ruling:
     held: Collection[Pair] = ()
     why: str = ""
     sent: Sent | None = None
-    letters: Sequence[tuple[NewMessage, NewItem]] = ()
+    letters: Sequence[Letter] = ()
 
 
 NOTHING = Ruling()
+TOLD_FOR = 3600.0
+"""Seconds for which one letter about a list is enough."""
 
 
 class Rule(Protocol):
     """One thing to be asked."""
 
-    async def __call__(self, envelope: Envelope, head: bytes) -> Ruling:
-        """``head``: the header of the message, or as much of it as is looked at."""
+    async def __call__(self, envelope: Envelope, head: Head) -> Ruling:
+        """The answer for one message."""
         ...
 
 
@@ -57,11 +64,15 @@ class Gate:
         """The rulings of all rules as one."""
         if not self.rules:
             return NOTHING
-        head = header.top(bytes(message.content.view()[: header.TOP]))
+
+        @functools.cache
+        def head() -> bytes:
+            return header.top(bytes(message.content.view()[: header.TOP]))
+
         refused: dict[Pair, Reply] = {}
         held: set[Pair] = set()
         whys: list[str] = []
-        letters: list[tuple[NewMessage, NewItem]] = []
+        letters: list[Letter] = []
         sent: Sent | None = None
         for rule in self.rules:
             ruling = await rule(envelope, head)
@@ -79,8 +90,11 @@ class ListRule:
     a report to whoever the sender pretended to be."""
 
     book: Lists
+    letters: Letters
+    told: dict[str, float] = field(default_factory=dict)
+    """When the owners of each list last heard that mail waits for them."""
 
-    async def __call__(self, envelope: Envelope, head: bytes) -> Ruling:
+    async def __call__(self, envelope: Envelope, head: Head) -> Ruling:
         """See ``Rule``."""
         refused: dict[Pair, Reply] = {}
         held: list[Pair] = []
@@ -93,7 +107,7 @@ class ListRule:
                 one = await self.book.list_at(route.address)
                 if one is None:
                     continue  # the queue says so
-                found = found or posting.facts(head)
+                found = found or posting.facts(head())
                 members = await self.book.members(one.id)
                 verdict = posting.judge(one, members, envelope.sender.address, found)
                 if isinstance(verdict, Reply):
@@ -102,4 +116,23 @@ class ListRule:
                     held.append((n, r))
                     names[one.address] = None
         why = f"somebody has to look at mail to {' '.join(names)}" if names else ""
-        return Ruling(refused, held, why)
+        letters = [one for name in names for one in await self._told(name, envelope)]
+        return Ruling(refused, held, why, letters=letters)
+
+    async def _told(self, name: str, envelope: Envelope) -> list[Letter]:
+        """A letter to the owners, one in a while however much there is."""
+        now = self.letters.clock.now()
+        if self.told.get(name, 0.0) > now - TOLD_FOR:
+            return []
+        self.told[name] = now
+        local, _, domain = name.rpartition("@")
+        lines = [
+            f"Mail to {name} from {envelope.sender.address} waits until somebody looks at it.",
+            "You are told once an hour, however much waits. Whoever runs the server sees it with",
+            "",
+            f"    pillarbox queue list --state held --recipient {name}",
+            "",
+            "and lets it go with pillarbox queue release, or not, with pillarbox queue drop.",
+        ]
+        owners = Address(local + Part.OWNER.value, domain)
+        return await self.letters.to(owners, f"Mail to {name} waits", lines)

@@ -83,6 +83,21 @@ def wait_after(attempts: int, policy: Policy, chance: float) -> float:
     return step * (1 + policy.jitter * (2 * chance - 1))
 
 
+def chance(item: int, attempts: int) -> float:
+    """In [0, 1): differs between items, and is the same for all recipients of one that were tried
+    as often, so that they stay together, and their sender gets one report."""
+    return (item * 0x9E3779B1 + attempts * 0x85EBCA77 & 0xFFFFFFFF) / 0x100000000
+
+
+def goes_now(recipient: QueueRecipient, now: float, policy: Policy) -> bool:
+    """Whether it is tried with the others that are due: it is due itself, or has waited for three
+    quarters of its time. What lagged behind catches up."""
+    if recipient.state != "due":
+        return False
+    early = wait_after(recipient.attempts, policy, 0.5) / 4 if recipient.attempts else 0.0
+    return recipient.due <= now + early
+
+
 def decide(
     recipient: QueueRecipient,
     reply: Reply,

@@ -20,7 +20,16 @@ from pillarbox.base.ids import Rng
 from pillarbox.base.log import Logger
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Route
-from pillarbox.queue.outcome import TOO_LATE, Policy, Times, alias_of, decide, times, told
+from pillarbox.queue.jobs import Job, Plan, Way, plan
+from pillarbox.queue.outcome import (
+    Policy,
+    Times,
+    alias_of,
+    chance,
+    decide,
+    times,
+    told,
+)
 from pillarbox.queue.report import Debt, Report
 from pillarbox.queue.slots import Slots
 from pillarbox.store.api import NewItem, NewMessage, QueueItem, QueueRecipient, Settled, Spool
@@ -76,15 +85,6 @@ class Options:
     """Sleep while everything that is due waits for a busy destination."""
 
 
-@dataclass(slots=True)
-class _Job:
-    """Some recipients of an item that go the same way."""
-
-    transport: Transport | None
-    destination: str
-    rows: list[QueueRecipient]
-
-
 class Runner:
     """Works the queue until cancelled; ``wake`` after mail was queued."""
 
@@ -104,7 +104,6 @@ class Runner:
         self._transports = transports
         self._notify = notify
         self._clock = clock
-        self._rng = rng
         self._options = options or Options()
         self._destination = destination
         self._failed = failed
@@ -179,15 +178,16 @@ class Runner:
         renewing = asyncio.ensure_future(self._renew(item))
         try:
             limits = times(item.envelope, item.created, self._options.policy)
-            jobs, decided, waiting = self._jobs(item, limits)
+            now, policy = self._clock.now(), self._options.policy
+            todo = plan(item, limits, now=now, policy=policy, way=self._way, slots=self._slots)
             debts: list[Debt] = [
                 Debt(row, row.owed, row.last or Reply(0, "", ""))
                 for row in item.recipients
                 if row.owed
             ]
             lost: list[tuple[QueueRecipient, Reply]] = []
-            results = await self._carry(item, jobs, limits, decided, debts, lost)
-            await self._finish(item, results, debts, waiting)
+            results = await self._carry(item, todo, limits, debts, lost)
+            await self._finish(item, results, debts, todo.waiting)
             if lost and self._failed is not None:
                 await self._failed(item, lost)
         except Exception as error:  # the lease ends by itself and another attempt follows
@@ -197,42 +197,20 @@ class Runner:
             self._running -= 1
             self._wake.set()
 
-    def _jobs(
-        self, item: QueueItem, limits: Times
-    ) -> tuple[list[_Job], list[tuple[QueueRecipient, Report]], bool]:
-        """What to do, what is decided already, and whether someone has to wait for room."""
-        now = self._clock.now()
-        jobs: dict[tuple[type[Route], str], _Job] = {}
-        full: set[str] = set()
-        decided: list[tuple[QueueRecipient, Report]] = []
-        for row in item.recipients:
-            if row.state != "due" or row.due > now:
-                continue
-            if limits.strict and now >= limits.expire:
-                decided.append((row, Report(TOO_LATE)))
-                continue
-            kind, destination = type(route_of(item, row)), self._destination(item, row)
-            job = jobs.get((kind, destination))
-            if job is not None:
-                job.rows.append(row)
-            elif destination in full or not self._slots.take(destination, row.domain):
-                full.add(destination)
-            else:
-                jobs[kind, destination] = _Job(self._transports.get(kind), destination, [row])
-        return list(jobs.values()), decided, bool(full)
+    def _way(self, item: QueueItem, row: QueueRecipient) -> Way:
+        return type(route_of(item, row)), self._destination(item, row)
 
     async def _carry(
         self,
         item: QueueItem,
-        jobs: Sequence[_Job],
+        todo: Plan,
         limits: Times,
-        decided: Sequence[tuple[QueueRecipient, Report]],
         debts: list[Debt],
         lost: list[tuple[QueueRecipient, Reply]],
     ) -> list[Settled]:
         """Run all jobs at once; write down what is known while others are under way."""
-        results = self._judged(item, decided, limits, debts, lost)
-        pending = {asyncio.ensure_future(self._run(item, job)) for job in jobs}
+        results = self._judged(item, todo.decided, limits, debts, lost)
+        pending = {asyncio.ensure_future(self._run(item, job)) for job in todo.jobs}
         try:
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -250,13 +228,14 @@ class Runner:
                 task.cancel()
         return results
 
-    async def _run(self, item: QueueItem, job: _Job) -> list[tuple[QueueRecipient, Report]]:
+    async def _run(self, item: QueueItem, job: Job) -> list[tuple[QueueRecipient, Report]]:
         """One job, with one report a row whatever the transport does."""
         try:
-            if job.transport is None:
+            transport = self._transports.get(job.way[0])
+            if transport is None:
                 answers: Sequence[Reply | Report] = [UNKNOWN_ROUTE] * len(job.rows)
             else:
-                answers = await job.transport.attempt(item, job.rows)
+                answers = await transport.attempt(item, job.rows)
             return list(zip(job.rows, map(_report, answers), strict=True))
         except Exception as error:
             log.error("queue.transport", item=item.id, error=repr(error))
@@ -264,7 +243,7 @@ class Runner:
             trouble = Report(Reply(code, enhanced, f"Local error: {error}"))
             return [(row, trouble) for row in job.rows]
         finally:
-            self._slots.free(job.destination)
+            self._slots.free(job.way[1])
 
     def _judged(
         self,
@@ -285,7 +264,7 @@ class Runner:
                 created=item.created,
                 now=now,
                 policy=self._options.policy,
-                chance=self._rng.uniform(0, 1),
+                chance=chance(item.id, row.attempts),
                 expire=limits.expire,
                 warn=limits.warn,
             )

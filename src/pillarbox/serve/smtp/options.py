@@ -11,6 +11,7 @@ from pillarbox.base.clock import Clock
 from pillarbox.base.ids import Rng
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
+from pillarbox.delivery.senders import SenderRules
 from pillarbox.filters.chain import Screened
 from pillarbox.mailbox.intake import Intake
 from pillarbox.model.story import Refused
@@ -54,6 +55,8 @@ class Needs:
     rng: Rng
     queued: Callable[[], None]
     """Called when something was put into the queue."""
+    senders: SenderRules | None = None
+    """What those who log in may do to others; None sets no bounds."""
     refused: Callable[[Refused], None] = lambda refused: None  # noqa: ARG005
     """Called with what was refused, for the journal; must not wait."""
     screen: Callable[[Envelope, memoryview, Verdict], Awaitable[Screened]] | None = None

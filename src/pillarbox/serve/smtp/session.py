@@ -158,6 +158,7 @@ class Session:
                     self._transaction.peer, str(sender or ""), "", NOT_YOU
                 )
                 return self._engine.reply(NOT_YOU)
+        self._transaction.begin()
         return self._engine.reply(SENDER_OK)
 
     async def _rset(self, event: events.Rset) -> bytes:

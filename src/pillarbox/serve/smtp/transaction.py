@@ -6,19 +6,23 @@ content is made only once ``Acceptor.accept`` has returned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pillarbox.base.errors import is_permanent
 from pillarbox.base.log import Logger
 from pillarbox.delivery.accept import Result
+from pillarbox.delivery.senders import leaves
 from pillarbox.mailbox.intake import Intake
 from pillarbox.message import authres
+from pillarbox.model.address import Address
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Judged
-from pillarbox.model.transaction import Envelope, Peer, Role
+from pillarbox.model.transaction import Envelope, Peer, Role, Route
 from pillarbox.model.verdict import UNJUDGED, Verdict
 from pillarbox.policy.inbound.words import told
+from pillarbox.policy.limits import Allowance
 from pillarbox.serve.smtp import trace
 from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender
 from pillarbox.serve.smtp.options import Needs, Options
@@ -65,6 +69,8 @@ class Transaction:
         self._needs = needs
         self._log = log
         self._incoming: _Incoming | None = None
+        self._others = 0
+        self._allowance = Allowance()
         self.peer = peer
         self._role = options.engine.role
         self.refusals = Refusals(needs.refused, self._role)
@@ -79,12 +85,31 @@ class Transaction:
             size=size,
             bounce=sender is None or sender.address is None,
         )
+        if not isinstance(found, Reply):
+            found = await self._limited(event.recipient.address, found) or found
         if isinstance(found, Reply):
             to = str(event.recipient.address)
             self._log.info("smtp.rcpt", rcpt=to, reply=str(found))
             self.refusals.recipient(self.peer, str(self._sender or ""), to, found)
             return self._engine.reply(found)
         return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
+
+    def begin(self) -> None:
+        """Another MAIL."""
+        self._others = 0
+
+    async def _limited(self, address: Address, routes: Sequence[Route]) -> Reply | None:
+        """Why whoever has logged in may not write to one more address elsewhere."""
+        senders, user = self._needs.senders, self.peer.user
+        if senders is None or not user or not leaves(routes):
+            return None
+        if not self._others:
+            self._allowance = await senders.allowance(user)
+        if self._allowance.left is not None and self._others >= self._allowance.left:
+            return self._allowance.reply
+        refusal = await senders.suppressed(user, address)
+        self._others += refusal is None
+        return refusal
 
     async def data(self, event: events.Data) -> bytes:
         self._open()

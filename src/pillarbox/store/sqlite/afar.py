@@ -19,6 +19,7 @@ from pillarbox.store.blobs.files import FileBodies
 from pillarbox.store.sqlite.blobs import SqliteBlobs
 from pillarbox.store.sqlite.cache import Cache
 from pillarbox.store.sqlite.directory import SqliteDirectory
+from pillarbox.store.sqlite.lists import SqliteLists
 from pillarbox.store.sqlite.mail import SqliteMail
 from pillarbox.store.sqlite.mailboxes import SqliteMailboxes
 from pillarbox.store.sqlite.options import Options
@@ -43,13 +44,20 @@ HERE: Final = frozenset(
         *("load", "rows", "expunged_since"),
         *("scripts", "script", "active_script", "marked"),
         *("annotations", "access_list", "access_lists", "sharing"),
+        *("lists", "list_at", "members", "member", "suppressed", "suppressions", "sending"),
     }
 )
 """Methods that only read, and need nothing but what is open here."""
 
 
 class _Reading(
-    SqliteMail, SqliteMailboxes, SqliteSharing, SqliteScripts, SqliteDirectory, SqliteBlobs
+    SqliteMail,
+    SqliteMailboxes,
+    SqliteSharing,
+    SqliteLists,
+    SqliteScripts,
+    SqliteDirectory,
+    SqliteBlobs,
 ):
     """The reading half."""
 
