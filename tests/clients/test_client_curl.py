@@ -130,6 +130,7 @@ def test_imaps(house: Served, curl, tmp_path: Path) -> None:
     assert "Old" not in house.names(ann)
     status = curl(ann, "imaps", "", "-X", "STATUS INBOX (MESSAGES UNSEEN UIDNEXT SIZE)")
     assert b"MESSAGES 3" in status.stdout
+    assert {"MOVE", "STATUS=SIZE"} <= house.spoken(ann)
 
 
 def test_pop3s(house: Served, curl) -> None:

@@ -160,6 +160,7 @@ def test_two_ways(house: Served, mbsync, tmp_path: Path, door: str, mechanism: s
     assert house.mailbox(ann) == house.mailbox(ann, "Archive/2026") == []
     assert here.files("INBOX") == here.files("Archive/2026") == {}
     assert sync() == NOTHING
+    assert {"NAMESPACE", "COMPRESS=DEFLATE", "LITERAL+"} <= house.spoken(ann)
 
 
 def test_a_mailbox_that_was_deleted(house: Served, mbsync, tmp_path: Path) -> None:

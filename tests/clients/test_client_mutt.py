@@ -208,3 +208,4 @@ def test_its_cache_is_brought_up_to_date(house: Served, mutt, tmp_path: Path, pr
     mutt(rc, "=INBOX", "<tag-pattern>~F|~s five<enter><tag-prefix><save-message>=Archive<enter>")
     assert set(subjects(house, ann, "Archive")) == {"three", "five"}
     assert set(subjects(house, ann)) == {"two", "four"}
+    assert {"ENABLE", "QRESYNC", "UTF8=ACCEPT"} <= house.spoken(ann)

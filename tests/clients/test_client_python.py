@@ -1,4 +1,4 @@
-"""The standard library's three clients, aiosmtplib and imapclient."""
+"""The standard library's three clients, aiosmtplib, imapclient and aioimaplib."""
 
 from __future__ import annotations
 
@@ -321,6 +321,7 @@ def test_imapclient(house: Served, door: str) -> None:
     assert [stored.raw for stored in archived] == texts[:2]
     assert archived[0].flags >= {"\\Flagged", "Wichtig"}
     assert house.inbox(ann) == [texts[2]]
+    assert {"ID", "NAMESPACE", "SORT", "MOVE", "UIDPLUS"} <= house.spoken(ann)
 
 
 @pytest.mark.needs(module="imapclient")
@@ -380,3 +381,42 @@ def test_many_at_once(house: Served) -> None:
         subjects = [re.findall(rb"Subject: (\d+)", raw)[0] for raw in house.inbox(person)]
         wanted = [b"%d" % n for n in range(16) if n % 4 == number for _ in range(5)]
         assert sorted(subjects) == sorted(wanted)
+
+
+# ---------------------------------------------------------------------- aioimaplib
+
+
+@pytest.mark.needs(module="aioimaplib")
+async def test_aioimaplib(house: Served) -> None:
+    """Appends, searches, marks, moves, and hears of new mail by IDLE."""
+    import aioimaplib
+
+    ann = house.person("ann")
+    house.deliver(ann, TEXT % (1, 1), TEXT % (2, 2))
+    client = aioimaplib.IMAP4_SSL(
+        "localhost", house.port("imaps"), timeout=PATIENCE, ssl_context=house.tls
+    )
+    await client.wait_hello_from_server()
+    assert (await client.login(ann.address, ann.password)).result == "OK"
+    assert (await client.id(name="aioimaplib")).result == "OK"
+    assert (await client.enable("CONDSTORE")).result == "OK"
+    assert (await client.select("INBOX")).result == "OK"
+    found = await client.uid_search("SUBJECT 2", charset=None)
+    assert found.lines[0] == b"2"
+    fetched = await client.uid("fetch", "1", "(BODY.PEEK[])")
+    assert fetched.result == "OK"
+    assert any(b"Text 1" in bytes(line) for line in fetched.lines)
+    assert (await client.uid("store", "1", "+FLAGS (\\Flagged)")).result == "OK"
+    assert (await client.uid("move", "2", "Archive")).result == "OK"
+    idle = await client.idle_start(timeout=PATIENCE)
+    await asyncio.to_thread(house.deliver, ann, TEXT % (3, 3))
+    heard = await client.wait_server_push(PATIENCE)
+    assert any(line.endswith(b"EXISTS") for line in heard)
+    client.idle_done()
+    await asyncio.wait_for(idle, PATIENCE)
+    await client.logout()
+    flags = {stored.uid: stored.flags for stored in house.mailbox(ann)}
+    assert set(flags) == {1, 3}
+    assert "\\Flagged" in flags[1]
+    assert len(house.mailbox(ann, "Archive")) == 1
+    assert house.spoken(ann) >= {"ID", "IDLE", "MOVE", "ENABLE", "CONDSTORE"}

@@ -129,6 +129,14 @@ class Served:
         )
         return person
 
+    def spoken(self, person: Person) -> set[str]:
+        """Capabilities of IMAP that somebody's programs have made use of, by the log."""
+        lines = [line for line in self.log.read_text().splitlines() if person.address in line]
+        found = [re.search(r"conn=(\S+)", line) for line in lines]
+        sessions = {match[1] for match in found if match}
+        speaks = re.findall(r"imap\.speaks capability=(\S+) conn=(\S+)", self.log.read_text())
+        return {name.strip('"') for name, session in speaks if session in sessions}
+
     # ------------------------------------------------------------------ clients to check with
 
     @contextlib.contextmanager

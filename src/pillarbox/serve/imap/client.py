@@ -85,6 +85,8 @@ class Client:
         """Capabilities that the client is known to get wrong."""
         self.client_name = ""
         """What it calls itself (RFC 2971)."""
+        self.speaks: set[str] = set()
+        """Capabilities it has made use of."""
         self.command: Any = None
         """What is being answered, None between commands."""
 

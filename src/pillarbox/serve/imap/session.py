@@ -17,6 +17,7 @@ from pillarbox.base.signal import Signal
 from pillarbox.mailbox.view import View
 from pillarbox.net.driver import Connection
 from pillarbox.net.faults import IdleTimeout, NetFault
+from pillarbox.serve.imap import features
 from pillarbox.serve.imap.client import Client
 from pillarbox.serve.imap.options import Needs
 from pillarbox.serve.imap.progress import Progress
@@ -164,6 +165,10 @@ class Session(Client):
                 return
         kind = type(event)
         self.command = event
+        for name in features.used(event):
+            if name not in self.speaks:
+                self.speaks.add(name)
+                self.log.debug("imap.speaks", capability=name)
         handler = self._handlers.get(kind)
         if kind in LENGTHY and "INPROGRESS" not in self.masked:
             self._progress.start(event.tag)  # type: ignore[union-attr]
