@@ -1,4 +1,4 @@
-"""Draw docs/imap-states.md and docs/imap-capabilities.md from the engine's tables.
+"""Draw the pages about IMAP in docs/ (states, capabilities, clients) from the tables of the engine.
 
 Without words it says whether they are current; with --write it writes them.
 """
@@ -14,7 +14,11 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from support import imappages  # noqa: E402
 
-PAGES = {imappages.STATES: imappages.states, imappages.CAPABILITIES: imappages.capabilities}
+PAGES = {
+    imappages.STATES: imappages.states,
+    imappages.CAPABILITIES: imappages.capabilities,
+    imappages.CLIENTS: imappages.clients,
+}
 
 
 def main() -> int:

@@ -6,11 +6,14 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-from pillarbox.wire.imap import capability
+from pillarbox.serve.imap import quirks as serve_quirks
+from pillarbox.wire.imap import capability, quirks
 from pillarbox.wire.imap.state import TABLE, Gate, State
 from support.tree import ROOT
 
 ROWS = ROOT / "tests" / "transcripts" / "imap-rows"
+QUIRKS = ROOT / "tests" / "transcripts" / "imap-quirks"
+CLIENTS = "docs/imap-clients.md"
 STATES = "docs/imap-states.md"
 CAPABILITIES = "docs/imap-capabilities.md"
 
@@ -38,6 +41,20 @@ All but IMAP4rev1 can be hidden: from everybody or at one door (`imap.mask`), fr
 name it gives with ID (`imap.mask_clients`), from an account (`pillarbox account set ADDRESS
 --imap-mask "UIDONLY QRESYNC"`). UIDONLY is hidden from programs known to show no mail with it.
 
+"""
+_CLIENTS_HEAD = """\
+# IMAP: what clients are known to trip over
+
+Drawn by `scripts/imap_pages.py --write` from `pillarbox.wire.imap.quirks`,
+`pillarbox.serve.imap.quirks` and the dialogues in `tests/transcripts/imap-quirks`.
+
+What is understood although it is wrong, and spelt as clients want it:
+"""
+_CLIENTS_HIDDEN = """\
+What is hidden from programs that break on it, by the name they give with ID:
+"""
+_CLIENTS_KEPT = """\
+What other servers got wrong for a client, played here:
 """
 _TEXTS = """\
 ## Built without the whole text
@@ -76,6 +93,30 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def dialogue_of(name: str) -> Path:
     """The dialogue that shows a capability at work."""
     return ROWS / f"{name.lower()}.txt"
+
+
+def clients() -> str:
+    """What is done for clients, and on whose word."""
+    tolerated = [[one.name, one.client, one.seen, one.source] for one in quirks.TABLE]
+    hidden = [
+        [mask.name.pattern, " ".join(sorted(mask.hides)), mask.why, mask.source]
+        for mask in serve_quirks.TABLE
+    ]
+    kept = []
+    for path in sorted(QUIRKS.glob("*.txt")):
+        lines = path.read_text("utf-8").splitlines()
+        said = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+        kept.append([path.stem, " ".join(said[:-1]), said[-1]])
+    return "\n".join(
+        (
+            _CLIENTS_HEAD,
+            _table(["in the parser", "client", "seen", "where"], tolerated),
+            _CLIENTS_HIDDEN,
+            _table(["name has", "hidden", "why", "where"], hidden),
+            _CLIENTS_KEPT,
+            _table(["dialogue", "what", "where"], kept),
+        )
+    )
 
 
 def states() -> str:

@@ -1,5 +1,6 @@
 """The dialogues of tests/transcripts/imap with a real door, and those of imap-door, which are about
-mailboxes more than about the protocol; imap-rows has one of each capability."""
+mailboxes more than about the protocol; imap-rows has one of each capability,
+imap-quirks one of each thing that clients are known to trip over."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ from support import transcript
 from support.imapstage import stage
 
 SCRIPTS = [
-    script for folder in ("imap", "imap-door", "imap-rows") for script in transcript.scripts(folder)
+    script
+    for folder in ("imap", "imap-door", "imap-rows", "imap-quirks")
+    for script in transcript.scripts(folder)
 ]
 
 

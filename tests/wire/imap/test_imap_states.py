@@ -91,5 +91,6 @@ def test_the_pages_are_current() -> None:
     for name, draw in (
         (imappages.STATES, imappages.states),
         (imappages.CAPABILITIES, imappages.capabilities),
+        (imappages.CLIENTS, imappages.clients),
     ):
         assert (ROOT / name).read_text(encoding="utf-8") == draw(), name

@@ -52,6 +52,13 @@ CHANGEDSINCE_ZERO = 0
 """``FETCH … (CHANGEDSINCE 0)``: the smallest value allowed, though the grammar begins at 1."""
 
 
+def partial_label(text: str, part: tuple[int, int] | None) -> bytes:
+    """``BODY.PEEK[]<0.393216>`` is answered ``BODY[]<0>`` (RFC 9051 §7.5.2): not a tolerance but
+    the rule, which iOS insists on. It shows blank messages, and asks for ever, where the length
+    or PEEK is echoed."""
+    return (text if part is None else f"{text}<{part[0]}>").encode("ascii")
+
+
 TABLE = (
     Quirk(
         "trailing_space",
@@ -77,5 +84,6 @@ TABLE = (
         "2015-09, 2019-12",
         "emersion/go-imap#324, lefcha/imapfilter#110",
     ),
+    Quirk("partial_label", "iOS Mail", "2024-10", "twisted/twisted#12345, foxcpp/maddy#265"),
     Quirk("changedsince_zero", "iPhone Mail 16.5.1", "2024-05", "modern-email/defects#29"),
 )

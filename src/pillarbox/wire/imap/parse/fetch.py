@@ -14,7 +14,7 @@ from pillarbox.wire.imap.commands import Binary, BinarySize, Fetch, FetchAtt, Fe
 from pillarbox.wire.imap.commands import Section as SectionItem
 from pillarbox.wire.imap.lex import CACHED, MAX_NUMBER, MAX_NUMBER64, Bad, Cursor
 from pillarbox.wire.imap.parse.base import Parser
-from pillarbox.wire.imap.quirks import CHANGEDSINCE_ZERO
+from pillarbox.wire.imap.quirks import CHANGEDSINCE_ZERO, partial_label
 
 ITEMS = 1_000
 """Items in one FETCH (a count)."""
@@ -212,7 +212,7 @@ def _section(cur: Cursor, peek: bool) -> SectionItem:
     label = "BODY[" + ".".join(filter(None, (spelt, what)))
     if fields:
         label += " (" + " ".join(map(_spell, fields)) + ")"
-    return SectionItem(path, what, fields, part, peek, _label(label + "]", part))
+    return SectionItem(path, what, fields, part, peek, partial_label(label + "]", part))
 
 
 def section(text: str) -> SectionItem | None:
@@ -250,12 +250,6 @@ def _partial(cur: Cursor) -> tuple[int, int] | None:
     return first, length
 
 
-def _label(text: str, part: tuple[int, int] | None) -> bytes:
-    """``BODY.PEEK[]<0.393216>`` is answered ``BODY[]<0>`` (RFC 9051 §7.5.2): iOS shows blank
-    messages and asks for ever if the length or PEEK is echoed (twisted/twisted#12345)."""
-    return (text if part is None else f"{text}<{part[0]}>").encode("ascii")
-
-
 def _binary(cur: Cursor, word: str) -> Binary | BinarySize:
     cur.expect("[")
     path, spelt = _path(cur)
@@ -263,7 +257,7 @@ def _binary(cur: Cursor, word: str) -> Binary | BinarySize:
     if word == "BINARY.SIZE":
         return BinarySize(path, f"BINARY.SIZE[{spelt}]".encode("ascii"))
     part = _partial(cur)
-    return Binary(path, part, word == "BINARY.PEEK", _label(f"BINARY[{spelt}]", part))
+    return Binary(path, part, word == "BINARY.PEEK", partial_label(f"BINARY[{spelt}]", part))
 
 
 PARSERS: dict[str, Parser] = {"FETCH": fetch, "UID FETCH": partial(fetch, uid=True)}
