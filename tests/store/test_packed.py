@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pillarbox.base.clock import SystemClock
+from pillarbox.base.ids import SystemRng
 from pillarbox.model.flags import FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import FlagOp, Snapshot
 from pillarbox.store.sqlite import Options, packed
+from pillarbox.store.sqlite.afar import as_store, open_afar
 from support.storekit import ALL, Kit, open_kit
 
 PACKED = Options(pack_from=1)
@@ -117,6 +120,28 @@ async def test_a_copy_is_made_used_and_made_again(tmp_path: Path) -> None:
     await packing(kit)
     assert count(kit, "noted") == 0
     await kit.store.delete_mailbox(ann.id, (await kit.box(ann, "Junk")).id)
+    await kit.store.close()
+
+
+async def test_a_process_that_cannot_write_asks_for_a_copy(tmp_path: Path) -> None:
+    kit = await open_kit("sqlite", tmp_path / "store", PACKED)
+    ann = await kit.account()
+    inbox = await kit.box(ann)
+    await kit.put(inbox)
+
+    async def call(name: str, *args: Any) -> Any:
+        return await getattr(kit.store, name)(*args)
+
+    afar = open_afar(tmp_path / "store", call, SystemClock(), SystemRng(), PACKED)
+    for copies in (0, 1):
+        assert count(kit, "packed") == copies
+        snapshot = await as_store(afar).load(ann.id, inbox.id)
+        assert snapshot is not None
+        assert list(snapshot.uids) == [1]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await packing(kit)
+    await afar.close()
     await kit.store.close()
 
 

@@ -7,14 +7,18 @@ not in ``HERE`` is asked too, so a method that is new to the store is right befo
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
 from pillarbox.base.clock import Clock
+from pillarbox.base.errors import PillarboxError
 from pillarbox.base.ids import Rng
 from pillarbox.base.lanes import Lane
-from pillarbox.store.api import Store
+from pillarbox.model.mailbox import Mailbox
+from pillarbox.store.api import Snapshot, Store
 from pillarbox.store.blobs.files import FileBodies
 from pillarbox.store.sqlite.blobs import SqliteBlobs
 from pillarbox.store.sqlite.cache import Cache
@@ -61,12 +65,25 @@ class _Reading(
 ):
     """The reading half."""
 
-    def __init__(self, directory: Path, clock: Clock, options: Options, rng: Rng) -> None:
+    def __init__(
+        self, directory: Path, clock: Clock, options: Options, rng: Rng, call: Call
+    ) -> None:
         self.files = FileBodies(directory / "blobs", options.inline_limit, rng)
         self.lane = Lane("blob-files", threads=_THREADS, bound=_BOUND)
         self.read_lane = Lane("db-read", threads=_THREADS, bound=_BOUND)
         self.reader = Reader(directory / DATABASE, options, clock, self.read_lane)
         self.cache = Cache()
+        self._call = call
+        self._asked: set[asyncio.Task[None]] = set()
+
+    def to_pack(self, snapshot: Snapshot) -> None:
+        task = asyncio.get_running_loop().create_task(self._ask_to_pack(snapshot.box))
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+
+    async def _ask_to_pack(self, box: Mailbox) -> None:
+        with contextlib.suppress(PillarboxError):  # then whoever opens it next asks again
+            await self._call("pack", box.account, box.id)
 
 
 class StoreAfar:
@@ -107,7 +124,7 @@ def open_afar(
     directory: Path, call: Call, clock: Clock, rng: Rng, options: Options | None = None
 ) -> StoreAfar:
     """The store in ``directory``, which another process has open."""
-    return StoreAfar(_Reading(directory, clock, options or Options(), rng), call)
+    return StoreAfar(_Reading(directory, clock, options or Options(), rng, call), call)
 
 
 def as_store(afar: StoreAfar) -> Store:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from pillarbox.base.lanes import Lane
 from pillarbox.model.flags import EVERY_FLAG, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
@@ -28,7 +26,7 @@ from pillarbox.store.api import (
 )
 from pillarbox.store.journal import Telling
 from pillarbox.store.scripts import Mark
-from pillarbox.store.sqlite import accept, messages, packed, rows, scripts
+from pillarbox.store.sqlite import accept, messages, rows, scripts
 from pillarbox.store.sqlite.intake import Intake
 from pillarbox.store.sqlite.picks import is_light
 from pillarbox.store.sqlite.reader import Reader
@@ -42,11 +40,9 @@ class SqliteMail:
     reader: Reader
     writer: WriteLane
     intake: Intake
-    lane: Lane
 
-    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run it when there is time; the store waits for it before it closes."""
-        raise NotImplementedError
+    def to_pack(self, snapshot: Snapshot) -> None:
+        """This mailbox would be opened faster if it were packed (again), by whoever can write."""
 
     async def accept(
         self,
@@ -117,23 +113,9 @@ class SqliteMail:
         if found is None:
             return None
         snapshot, stale = found
-        if stale:  # whoever gets it lets it follow the mailbox
-            copy = replace(
-                snapshot,
-                uids=snapshot.uids[:],
-                modseqs=snapshot.modseqs[:],
-                flags=snapshot.flags[:],
-            )
-            self.afterwards(self._pack(copy))
+        if stale:
+            self.to_pack(snapshot)
         return snapshot
-
-    async def _pack(self, snapshot: Snapshot) -> None:
-        """Open it faster the next time; without haste."""
-        box = snapshot.box
-        made = await self.lane.run(packed.chunks, snapshot)
-        await self.writer.do(
-            lambda tx: packed.keep(tx, box.account, box.id, box.highest_modseq, made), aside=True
-        )
 
     def rows(
         self, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from pillarbox.base.errors import PillarboxError, Temporary
 from pillarbox.base.ids import Rng, SystemRng
 from pillarbox.base.lanes import Lane
 from pillarbox.model.change import Change
-from pillarbox.store.api import Publish, Store
+from pillarbox.store.api import Publish, Snapshot, Store
 from pillarbox.store.blobs.files import FileBodies
+from pillarbox.store.sqlite import packed
 from pillarbox.store.sqlite.audit import SqliteAudit
 from pillarbox.store.sqlite.blobs import SqliteBlobs
 from pillarbox.store.sqlite.cache import Cache
@@ -125,6 +127,23 @@ class SqliteStore(
         task = asyncio.get_running_loop().create_task(run())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    def to_pack(self, snapshot: Snapshot) -> None:
+        copy = replace(  # whoever gets the snapshot lets it follow the mailbox
+            snapshot, uids=snapshot.uids[:], modseqs=snapshot.modseqs[:], flags=snapshot.flags[:]
+        )
+        self.afterwards(self._pack(copy))
+
+    async def _pack(self, snapshot: Snapshot) -> None:
+        box = snapshot.box
+        made = await self.lane.run(packed.chunks, snapshot)
+        await self.writer.do(
+            lambda tx: packed.keep(tx, box.account, box.id, box.highest_modseq, made), aside=True
+        )
+
+    async def pack(self, account: int, mailbox: int) -> None:
+        """Pack a mailbox if there is need, which a process that cannot has found out."""
+        await self.load(account, mailbox)
 
     async def recover(self) -> None:
         """Go on with removals that a crash interrupted."""
