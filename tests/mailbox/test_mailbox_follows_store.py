@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.bus.local import LocalBus
+from pillarbox.mailbox import arrays, state
 from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.intake import whole
 from pillarbox.mailbox.ops import Draft, Ops
@@ -41,14 +42,17 @@ async def wired(
 async def same_as_store(store: Store, view: View) -> None:
     snapshot = await store.load(view.box.account, view.box.id)
     assert snapshot is not None
-    state = view.state
-    assert state.uids == snapshot.uids
-    assert state.flags == snapshot.flags
-    assert state.modseqs == snapshot.modseqs
-    assert state.keywords == snapshot.box.keywords
-    assert state.uidnext == snapshot.box.uidnext
-    assert state.highest_modseq >= snapshot.box.highest_modseq
-    assert state.generation == 0  # it never had to load again
+    seen = view.state
+    assert seen.uids == snapshot.uids
+    assert seen.flags == snapshot.flags
+    assert seen.modseqs == snapshot.modseqs
+    assert seen.keywords == snapshot.box.keywords
+    assert seen.uidnext == snapshot.box.uidnext
+    assert seen.highest_modseq >= snapshot.box.highest_modseq
+    for modseq in (0, seen.highest_modseq // 2, seen.highest_modseq - 1):
+        changed = [at for at, one in enumerate(seen.modseqs) if one > modseq]
+        assert seen.changed_since(modseq) == changed
+    assert seen.generation == 0  # it never had to load again
 
 
 async def do_something(ops: Ops, store: Store, view: View, rnd: random.Random) -> None:
@@ -80,7 +84,11 @@ async def do_something(ops: Ops, store: Store, view: View, rnd: random.Random) -
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_views_keep_step(wired: tuple[Store, LocalBus], seed: int) -> None:
+async def test_views_keep_step(
+    wired: tuple[Store, LocalBus], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "BLOCK", 3)
+    monkeypatch.setattr(state, "BLOCK", 3)
     rnd = random.Random(seed)
     store, bus = wired
     await store.set_domain(Domain("example.test"))

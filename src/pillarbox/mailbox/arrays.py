@@ -21,7 +21,7 @@ _FEW: Final = 8
 """Up to so many cuts, a copy that is cut beats joining slices."""
 _SOME: Final = 2000
 """Up to so many, joining slices beats testing every element."""
-_BLOCK: Final = 4096
+BLOCK: Final = 4096
 _RUN: Final = re.compile(b"\x01+")
 
 
@@ -58,14 +58,30 @@ def lacking(values: array[int], indexes: Sequence[int]) -> array[int]:
     return values
 
 
-def above(values: array[int], bound: int) -> list[int]:
-    """Indexes of the values larger than ``bound``; blocks without any are skipped quickly."""
+def above(values: array[int], bound: int, tops: Sequence[int] = ()) -> list[int]:
+    """Indexes of the values larger than ``bound``; blocks without any are skipped quickly.
+
+    ``tops``: the largest value of as many of the first blocks as are known (``tops_of``), which
+    spares looking at them.
+    """
     out: list[int] = []
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        if max(block) > bound:
-            out += [start + at for at, value in enumerate(block) if value > bound]
+    for number, start in enumerate(range(0, len(values), BLOCK)):
+        if number < len(tops):
+            if tops[number] <= bound:
+                continue
+            block = values[start : start + BLOCK]
+        else:
+            block = values[start : start + BLOCK]
+            if max(block) <= bound:
+                continue
+        out += [start + at for at, value in enumerate(block) if value > bound]
     return out
+
+
+def tops_of(values: array[int], known: array[int]) -> None:
+    """Work out the tops of the blocks behind those that are ``known``, and add them to these."""
+    for start in range(len(known) * BLOCK, len(values), BLOCK):
+        known.append(max(values[start : start + BLOCK]))
 
 
 def with_zeros(values: array[int], indexes: Sequence[int]) -> array[int]:
@@ -106,7 +122,7 @@ def missing_indexes(old: array[int], count: int, new: array[int]) -> list[int]:
     out: list[int] = []
     i = j = 0
     while i < count:
-        stop = min(i + _BLOCK, count)
+        stop = min(i + BLOCK, count)
         length = stop - i
         if old[i:stop] == new[j : j + length]:
             i, j = stop, j + length

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pillarbox.mailbox.arrays import above, positions
+from pillarbox.mailbox.arrays import positions
 from pillarbox.mailbox.state import Entry, MailboxState
 from pillarbox.model.change import Flagged
 from pillarbox.model.numset import EMPTY, NumSet
@@ -89,7 +89,7 @@ def changed_by(entries: Sequence[Entry], session: str) -> Touched:
 
 def changed_after(state: MailboxState, modseq: int) -> Touched:
     """The same for a session whose stretch of the log is lost: what has a later modseq."""
-    return {state.uids[index]: False for index in above(state.modseqs, modseq)}
+    return {state.uids[index]: False for index in state.changed_since(modseq)}
 
 
 def flag_rows(

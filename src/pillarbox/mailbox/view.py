@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pillarbox.base.signal import Signal
-from pillarbox.mailbox.arrays import above, bit_mask, missing_indexes, positions
+from pillarbox.mailbox.arrays import bit_mask, missing_indexes, positions
 from pillarbox.mailbox.state import Columns, MailboxState
 from pillarbox.mailbox.updates import NOTHING, Updates, changed_after, changed_by, flag_rows
 from pillarbox.model.change import Expunged, Flagged
@@ -265,8 +265,7 @@ class View:
         state = self.state
         if modseq >= state.highest_modseq:
             return EMPTY
-        modseqs = state.modseqs_of(self.uids, self.count)
-        found = NumSet.of(index + 1 for index in above(modseqs, modseq))
+        found = NumSet.of(i + 1 for i in state.changed_in(self.uids, self.count, modseq))
         return found if seqs is None else found & seqs
 
     # ------------------------------------------------------------------ telling
