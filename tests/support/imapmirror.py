@@ -82,14 +82,19 @@ class Mirror:
             self.bye = True
 
     def _vanish(self, uid: int) -> None:
+        low = 0
         for at, seen in enumerate(self.messages):
             if seen.uid == uid:
                 del self.messages[at]
                 return
-        # One that was announced and not yet looked at: the unknown ones are the last.
-        unknown = [at for at, seen in enumerate(self.messages) if not seen.uid]
-        assert unknown, f"VANISHED {uid}, which was never here"
-        del self.messages[unknown[0]]
+            if seen.uid > uid:
+                break
+            if seen.uid:
+                low = at + 1
+        # One that was announced and not yet looked at, somewhere between those known beside it.
+        assert low < len(self.messages), f"VANISHED {uid}, which was never here"
+        assert not self.messages[low].uid, f"VANISHED {uid}, which was never here"
+        del self.messages[low]
 
     def _fetch(self, seq: int, items: str) -> None:
         assert 0 < seq <= len(self.messages), (seq, items)
