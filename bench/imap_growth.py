@@ -1,13 +1,17 @@
 """How IMAP commands grow with the mailbox: a real server, a real socket, made-up mail.
 
     python bench/imap_growth.py [--sizes 10000,100000] [--big 1000000] [--keep DIRECTORY]
+                                [--page docs/bench/imap.md]
 
 Makes a store with one mailbox of each size (``--keep`` leaves it, and uses it again), fills the
 index of texts, starts ``pillarbox serve`` on it as a process of its own, and times commands as one
 client sees them: from the first octet sent to the tagged answer, everything read in between.
 Reading commands: the first time, and the best of three after it, in milliseconds; then, in
 brackets, the least processor time that the server took for it in any of them, which other work on
-the machine changes less. Prints Markdown.
+the machine changes less. The last column is how that grows: the processor time a message at the
+largest size against the one at the smallest, so 1.0 is in proportion, less is better, and what does
+not depend on the size has less the larger it is. Prints Markdown; ``--page`` puts it in place of
+what stands in a page between its two marks.
 
 The mailbox of ``--big`` has rows but one and the same message, for what grows with rows alone.
 """
@@ -17,6 +21,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import os
+import platform
 import random
 import shutil
 import socket
@@ -285,6 +291,15 @@ class Client:
         wall = self.say(command)[0]
         return wall, self._server.cpu() - cpu
 
+    def append(self, box: str) -> None:
+        """A small message comes."""
+        self._count += 1
+        data = b"Subject: one more\r\nMessage-ID: <more%d@example.net>\r\n\r\n" % self._count
+        head = b"t%d APPEND %b {%d+}\r\n" % (self._count, box.encode(), len(data))
+        self._sock.sendall(head + data + b"\r\n")
+        while b"t%d OK" % self._count not in self._sock.recv(65536):
+            pass
+
     def say(self, command: str) -> tuple[float, int]:
         """Seconds and octets; the end of the answer is kept."""
         self._count += 1
@@ -310,29 +325,43 @@ class Client:
 # ---------------------------------------------------------------------------- what is timed
 
 
+Times = list[tuple[float, float]]
+"""Wall-clock and processor seconds of each time, the first one first."""
+
+
 @dataclass
 class Table:
     """Rows of name to figures, a column a size."""
 
     sizes: list[int]
     rows: dict[str, dict[int, str]] = field(default_factory=dict)
+    cpu: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Seconds."""
 
-    def put(self, name: str, size: int, text: str) -> None:
+    def put(self, name: str, size: int, times: Times, more: str = "") -> None:
+        self.cpu.setdefault(name, {})[size] = min(cpu for _, cpu in times)
+        self.say(name, size, shown(times) + more)
+
+    def say(self, name: str, size: int, text: str) -> None:
+        """A figure that is no time."""
         self.rows.setdefault(name, {})[size] = text
         note(f"{size:>9} {name}: {text}")
 
+    def growth(self, name: str) -> str:
+        """Of the processor time a message, from the smallest size to the largest."""
+        known = self.cpu.get(name, {})
+        if len(known) < 2:
+            return ""
+        low, high = min(known), max(known)
+        return f"{known[high] / high / (known[low] / low):.2f}"
+
     def markdown(self) -> str:
-        head = ["command", *(f"{size:,}" for size in self.sizes)]
+        head = ["command", *(f"{size:,}" for size in self.sizes), "growth"]
         lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
         for name, cells in self.rows.items():
-            lines.append(
-                "| " + " | ".join([name, *(cells.get(size, "") for size in self.sizes)]) + " |"
-            )
+            shown_cells = [cells.get(size, "") for size in self.sizes]
+            lines.append("| " + " | ".join([name, *shown_cells, self.growth(name)]) + " |")
         return "\n".join(lines)
-
-
-Times = list[tuple[float, float]]
-"""Wall-clock and processor seconds of each time, the first one first."""
 
 
 def shown(times: Times) -> str:
@@ -376,21 +405,31 @@ _READS = [
 ]
 
 
+_AFTER_ARRIVAL = ("SORT (DATE) UTF-8 ALL", "SORT (SUBJECT) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL")
+
+
 def measure(server: Server, table: Table, size: int) -> None:
     """Every command on the mailbox of this size. Writing ones go on copies."""
     box = f"m{size}"
     client = Client(server)
     first = client.timed(f"SELECT {box}")
     again = [client.timed(f"SELECT {box}", before="UNSELECT") for _ in range(3)]
-    table.put("SELECT", size, shown([first, *again]))
-    table.put("STATUS", size, shown(_times(client, f"STATUS {box} (MESSAGES UNSEEN UIDNEXT SIZE)")))
+    table.put("SELECT", size, [first, *again])
+    table.put("STATUS", size, _times(client, f"STATUS {box} (MESSAGES UNSEEN UIDNEXT SIZE)"))
     for name, command in _READS:
         times = _times(client, command)
-        text = shown(times)
+        more = ""
         if command.endswith("BODY.PEEK[]"):
             octets = client.say(command)[1]
-            text += f" {octets / min(wall for wall, _ in times) / 1e6:,.0f} MB/s"
-        table.put(name, size, text)
+            more = f" {octets / min(wall for wall, _ in times) / 1e6:,.0f} MB/s"
+        table.put(name, size, times, more)
+    for command in _AFTER_ARRIVAL:
+        times = []
+        for _ in range(3):
+            client.append(box)
+            client.say("NOOP")
+            times.append(client.timed(command))
+        table.put(command.partition(" UTF")[0] + ", a message came since", size, times)
     writes(client, table, size, box)
     client.say("LOGOUT")
 
@@ -402,7 +441,7 @@ def writes(client: Client, table: Table, size: int, box: str) -> None:
     client.say(f"CREATE {work}b")
 
     def once(name: str, command: str) -> None:
-        table.put(name, size, shown([client.timed(command)]))
+        table.put(name, size, [client.timed(command)])
 
     once("COPY 1:* to an empty mailbox", f"COPY 1:* {work}")
     client.say(f"SELECT {work}")
@@ -429,31 +468,66 @@ def measure_big(server: Server, table: Table, size: int) -> None:
     box = f"m{size}"
     before = server.memory()
     client = Client(server)
-    table.put("STATUS", size, shown(_times(client, f"STATUS {box} (MESSAGES UNSEEN UIDNEXT)")))
+    table.put("STATUS", size, _times(client, f"STATUS {box} (MESSAGES UNSEEN UIDNEXT)"))
     client.say("ENABLE QRESYNC")
     first = client.timed(f"SELECT {box}")
     answer = client.answer
     validity = answer.partition(b"UIDVALIDITY ")[2].split(b"]")[0].decode()
     again = [client.timed(f"SELECT {box}", before="UNSELECT") for _ in range(3)]
-    table.put("SELECT", size, shown([first, *again]))
-    table.put("memory of the server, MB more", size, f"{server.memory() - before:.0f}")
+    table.put("SELECT", size, [first, *again])
+    table.say("memory of the server, MB more", size, f"{server.memory() - before:.0f}")
+    client.say("STORE 1,5,100:200 FLAGS.SILENT (\\Answered)")  # what a packed copy lacks
+    client.say("LOGOUT")
+    server.stop()
+    server.start()
+    client = Client(server)
+    table.put("SELECT, the server having just started", size, [client.timed(f"SELECT {box}")])
+    client.say("ENABLE QRESYNC")
 
     def resync(modseq: int) -> Times:
         command = f"SELECT {box} (QRESYNC ({validity} {modseq}))"
         return [client.timed(command, before="UNSELECT") for _ in range(4)]
 
-    table.put("SELECT with QRESYNC, nothing new", size, shown(resync(size + 10)))
-    table.put("SELECT with QRESYNC, 1,000 changed", size, shown(resync(size - 990)))
+    table.put("SELECT with QRESYNC, nothing new", size, resync(size + 20))
+    table.put("SELECT with QRESYNC, 1,000 changed", size, resync(size - 990))
     for name, command in (
         ("FETCH 1:* FLAGS", "FETCH 1:* FLAGS"),
         (
             "UID FETCH CHANGEDSINCE, 1,000 changed",
             f"UID FETCH 1:* FLAGS (CHANGEDSINCE {size - 990})",
         ),
-        ("SEARCH UNSEEN", "SEARCH RETURN (COUNT) UNSEEN"),
+        ("SEARCH UNSEEN", "SEARCH UNSEEN"),
         ("STORE of one message", "STORE 5 FLAGS.SILENT (\\Flagged)"),
     ):
-        table.put(name, size, shown(_times(client, command)))
+        table.put(name, size, _times(client, command))
+
+
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+
+
+def machine() -> str:
+    """Where and when."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    load = "{:.1f}, {:.1f}, {:.1f}".format(*os.getloadavg())
+    return (
+        f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python"
+        f" {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; load average at the"
+        f" end {load}, of which this run itself is about 1."
+    )
+
+
+def put_into(page: Path, text: str) -> None:
+    """In place of what stood between the marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + BEGIN + text + END + after, encoding="utf-8")
 
 
 def main() -> None:
@@ -461,6 +535,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="10000,100000")
     parser.add_argument("--big", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
     sizes = [int(one) for one in arguments.sizes.split(",") if one]
     directory = arguments.keep or Path(tempfile.mkdtemp(prefix="imap-growth-"))
@@ -479,7 +554,10 @@ def main() -> None:
             measure(server, table, size)
         if arguments.big:
             measure_big(server, table, arguments.big)
-        print(table.markdown())
+        text = f"{machine()}\n\n{table.markdown()}\n"
+        print(text)
+        if arguments.page is not None:
+            put_into(arguments.page, text)
     finally:
         server.stop()
         if arguments.keep is None:
