@@ -405,7 +405,11 @@ _READS = [
 ]
 
 
-_AFTER_ARRIVAL = ("SORT (DATE) UTF-8 ALL", "SORT (SUBJECT) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL")
+_AFTER_ARRIVAL = (
+    "SORT (DATE) UTF-8 ALL",
+    "SORT (SUBJECT) UTF-8 ALL",
+    "THREAD REFERENCES UTF-8 ALL",
+)
 
 
 def measure(server: Server, table: Table, size: int) -> None:

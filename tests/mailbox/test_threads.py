@@ -43,8 +43,7 @@ def grown(algorithm: Algorithm, mails: Sequence[Mail]) -> tuple[Forest, int]:
         [mail.sent for mail in mails],
         [mail.subject for mail in mails],
         [mail.is_reply for mail in mails],
-        [hash(mail.own) if mail.own else 0 for mail in mails],
-        [tuple(map(hash, mail.references)) for mail in mails],
+        [(hash(mail.own) if mail.own else 0, *map(hash, mail.references)) for mail in mails],
         [mail.arrived for mail in mails],
     )
     return asyncio.run(unhurried(algorithm(messages))), len(mails)

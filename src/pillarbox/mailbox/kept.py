@@ -46,6 +46,8 @@ class Kind:
     needs: tuple[Column, ...]
     make: Callable[..., Any]
     start: Callable[[], Any] = list
+    alike: bool = False
+    """Many messages have the same value: one object will do."""
 
 
 def _numbers() -> array[int]:
@@ -53,17 +55,15 @@ def _numbers() -> array[int]:
 
 
 def _text(place: int) -> Kind:
-    return Kind((Column.KEYS,), lambda column: keys.text(column, place))
+    return Kind((Column.KEYS,), lambda column: keys.text(column, place), alike=True)
 
 
-def _id(column: bytes) -> int:
-    own = keys.text(column, keys.MESSAGE_ID)
-    return hash(own) if own else 0
-
-
-def _references(column: bytes) -> tuple[int, ...]:
-    found = keys.text(column, keys.REFERENCES)
-    return tuple(map(hash, found.split())) if found else ()
+def _kin(column: bytes) -> tuple[int, ...]:
+    """Message-IDs are compared only, and only within one mailbox: 64 bits of Python's own keyed
+    hash tell them apart (two of a million are equal once in 40 million mailboxes)."""
+    _, _, _, own, above = keys.for_threads(column, 0)
+    first = hash(own) if own else 0
+    return (first, *map(hash, above.split())) if above else (first,)
 
 
 UNREAD: Final = 0
@@ -81,7 +81,7 @@ def _fields(name: bytes) -> Kind:
             return UNREAD
         return "\0".join([field_value(field[skip:]) for field in found]) if found else None
 
-    return Kind((Column.COMMON,), values)
+    return Kind((Column.COMMON,), values, alike=True)
 
 
 FIELDS: Final = {b"subject": "Subject", b"from": "From", b"to": "To", b"cc": "Cc"}
@@ -98,13 +98,10 @@ KINDS: Final[dict[str, Kind]] = {
     "DISPLAYFROM": _text(keys.DISPLAY_FROM),
     "DISPLAYTO": _text(keys.DISPLAY_TO),
     "REPLY": Kind((Column.KEYS,), keys.is_reply, lambda: array("b")),
-    # Message-IDs are compared only, and only within one mailbox: 64 bits of Python's own keyed
-    # hash tell them apart (two of a million are equal once in 40 million mailboxes).
-    "ID": Kind((Column.KEYS,), _id, _numbers),
-    "REFERENCES": Kind((Column.KEYS,), _references),
+    "KIN": Kind((Column.KEYS,), _kin),
     **{column: _fields(name) for name, column in FIELDS.items()},
 }
-"""Columns by name."""
+"""Columns by name. KIN is the Message-ID, 0 for none, and those of ancestors, oldest first."""
 
 
 class Kept:
@@ -244,7 +241,7 @@ def _extend(
     for name, values in made.items():
         kind = KINDS[name]
         found = map(kind.make, *[columns[needs.index(one) + 1] for one in kind.needs])
-        values.extend([seen.setdefault(v, v) for v in found] if kind.start is list else found)
+        values.extend([seen.setdefault(v, v) for v in found] if kind.alike else found)
 
 
 _NONE: Final[dict[Column, Any]] = {

@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-NAMES: Final = ("DATE", "SUBJECT", "REPLY", "ID", "REFERENCES", "ARRIVAL")
+NAMES: Final = ("DATE", "SUBJECT", "REPLY", "KIN", "ARRIVAL")
 """Columns of ``kept`` that threading asks for, in the order of the fields of ``Messages``."""
 STEP: Final = 2048
 """Messages between two stops: about a millisecond."""
@@ -31,9 +31,9 @@ class Messages:
     subject: Sequence[bytes]
     """Base subject, folded."""
     is_reply: Sequence[int]
-    own: Sequence[int]
-    """Stands for the Message-ID; 0 when there is none."""
-    references: Sequence[tuple[int, ...]]
+    kin: Sequence[tuple[int, ...]]
+    """Numbers that stand for the Message-ID, 0 when there is none, and for those of its ancestors,
+    the oldest first."""
     arrived: Sequence[int]
 
     def __len__(self) -> int:
@@ -118,13 +118,13 @@ def _pieces(nodes: Sequence[int]) -> Iterator[Sequence[int]]:
 def _linked(messages: Messages) -> Generator[None, None, list[int]]:
     """Step 1: every message and every id that is spoken of becomes a node, linked by references.
     The parents by node, -1 for none."""
-    own, count = messages.own, len(messages)
+    count = len(messages)
+    own = [kin[0] for kin in reversed(messages.kin)]
     # The second message with an id is one without.
-    by_id = dict(zip(reversed(own), range(count - 1, -1, -1), strict=True))
+    by_id = dict(zip(own, range(count - 1, -1, -1), strict=True))
     by_id.pop(0, None)
     parents = [-1] * count
-    node = 0
-    for node, spoken in enumerate(messages.references):
+    for node, (_, *spoken) in enumerate(messages.kin):
         if not node % STEP:
             yield
         last = -1
