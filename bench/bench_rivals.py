@@ -26,6 +26,7 @@ from pathlib import Path
 
 import crowd
 import load
+import pages
 import plots
 from rivals import DOMAIN, Pillarbox, PostfixDovecot, Server, cpu, memory
 
@@ -510,11 +511,10 @@ def main() -> None:
         data.write_text(json.dumps({"head": head, "figures": figures}, indent=1) + "\n")
     if page:
         page.parent.mkdir(parents=True, exist_ok=True)
-        title = "# Pillarbox beside Postfix + Dovecot\n\n"
         picture = page.with_suffix(".svg")
         picture.write_text(plots.ratios([(one.row.name, one.ratio, one.row.goal) for one in found]))
-        shown = f"![Ratios]({picture.name})"
-        page.write_text("\n\n".join([title.strip(), head, shown, "\n".join(lines)]) + "\n")
+        counted = syncs() if told.full and shutil.which("strace") else []
+        page.write_text(pages.page(head, picture.name, lines, counted))
 
 
 if __name__ == "__main__":

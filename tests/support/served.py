@@ -31,7 +31,7 @@ from pillarbox.net.certs import make_demo_ca
 
 PASSWORD = "correct+horse/9=battery"
 DOORS = ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve")
-STARTING = 30.0
+STARTING = 120.0
 STOPPING = 30.0
 PATIENCE = 30.0
 """Seconds that a client of ours waits for an answer."""

@@ -29,8 +29,8 @@ from pillarbox.store.sqlite.writer import Committed
 
 log = Logger("workers")
 
-START: Final = 30.0
-"""Seconds until a worker must be ready."""
+START: Final = 120.0
+"""Seconds until a worker must be ready: a second or two, unless the machine is starved."""
 LAST_SECONDS: Final = 2.0
 """Beyond the time for draining, until a worker that does not end is killed."""
 _ENTRY: Final = "import sys; from pillarbox.app.worker import main; main(int(sys.argv[1]))"
