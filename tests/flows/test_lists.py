@@ -171,6 +171,8 @@ async def test_mail_of_strangers_waits_for_somebody_to_look(street: Street) -> N
     assert await street.inbox("bob@other.test") == []
     (item,) = await house.core.store.queue_items()
     assert item.held == f"somebody has to look at mail to {TALK}"
+    told = await house.admin.call("why", {"word": str(item.id)})
+    assert "somebody has to look at mail" in str(told)
     await house.admin.call("queue.release", {"items": [item.id]})
     await street.pass_time(1)
     assert len(await street.inbox("bob@other.test")) == 1

@@ -19,7 +19,7 @@ from pillarbox.model.flags import NO_FLAGS, FlagSet
 from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
-from pillarbox.model.story import Event
+from pillarbox.model.story import Event, Noted
 from pillarbox.model.transaction import Envelope, Local, Route
 from pillarbox.model.verdict import Action
 from pillarbox.queue.wishes import priority, release
@@ -144,6 +144,8 @@ class Acceptor:
             held=ruling.held,
             why_held=ruling.why,
         )
+        if ruling.why:
+            notes = [*notes, Noted("hold", ruling.why)]
         telling = Telling(envelope, places=place, notes=notes)
         if again is not None:
             telling.story, telling.numbers = again.story, again.numbers

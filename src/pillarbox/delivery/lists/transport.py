@@ -114,8 +114,18 @@ class ListTransport:
         was = item.envelope.sender
         sender = Sender(bounces, body=was.body, smtputf8=was.smtputf8)
         new = self._item(sender, recipients, one.address)
-        log.info("list.post", list=one.address, id=item.envelope.id, out=new.envelope.id)
-        said = Reply(250, "2.0.0", f"Passed on to {len(recipients)} members as {new.envelope.id}")
+        log.info(
+            "list.post",
+            list=one.address,
+            id=item.envelope.id,
+            out=new.envelope.id,
+            members=len(members),
+            sent=len(recipients),
+        )
+        left = len(members) - len(recipients)
+        but = f", {left} get nothing (pillarbox list members {one.address})" if left else ""
+        text = f"Passed on to {len(recipients)} members as {new.envelope.id}{but}"
+        said = Reply(250, "2.0.0", text)
         return Report(said, onward=(await self.make_message(copy), new))
 
     async def _strict(self, one: MailingList, head: bytes) -> bool:
