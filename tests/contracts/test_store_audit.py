@@ -95,6 +95,16 @@ async def test_out_of_the_queue_into_a_mailbox(kit: Kit) -> None:
     assert await ends(kit) == {"in a mailbox": 1}
 
 
+async def test_out_of_the_queue_and_discarded_by_a_script(kit: Kit) -> None:
+    person = await kit.account()
+    await kit.promise(local=person.id)
+    (item,) = await kit.store.queue_items()
+    telling = Telling(item.envelope, discarded={(0, 0): "a script"}, story=item.story, numbers=[0])
+    await kit.store.accept(await kit.message(), [], None, telling)
+    await settle(kit, Settled(0, "done", 0.0, YES))
+    assert await ends(kit) == {"discarded by name": 1}
+
+
 async def test_a_delivery_that_no_mailbox_has_is_lost(kit: Kit) -> None:
     person = await kit.account()
     item = await kit.promise(local=person.id)

@@ -62,6 +62,8 @@ imap = []
 imaps = []
 pop3 = []
 pop3s = []
+sieve = []
+http = []
 [auth]
 argon2_memory = 8
 argon2_time = 1

@@ -122,7 +122,7 @@ def check(story: Story, facts: Facts) -> Iterator[str | Lost]:
         elif way.end == DISCARDED:
             yield "discarded by name" if way.name else Lost(f"{name}: discarded by nobody")
         else:
-            yield "refused"
+            yield "refused" if way.reply else "told elsewhere"
 
 
 class _Course:
@@ -141,6 +141,8 @@ class _Course:
                     for way in event.ways:
                         if way.end == MAILBOX:
                             self.places[way.number] = (way.account, way.mailbox, way.uid)
+                        elif way.end == DISCARDED and way.name:
+                            self.dropped.add(way.number)
                 case Reported() as event:
                     pairs = zip(event.numbers, event.actions, strict=True)
                     self.reports |= {n: event for n, action in pairs if action == "failed"}
@@ -160,7 +162,8 @@ def _course_of(name: str, item: int, way: Way, course: _Course, facts: Facts) ->
         return Lost(f"{name}: was queued (item {item}) and is no longer there")
     if last.state == "done":
         if not way.route.startswith("local "):
-            return "taken by another server"
+            listed = way.route.startswith("list ")
+            return "sent on to a list" if listed else "taken by another server"
         place = course.places.get(number)
         if place is None:
             return Lost(f"{name}: counts as delivered, and no mailbox has it")

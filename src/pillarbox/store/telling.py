@@ -32,7 +32,7 @@ from pillarbox.model.story import (
     Try,
     Way,
 )
-from pillarbox.model.transaction import Envelope, Listed, Local, Remote, Route
+from pillarbox.model.transaction import Listed, Local, Remote, Route
 from pillarbox.store import api, journal
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -199,11 +199,12 @@ def keys_of(event: Event) -> set[int]:
 
 
 def attempts(
-    envelope: Envelope,
+    addresses: Sequence[str],
     recipients: Iterable[api.QueueRecipient],
     results: Sequence[api.Settled],
 ) -> list[Attempted]:
-    """What an attempt came to: recipients with the same answer together."""
+    """What an attempt came to: recipients with the same answer together. ``addresses``: of the
+    envelope's recipients."""
     by_number = {recipient.number: recipient for recipient in recipients}
     groups: dict[tuple[object, ...], list[api.Settled]] = {}
     for result in results:
@@ -214,11 +215,11 @@ def attempts(
     told = []
     for same, group in groups.items():
         first, state = group[0], str(same[1])
-        to = [envelope.recipients[by_number[r.number].envelope_index].address for r in group]
+        to = tuple(addresses[by_number[r.number].envelope_index] for r in group)
         told.append(
             Attempted(
                 tuple(result.number for result in group),
-                tuple(map(str, to)),
+                to,
                 str(first.reply or ""),
                 state,
                 first.by,

@@ -78,7 +78,7 @@ class MemorySpool:
         if row is None or not lease or row.item.lease != lease:
             return rules.STALE_LEASE
         recipients = _settled(row.item, results)
-        self._tell(row.item, words.attempts(row.item.envelope, recipients, results))
+        self._tell(row.item, words.attempts(_addresses(row.item), recipients, results))
         if keep_until is not None:
             row.item = replace(row.item, recipients=recipients)
             row.until = keep_until
@@ -156,7 +156,7 @@ class MemorySpool:
             return rules.LEASED
         numbers = tuple(result.number for result in results)
         recipients = _settled(row.item, results)
-        told = words.attempts(row.item.envelope, recipients, results)
+        told = words.attempts(_addresses(row.item), recipients, results)
         self._tell(row.item, (Handled("expired", by, item, numbers), *told))
         row.item = replace(row.item, recipients=recipients)
         if rules.finished(recipients):
@@ -169,6 +169,10 @@ class MemorySpool:
     def _remove(self, row: Queued) -> None:
         del self.state.queue[row.item.id]
         self.state.release(row.item.blob)
+
+
+def _addresses(item: QueueItem) -> list[str]:
+    return [str(recipient.address) for recipient in item.envelope.recipients]
 
 
 def _settled(item: QueueItem, results: Sequence[Settled]) -> tuple[QueueRecipient, ...]:

@@ -25,7 +25,7 @@ from pillarbox.store.api import (
 from pillarbox.store.journal import Telling
 from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.accept import Body, accept
-from pillarbox.store.sqlite.envelope import freeze_reply, thaw, thaw_reply
+from pillarbox.store.sqlite.envelope import freeze_reply, thaw, thaw_addresses, thaw_reply
 from pillarbox.store.sqlite.intake import Intake
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.turns import Turns
@@ -246,7 +246,7 @@ def _apply(
             recipients[place] = rules.settled(recipient, numbers[recipient.number])
             _write(tx, item, recipients[place])
     if results and story:
-        journal.add(tx, story, words.attempts(thaw(envelope), recipients, results))
+        journal.add(tx, story, words.attempts(thaw_addresses(envelope), recipients, results))
     return recipients
 
 
