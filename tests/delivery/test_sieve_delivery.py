@@ -328,3 +328,20 @@ async def test_no_notice_of_what_a_machine_wrote() -> None:
     await house.script("ann", 'require "enotify"; notify "mailto:phone@far.test";')
     await house.send("ann@example.test", mail=b"Auto-Submitted: auto-replied\r\n" + MAIL)
     assert await house.queued() == []
+
+
+async def test_a_message_sent_again_is_not_passed_on_again() -> None:
+    """Who had no answer sends again: the reply was lost, not the message."""
+    house = await sieve_house("ann")
+    await house.script("ann", 'redirect "b@far.test";')
+    trace = b"Return-Path: <wile@desert.test>\r\nReceived: from x by y; %d\r\n"
+    for number in (1, 2):
+        result = await house.send("ann@example.test", mail=trace % number + MAIL)
+        assert result.replies == (DELIVERED,)
+    assert len(await house.queued()) == 1
+    await house.send("ann@example.test", mail=trace % 3 + about(b"Boop"))
+    await house.send("ann@example.test", mail=trace % 4 + MAIL, sender="other@desert.test")
+    assert len(await house.queued()) == 3
+    await house.clock.advance(13 * 3600)
+    await house.send("ann@example.test", mail=trace % 5 + MAIL)
+    assert len(await house.queued()) == 4

@@ -6,6 +6,7 @@ again repeats only what is missing.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from pillarbox.base.log import Logger
@@ -14,7 +15,8 @@ from pillarbox.delivery.sieve.chain import Verdict
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.keys import key
 from pillarbox.delivery.sieve.plan import Plan
-from pillarbox.message import compose, trace
+from pillarbox.message import compose, header, trace
+from pillarbox.message.octets import readable
 from pillarbox.model.address import Address, parse_address
 from pillarbox.model.flags import NO_FLAGS, flag_set
 from pillarbox.model.mailbox import Mailbox
@@ -40,6 +42,9 @@ log = Logger("sieve")
 
 _REMEMBER = 30 * 86_400.0
 """Seconds for which it is known what a delivery did already: longer than mail waits."""
+_SENT_AGAIN = 12 * 3600.0
+"""Seconds in which a message that comes again as it was is not passed on again: whoever sent it
+had no answer, because we or the line broke."""
 _NOT_PASSED = frozenset({"HOLDFOR", "HOLDUNTIL", "MT-PRIORITY", "BY", "SIZE"})
 
 
@@ -109,6 +114,20 @@ class Making:
         case = self._case
         return Mark(case.route.account, key(kind, *words), self._hands.now() + seconds)
 
+    def _identity(self) -> str:
+        """What is the same when a sender who had no answer sends the message again: who, to whom,
+        and every octet but those that we put in front."""
+        case = self._case
+        data = readable(case.message.content.view())
+        start = 0
+        for name, one in zip(
+            (b"return-path", b"received"), header.fields(self._head), strict=False
+        ):
+            if one.name == name:
+                start = one.end
+        digest = hashlib.blake2b(data[start:], digest_size=16).hexdigest()
+        return f"{case.envelope.sender.address} {case.recipient.address} {digest}"
+
     # ------------------------------------------------------------------ filing
 
     async def _file(self, action: Keep | FileInto) -> None:
@@ -173,8 +192,9 @@ class Making:
                     await self._hands.make(copy),
                     more=[item],
                     once=self._once(
-                        *("redirect", case.envelope.id, str(case.owner), action.address),
+                        *("redirect", self._identity(), str(case.owner), action.address),
                         kind.__name__,
+                        seconds=_SENT_AGAIN,
                     ),
                 )
             )
