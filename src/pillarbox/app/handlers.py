@@ -31,6 +31,7 @@ from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
 from pillarbox.delivery.senders import SenderRules
 from pillarbox.delivery.sieve.chain import Chain
+from pillarbox.delivery.sieve.events import Events
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.planner import Planner
 from pillarbox.dns.answers import Resolver
@@ -101,8 +102,7 @@ class Handlers:
         )
         gate = Gate([ListRule(store, letters), self._senders])
         self._hands = Hands(store, settings.site, self._route_report, self._message, clock, rng)
-        self._planner = Planner(Chain(store, clock, core.scan), self._hands)
-        self._acceptor = Acceptor(store, clock, settings.accept, self._planner, gate)
+        self._acceptor = self._accepting(settings, gate)
         tokens = Tokens(secret)
         self._subscriptions = Subscriptions(store, tokens, clock)
         self._ops = Ops(store)
@@ -169,6 +169,14 @@ class Handlers:
         }
         return made if sending is None else made | {Remote: sending.transport}
 
+    def _accepting(self, settings: Settings, gate: Gate) -> Acceptor:
+        """The end of DATA, with the scripts of accounts."""
+        store, clock = self._core.store, self._core.clock
+        chain = Chain(store, clock, self._core.scan)
+        self._events = Events(store, chain, self._hands)
+        planner = Planner(chain, self._hands)
+        return Acceptor(store, clock, settings.accept, planner, gate)
+
     def adopt(self, settings: Settings) -> None:
         """Other Options, for the connections that come."""
         self._hands.site = settings.site
@@ -215,7 +223,8 @@ class Handlers:
 
     def _imap(self, options: ImapOptions) -> Handler:
         core, rooms = self._core, (self._ops, self.views, self._authenticator, self._intake)
-        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options))
+        events = self._events if options.managesieve_url else None
+        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options, events))
 
     def _smtp(self, options: SmtpOptions) -> Handler:
         async def handle(conn: Connection) -> None:

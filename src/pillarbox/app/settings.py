@@ -139,6 +139,7 @@ def imap_options(config: Config, door: str) -> imap.Options:
         message_limit=wanted.message_limit,
         save_limit=wanted.save_limit,
         jmap_url=wanted.jmap_url,
+        managesieve_url=f"sieve://{config.server.hostname}" if config.sieve.imap_events else "",
         version=pillarbox.__version__,
     )
 

@@ -265,17 +265,16 @@ class Sieve:
         "are lists for `:list`, one address a line. Read at start and on SIGHUP.",
     )
     timezone: str = setting(
-        "",
-        checks.zone,
-        "Time zone that scripts count in, such as `Europe/Oslo`; empty takes the machine's own.",
+        "", checks.zone, "Time zone of scripts, such as `Europe/Oslo`; empty takes the machine's."
+    )
+    imap_events: bool = setting(
+        False, checks.flag, "Run scripts on APPEND, COPY and flag changes too (RFC 6785)."
     )
     max_redirects: int = setting(
         8, checks.count(0, 100), "Addresses that one script may forward a message to."
     )
     vacation_least: int = setting(
-        1,
-        checks.count(1, 60),
-        "Days after which the same sender may get an answer again, at least.",
+        1, checks.count(1, 60), "Days until the same sender may get another answer, at least."
     )
 
 

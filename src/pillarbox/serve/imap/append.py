@@ -192,6 +192,7 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
         return
     uids = NumSet.of(one.uid for one in result)
     session.made(result[0].uidvalidity, uids)
+    await session.happened("APPEND", box, uids)
     code = codes.appenduid(result[0].uidvalidity, uids)
     if not upload.replaces:
         session.finish(event.tag, "Kept", code)

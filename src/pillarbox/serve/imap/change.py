@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pillarbox.mailbox.arrays import bit_mask, seqs_of_mask
-from pillarbox.model.flags import DELETED
+from pillarbox.model.flags import DELETED, system_names
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.serve.imap.numbers import window
@@ -41,6 +41,8 @@ async def on_store(session: Session, command: commands.Store) -> None:
         code = codes.LIMIT if result.kind is Kind.LIMIT else CODES[result.kind]
         session.refuse(command.tag, result.text, code, allow_expunge=command.uid)
         return
+    names = (*system_names(command.flags.system), *command.flags.keywords)
+    await session.happened("FLAG", view.box, result.changed, names)
     echo = NumSet() if command.silent else view.exact_uids(seqs) - result.failed
     session.sync(allow_expunge=command.uid, echo=echo, silent=command.silent)
     code = limit
@@ -73,6 +75,8 @@ async def on_copy(session: Session, command: commands.Copy) -> None:
         session.refuse(command.tag, result.text, into(result.kind))
         return
     session.made(result.uidvalidity, result.target)
+    if not isinstance(to, Refusal):
+        await session.happened("COPY", to.box, NumSet.of(result.target))
     session.finish(command.tag, "Copied", _copyuid(result))
 
 
@@ -90,6 +94,8 @@ async def on_move(session: Session, command: commands.Move) -> None:
         session.refuse(command.tag, result.text, into(result.kind))
         return
     session.made(result.uidvalidity, result.target)
+    if not isinstance(to, Refusal):
+        await session.happened("COPY", to.box, NumSet.of(result.target))
     if result.source:
         session.write(render.ok("*", "Moved", _copyuid(result)))
     session.finish(command.tag, "Moved", code)

@@ -6,7 +6,7 @@ before the tagged answer. ``session`` has the loop that calls the handlers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pillarbox.auth.context import Context
@@ -201,6 +201,13 @@ class Client:
         """From now on the client has so long to log in, however busy it keeps us meanwhile."""
         self.login_by = self.needs.clock.monotonic() + self.needs.options.login_timeout
 
+    async def happened(
+        self, cause: str, box: Mailbox, uids: NumSet, changed: Collection[str] = ()
+    ) -> None:
+        """Tell whoever runs scripts for it (RFC 6785)."""
+        if self.needs.events is not None and uids:
+            await self.needs.events.happened(cause, box.account, box.id, uids, self.user, changed)
+
     def bye(self, text: str, code: str = "") -> None:
         """The last words."""
         self.write(render.bye(text, code))
@@ -323,6 +330,7 @@ class Client:
             append_limit=options.engine.append,
             literal_minus=options.engine.literal_minus,
             message_limit=options.message_limit or options.save_limit,
+            sieve_url=options.managesieve_url,
             conditions=frozenset(
                 name
                 for name, holds in (
@@ -330,6 +338,7 @@ class Client:
                     ("messagelimit", options.message_limit),
                     ("savelimit", options.save_limit and not options.message_limit),
                     ("jmap", options.jmap_url),
+                    ("imapsieve", options.managesieve_url),
                 )
                 if holds
             ),

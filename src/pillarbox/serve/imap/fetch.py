@@ -98,8 +98,11 @@ async def on_fetch(session: Session, command: commands.Fetch) -> None:
 async def _mark_seen(session: Session, items: list[FetchItem], seqs: NumSet) -> bool:
     """Reading a body sets \\Seen; the new flags stand in the same answer (RFC 9051 §6.4.5)."""
     reads = any(not getattr(item, "peek", True) for item in items)
-    if not reads or not await session.needs.ops.mark_seen(session.selected, seqs):
+    view = session.selected
+    new = await session.needs.ops.mark_seen(view, seqs) if reads else NumSet()
+    if not new:
         return False
+    await session.happened("FLAG", view.box, view.uids_of(new), ("\\Seen",))
     if FetchAtt.FLAGS not in items:
         items.append(FetchAtt.FLAGS)
     if session.condstore and FetchAtt.MODSEQ not in items:

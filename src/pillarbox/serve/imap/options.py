@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,8 @@ from pillarbox.base.clock import Clock
 from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
+from pillarbox.model.account import Account
+from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Blobs, Directory, Mail, Mailboxes
 from pillarbox.store.search import TextIndex
 from pillarbox.store.sharing import AccessLists, Annotations
@@ -43,12 +45,30 @@ class Options:
     """The same for COPY and APPEND only."""
     jmap_url: str = ""
     """The JMAP session resource of the same mail (RFC 9698); '': there is none."""
+    managesieve_url: str = ""
+    """Where scripts for IMAP events are kept (RFC 6785 §2.1); '' without them."""
     name: str = "Pillarbox"
     version: str = ""
 
 
 class Store(Mail, Mailboxes, Blobs, Directory, TextIndex, Annotations, AccessLists, Protocol):
     """What of the store is needed."""
+
+
+class Events(Protocol):
+    """Hears of what clients did to mail, once it is done (RFC 6785)."""
+
+    async def happened(
+        self,
+        cause: str,
+        account: int,
+        mailbox: int,
+        uids: NumSet,
+        by: Account,
+        changed: Collection[str] = (),
+    ) -> None:
+        """``cause`` is APPEND, COPY or FLAG; ``changed``: names of flags."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +83,5 @@ class Needs:
     """Begins a message of so many octets; True for literal8."""
     clock: Clock
     options: Options = field(default_factory=Options)
+    events: Events | None = None
+    """Without it no script hears of IMAP commands, and IMAPSIEVE is not offered."""

@@ -33,6 +33,7 @@ class Facts:
     append_limit: int | None = None
     literal_minus: bool = False
     message_limit: int = 1000
+    sieve_url: str = ""
     conditions: frozenset[str] = frozenset()
 
 
@@ -129,6 +130,7 @@ TABLE: tuple[Row, ...] = (
     Row("MESSAGELIMIT", "9738", done=True, condition="messagelimit"),
     Row("SAVELIMIT", "9738", done=True, condition="savelimit"),
     Row("JMAPACCESS", "9698", done=True, condition="jmap"),
+    Row("IMAPSIEVE=", "6785", done=True, condition="imapsieve"),
 )
 
 ROWS = {row.name: row for row in TABLE}
@@ -184,6 +186,8 @@ def _spelt(row: Row, facts: Facts) -> list[str]:
         return [f"APPENDLIMIT={facts.append_limit}"]  # RFC 7889 §2
     if row.name in ("MESSAGELIMIT", "SAVELIMIT"):
         return [f"{row.name}={facts.message_limit}"]  # RFC 9738 §3
+    if row.name == "IMAPSIEVE=":
+        return [f"IMAPSIEVE={facts.sieve_url}"]  # RFC 6785 §2.1
     if row.name == "RIGHTS=":
         return ["RIGHTS=texk"]  # RFC 4314 §2.2: all that RFC 2086 did not have
     return [row.name]
