@@ -118,6 +118,7 @@ def _command(text: str, lines: list[Said]) -> Command:
         text = rest.decode()
         if not rest and lines and lines[0].who == "C" and not re.match(r"\S+ [A-Z]", lines[0].text):
             text = lines.pop(0).text
+            text = text if text.startswith(")") else " " + text  # lost with the indentation
         whole_text += " " + text
     pieces.append(text.encode() + b"\r\n")
     tag, _, rest_ = whole_text.partition(" ")

@@ -14,6 +14,7 @@ from pillarbox.wire.imap.capability import TABLE
 from support import rfcnotes, rfcplay, rfctext
 from support.needs import could_not_run
 
+pytestmark = pytest.mark.slow  # not the dialogues one by one, but there are three hundred
 MORE = (3501, 4315, 4466, 5530, 6154, 8457)
 """RFCs that capabilities share, or that have none of their own."""
 _PRINTED = {int(number) for row in TABLE for number in re.findall(r"\b\d{4,5}\b", row.rfc)}
@@ -44,4 +45,4 @@ def test_notes_are_about_dialogues_that_are_printed() -> None:
 def test_most_are_played() -> None:
     if not EXAMPLES:
         could_not_run(rfctext.ABSENT)
-    assert len(PLAYED) >= 290
+    assert len(PLAYED) >= 294

@@ -1,4 +1,5 @@
-"""IMAP URLs of messages and parts of them, as CATENATE names them (RFC 5092, RFC 4469 §3).
+"""IMAP URLs of messages and parts of them, as CATENATE names them (RFC 5092, RFC 4469 §3), with
+``;PARTIAL=`` as URL-PARTIAL promises (RFC 5550).
 
 Only relative ones: they mean mail of the user who is logged in, on this server.
 """
