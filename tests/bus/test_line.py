@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pillarbox.base.errors import Misuse, Permanent, Temporary
+from pillarbox.bus import line
 from pillarbox.bus.line import Line, first_news, news, nobody
 
 
@@ -71,6 +72,17 @@ async def test_who_waits_hears_that_the_other_end_has_gone() -> None:
         await waiting
     with pytest.raises(Temporary):
         await one.line.call("double", 1, times=1)
+
+
+async def test_an_end_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "MOST_UNREAD", 1000)
+    one, other = await pair()
+    assert other.line._transport is not None
+    other.line._transport.pause_reading()
+    one.line.tell(b"x" * 4_000_000)  # more than the kernel takes
+    await one.lost.wait()
+    other.line._transport.resume_reading()
+    await other.lost.wait()
 
 
 async def test_frames_may_come_octet_by_octet() -> None:

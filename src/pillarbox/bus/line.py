@@ -25,6 +25,10 @@ log = Logger("bus")
 _LENGTH: Final = struct.Struct("<Q")
 _CALL, _ANSWER, _ERROR, _NEWS = range(4)
 
+MOST_UNREAD: Final = 256 * 1024 * 1024
+"""Octets that an end may leave unread. One that hangs is cut off, so that what it does not hear
+does not fill the memory of the other."""
+
 Asked = Callable[[str, tuple[Any, ...], dict[str, Any]], Awaitable[Any]]
 """Answers a call of the other end: a name, arguments by place and by name."""
 
@@ -110,6 +114,9 @@ class Line(asyncio.Protocol):
         out, self._out = self._out, []
         if out and self._transport is not None:
             self._transport.write(b"".join(out))
+            if self._transport.get_write_buffer_size() > MOST_UNREAD:
+                log.error("bus.deaf", octets=self._transport.get_write_buffer_size())
+                self._transport.abort()
 
     # What the event loop calls.
 
