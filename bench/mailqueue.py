@@ -229,6 +229,9 @@ argon2_time = 1
 cleartext_on_loopback = true
 [limits]
 connections_per_address = 1000
+hour_recipients = 0
+day_recipients = 0
+burst_recipients = 0
 [checks]
 enabled = false
 [send]

@@ -70,10 +70,15 @@ argon2_time = 1
 cleartext_on_loopback = true
 [checks]
 enabled = false
+[limits]
+hour_recipients = 0
+day_recipients = 0
+burst_recipients = 0
 [mail]
 queue_retry = "1s"
 queue_retry_longest = "2s"
 [send]
+suppress_for = 0
 smarthost_tls = "none"
 smarthost = "127.0.0.1:{peers[0]}"
 {routes}
