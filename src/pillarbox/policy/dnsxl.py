@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pillarbox.base.together import together
 from pillarbox.dns.answers import Kind, Resolver
 
 _ANSWERS = ipaddress.ip_network("127.0.0.0/8")
@@ -39,7 +39,7 @@ async def check(ip: str, zones: Sequence[Zone], resolver: Resolver) -> Listed:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     begin = address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
-    answers = await asyncio.gather(*(resolver.ask(f"{begin}.{one.name}", Kind.A) for one in zones))
+    answers = await together([resolver.ask(f"{begin}.{one.name}", Kind.A) for one in zones])
     found = [
         one
         for one, answer in zip(zones, answers, strict=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum
 
+from pillarbox.base.together import together
 from pillarbox.dns.answers import Kind, Resolver, Status
 
 MOST_NAMES = 5
@@ -46,7 +46,7 @@ async def check(ip: str, resolver: Resolver) -> IprevResult:
     if not names:
         return IprevResult(Verdict.PERMERROR, ip)
     kind = Kind.A if address.version == 4 else Kind.AAAA
-    answers = await asyncio.gather(*(resolver.ask(name, kind) for name in names))
+    answers = await together([resolver.ask(name, kind) for name in names])
     for name, back in zip(names, answers, strict=True):
         if str(address) in [_normal(text) for text in back.texts]:
             return IprevResult(Verdict.PASS, ip, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -73,6 +74,7 @@ def read_keys(texts: Iterable[bytes]) -> PublicKey:
     raise trouble
 
 
+@lru_cache(maxsize=256)
 def read_key(text: bytes) -> PublicKey:
     """One record. Raises Malformed, Revoked or Weak."""
     tags = read_tags(text)

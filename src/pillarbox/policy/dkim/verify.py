@@ -7,11 +7,11 @@ a few are looked at, those of the author's own domain first.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from pillarbox.base.together import together
 from pillarbox.dns.answers import Kind, Resolver, Status
 from pillarbox.policy.dkim.bodies import Bodies
 from pillarbox.policy.dkim.canon import Head
@@ -158,7 +158,7 @@ async def fetch_keys(
 ) -> dict[Signer, PublicKey | NoKey]:
     """The keys of all signers, asked for at the same time. Never raises."""
     distinct = list(signers)
-    found = await asyncio.gather(*(fetch_key(one, resolver) for one in distinct))
+    found = await together([fetch_key(one, resolver) for one in distinct])
     return dict(zip(distinct, found, strict=True))
 
 

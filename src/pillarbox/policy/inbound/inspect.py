@@ -7,12 +7,14 @@ is there, the body is hashed as it streams by: at the end of the data most answe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import math
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pillarbox.base.clock import Clock
 from pillarbox.base.log import Logger
+from pillarbox.base.together import together
 from pillarbox.dns.answers import Kind, Resolver
 from pillarbox.message import authres
 from pillarbox.model.transaction import Peer, Sender
@@ -29,8 +31,12 @@ from pillarbox.policy.inbound.judge import Judgement, judge
 from pillarbox.policy.inbound.options import Options
 from pillarbox.policy.spf import check as spf
 from pillarbox.policy.spf import names as spf_names
+from pillarbox.policy.spf.evaluate import Limits
 
 log = Logger("inbound")
+
+_SPF = Limits(seconds=math.inf)
+"""The inspection's own deadline is shorter than SPF's."""
 
 Tell = Callable[[Facts, Judgement], None]
 
@@ -84,8 +90,7 @@ class Inspection:
         self._signatures, self._chain = Signatures(head, author=author), Chain(head)
         values = [*self._signatures.values, *self._chain.values]
         self._bodies = Bodies(values)
-        for name in {one.signer.key_name for one in values} | {f"_dmarc.{author}"}:
-            self._start(self._warm(name))
+        self._start(self._warm({one.signer.key_name for one in values} | {f"_dmarc.{author}"}))
         return authres.without_forged(raw, self._options.server)
 
     def body(self, data: bytes) -> None:
@@ -121,18 +126,22 @@ class Inspection:
         self._tasks.append(task)
         return task
 
-    async def _warm(self, name: str) -> None:
-        await self._dns.ask(name, Kind.TXT)
+    async def _warm(self, names: Collection[str]) -> None:
+        """What will be asked once the message is there; a resolver that knows already is quick."""
+        await together([self._dns.ask(name, Kind.TXT) for name in names])
 
     async def _spf(self, peer: Peer, sender: Sender) -> None:
         self.facts.spf = await spf.check(
             *(peer.ip, peer.helo, sender.address, self._dns, self._clock),
             receiver=self._options.server,
+            limits=_SPF,
         )
 
     async def _helo(self, peer: Peer) -> None:
         self.facts.helo = await spf.check_helo(
-            peer.ip, peer.helo, self._dns, self._clock, receiver=self._options.server
+            *(peer.ip, peer.helo, self._dns, self._clock),
+            receiver=self._options.server,
+            limits=_SPF,
         )
 
     async def _iprev(self, peer: Peer) -> None:
@@ -148,16 +157,16 @@ class Inspection:
             return
         bodies.close()
         now = self._clock.now()
-        self.facts.dkim, self.facts.arc = await asyncio.gather(
-            signatures.verify(bodies, self._dns, now=now), chain.verify(bodies, self._dns)
-        )
-        await asyncio.gather(*before, return_exceptions=True)
+        self.facts.dkim = await signatures.verify(bodies, self._dns, now=now)
+        self.facts.arc = await chain.verify(bodies, self._dns)
+        if any(not task.done() for task in before):
+            await asyncio.wait(before)
         if self.facts.spf is None:
             return
-        found = await asyncio.gather(
-            *(
+        found = await together(
+            [
                 dmarc.evaluate(author, self.facts.identifiers, self._dns)
                 for author in self.facts.authors[:MOST_AUTHORS]
-            )
+            ]
         )
         self.facts.dmarc = tuple(found)

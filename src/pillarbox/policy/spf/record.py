@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from pillarbox.policy.spf.macro import (
@@ -53,6 +54,7 @@ def choose(texts: Iterable[bytes]) -> list[bytes]:
     return [text for text in texts if text[:7].lower() in {VERSION, VERSION + b" "}]
 
 
+@lru_cache(maxsize=256)
 def read_record(data: bytes) -> Record:
     """A record that ``choose`` chose. Malformed when any of it breaks the grammar (§4.6)."""
     try:
