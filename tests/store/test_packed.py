@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import threading
 from array import array
 from pathlib import Path
 from typing import Any, cast
@@ -145,15 +146,51 @@ async def test_a_process_that_cannot_write_asks_for_a_copy(tmp_path: Path) -> No
     await kit.store.close()
 
 
-async def test_changed_while_it_was_packed(tmp_path: Path) -> None:
+async def test_changed_while_it_was_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kit = await open_kit("sqlite", tmp_path / "store", PACKED)
     ann = await kit.account()
     inbox = await kit.box(ann)
-    await kit.put(inbox)
+    for _ in range(3):
+        await kit.put(inbox)
+    begun, goes_on = threading.Event(), threading.Event()
+    chunks = packed.chunks
+
+    def slow(snapshot: Snapshot) -> list[tuple[int, bytes]]:
+        begun.set()
+        goes_on.wait(30)
+        return chunks(snapshot)
+
+    monkeypatch.setattr(packed, "chunks", slow)
     await kit.store.load(ann.id, inbox.id)
-    await kit.put(inbox)  # overtakes the copy, which is then not kept
+    await asyncio.to_thread(begun.wait, 30)
+    await kit.put(inbox)
+    await kit.store.set_flags(ann.id, inbox.id, NumSet([(2, 2)]), FlagOp.ADD, FlagSet(1))
+    await kit.store.expunge(ann.id, inbox.id, NumSet([(1, 1)]), only_deleted=False)
+    goes_on.set()
     await packing(kit)
-    assert await kit.uids(inbox) == [1, 2]
+    assert count(kit, "packed") == 1
+    assert count(kit, "noted") == 2
+    await same_as_on_disk(kit, tmp_path)
+    await kit.store.close()
+
+
+async def test_of_two_copies_begun_the_later_one_is_kept(tmp_path: Path) -> None:
+    kit = await open_kit("sqlite", tmp_path / "store", PLAIN)
+    ann = await kit.account()
+    inbox = await kit.box(ann)
+    await kit.put(inbox)
+    store = cast("Any", kit.store)
+    old = await kit.store.load(ann.id, inbox.id)
+    await kit.store.set_flags(ann.id, inbox.id, ALL, FlagOp.ADD, FlagSet(1))
+    new = await kit.store.load(ann.id, inbox.id)
+    assert old is not None
+    assert new is not None
+    one, two = old.box.highest_modseq, new.box.highest_modseq
+    assert not await store.writer.do(lambda tx: packed.begin(tx, ann.id, inbox.id, one))
+    assert await store.writer.do(lambda tx: packed.begin(tx, ann.id, inbox.id, two))
+    await same_as_on_disk(kit, tmp_path)  # a copy half made is none
+    made = packed.chunks(old)
+    assert not await store.writer.do(lambda tx: packed.keep(tx, ann.id, inbox.id, one, made))
     await kit.store.close()
 
 

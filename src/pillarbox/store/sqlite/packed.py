@@ -187,18 +187,37 @@ def chunks(snapshot: Snapshot) -> list[tuple[int, bytes]]:
     return out
 
 
-def keep(
-    tx: Tx, account: int, mailbox: int, modseq: int, rows: Sequence[tuple[int, bytes]]
-) -> bool:
-    """Make it the packed copy of a mailbox, if nothing was changed there since ``modseq``."""
+def begin(tx: Tx, account: int, mailbox: int, modseq: int) -> bool:
+    """From now on note what changes, for a copy of the mailbox at ``modseq`` that is being made;
+    False when it has changed already. A crash leaves a copy that is no good."""
     box = tx.box(account, mailbox)
     if box is None or box.highest_modseq != modseq:
         return False
     forget(tx, account, mailbox)
-    tx.db.executemany(
-        "INSERT INTO packed VALUES (?, ?, ?, ?)", [(account, mailbox, *row) for row in rows]
-    )
+    tx.db.execute(_BEGUN, (account, mailbox, _mark(modseq)))
     return True
+
+
+def keep(
+    tx: Tx, account: int, mailbox: int, modseq: int, rows: Sequence[tuple[int, bytes]]
+) -> bool:
+    """Keep the copy that was begun at ``modseq``, unless another one was begun since."""
+    begun = (account, mailbox, _mark(modseq))
+    if tx.one("SELECT 1 FROM packed WHERE (account, mailbox, first, data) = (?, ?, 0, ?)", begun):
+        tx.db.execute("DELETE FROM packed WHERE account = ? AND mailbox = ?", begun[:2])
+        tx.db.executemany(
+            "INSERT INTO packed VALUES (?, ?, ?, ?)", [(account, mailbox, *row) for row in rows]
+        )
+        return True
+    return False
+
+
+_BEGUN = "INSERT INTO packed VALUES (?, ?, 0, ?)"
+
+
+def _mark(modseq: int) -> bytes:
+    """What stands for a copy that is being made: no chunk reads so."""
+    return b"\0%d" % modseq
 
 
 def forget(tx: Tx, account: int, mailbox: int) -> None:

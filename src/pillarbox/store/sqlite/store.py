@@ -135,11 +135,12 @@ class SqliteStore(
         self.afterwards(self._pack(copy))
 
     async def _pack(self, snapshot: Snapshot) -> None:
-        box = snapshot.box
-        made = await self.lane.run(packed.chunks, snapshot)
-        await self.writer.do(
-            lambda tx: packed.keep(tx, box.account, box.id, box.highest_modseq, made), aside=True
-        )
+        box, modseq = snapshot.box, snapshot.box.highest_modseq
+        if await self.writer.do(lambda tx: packed.begin(tx, box.account, box.id, modseq)):
+            made = await self.lane.run(packed.chunks, snapshot)
+            await self.writer.do(
+                lambda tx: packed.keep(tx, box.account, box.id, modseq, made), aside=True
+            )
 
     async def pack(self, account: int, mailbox: int) -> None:
         """Pack a mailbox if there is need, which a process that cannot has found out."""
