@@ -100,6 +100,11 @@ def test_accounts(ann: Run) -> None:
     assert account["pop3"] == "keep"
     assert account["enabled"] is False
     assert account["display_name"] == "Ann"
+    assert account["imap_mask"] == []
+    masked = ann.value("account", "set", ANN, "--imap-mask", "UIDONLY QRESYNC")
+    assert masked["imap_mask"] == ["QRESYNC", "UIDONLY"]
+    assert "UIDONLI" in ann.refused("account", "set", ANN, "--imap-mask", "UIDONLI")
+    assert ann.value("account", "set", ANN, "--imap-mask", "")["imap_mask"] == []
     assert "2.0G" in ann("account", "list")[1]
     assert ann.value("account", "list", "--domain", "other.test") == {"accounts": []}
     assert "domain remove" not in ann.refused("domain", "remove", "example.test")

@@ -48,6 +48,12 @@ def test_every_default_passes_its_own_check() -> None:
         ("[listen]\nimap = []\n", ["need a certificate"]),
         ("[server\n", ["not valid TOML", "line 1"]),
         ("[log]\nlevel = 'loud'\n", ["x.toml:2", '"debug"']),
+        ("[imap]\nmask = ['UIDONLI']\n", ["x.toml:2", "imap.mask", "not 'UIDONLI'"]),
+        ("[imap]\nmask = ['IMAP4rev1']\n", ["imap.mask", "can be masked"]),
+        ("[imap]\nmask = ['pop3:IDLE']\n", ["imap.mask", "not 'pop3:IDLE'"]),
+        ("[imap]\nmask_clients = ['UIDONLY']\n", ["imap.mask_clients", "Outlook: UIDONLY"]),
+        ("[imap]\nmessage_limit = 5\n", ["imap.message_limit", "from 1000 on"]),
+        ("[imap]\njmap_url = 'http://x/'\n", ["imap.jmap_url", "https:"]),
         ("[server]\nhostname = '-bad-'\n", ["x.toml:2", "mail.example.org"]),
     ],
 )

@@ -63,3 +63,36 @@ async def test_messages_and_threads_have_ids(tmp_path: Path) -> None:
         there = await ids(at, "UID FETCH 1:* (EMAILID THREADID)")
         assert there[:2] == [first, answer]
         assert there[2][1] == first[1]
+
+
+async def test_a_mailbox_of_others_has_their_account(tmp_path: Path) -> None:
+    """OBJECTID+ (draft-ietf-mailmaint-imap-objectid-bis §7.1, §11.8)."""
+    async with house_talk(tmp_path, "ann", "bob") as (_, (ann, bob)):
+        await ann.ok("CREATE team")
+        await ann.ok("SETACL team bob@example.test lr")
+        enabled, status = await ann.ok("STATUS team (OBJECTID)")
+        assert enabled == "* ENABLED OBJECTID+"
+        found = re.search(r"OBJECTID (\(MAILBOXID \w+ ACCOUNTID \w+\))\)", status)
+        assert found, status
+        others = await bob.ok(f"SELECT INBOX (OBJECTID {found[1]})")
+        assert any(f"[OBJECTID {found[1]}]" in line for line in others)
+        own = await bob.ok("SELECT INBOX")
+        assert not any(found[1] in line for line in own)
+        await ann.ok("SETACL team bob@example.test l")  # listed, and not to be read
+        assert await bob.no(f"SELECT INBOX (OBJECTID {found[1]})") == "NOPERM"
+
+
+async def test_the_compound_without_message_numbers(tmp_path: Path) -> None:
+    """OBJECTID+ with UIDONLY and NOTIFY (§7.5, §11.9)."""
+    async with house_talk(tmp_path, "ann", "ann") as (_, (one, two)):
+        await one.append("INBOX", FIRST)
+        await one.ok("ENABLE UIDONLY OBJECTID+")
+        await one.ok("SELECT INBOX")
+        (line,) = await one.ok("UID FETCH 1 (OBJECTID)")
+        assert re.fullmatch(r"\* 1 UIDFETCH \(OBJECTID \(EMAILID \w+ THREADID \w+\)\)", line)
+        await two.ok("SELECT INBOX")
+        await two.ok("NOTIFY SET (selected (MessageNew (OBJECTID) MessageExpunge))")
+        await one.append("INBOX", ANSWER)
+        told = await two.until("* 2 FETCH")
+        assert "* ENABLED OBJECTID+" in told
+        assert "OBJECTID (EMAILID " in told[-1]
