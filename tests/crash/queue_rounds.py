@@ -315,17 +315,22 @@ def free_port() -> int:
 # -------------------------------------------------------------------------- the users
 
 
-def submit(house: House, known: Known, numbers: list[str], stop: threading.Event) -> None:
-    """One user's program: sends each of ``numbers`` once; what was not acknowledged is dropped."""
-    chance = random.Random(numbers[0] if numbers else "")
-    waiting = list(numbers)
+def submit(
+    house: House, known: Known, waiting: list[str], stop: threading.Event, name: str
+) -> None:
+    """One user's program: takes numbers out of ``waiting``, which several share, and sends each
+    once; what was not acknowledged is dropped, what was not begun is for the next round."""
+    chance = random.Random(name)
     while waiting and not stop.is_set():
         try:
             user = f"user{chance.randrange(USERS)}@example.test"
             with smtplib.SMTP("127.0.0.1", house.port, timeout=PATIENCE) as client:
                 client.login(user, PASSWORD)
                 while waiting and not stop.is_set():
-                    number = waiting.pop()
+                    try:
+                        number = waiting.pop()
+                    except IndexError:  # another took the last one
+                        return
                     count = chance.choice((1, 1, 2, 5))
                     to = [f"r{n}@d{chance.randrange(PEERS)}.test" for n in range(count)]
                     text = (
@@ -394,7 +399,8 @@ def look(house: House, known: Known) -> str:
     if unasked and not known.kills:
         raise Failed(f"taken, and reported as failed: {unasked[:10]}")
     return (
-        f"{len(known.promised)} recipients promised, {len(known.taken)} taken, {len(told)} "
+        f"{len(known.senders)} messages tried, {len(known.promised)} recipients promised, "
+        f"{len(known.taken)} taken, {len(told)} "
         f"reported, {len(waiting)} wait; sent twice: {silent} where the peer hung up, {killed} "
         f"where the house was killed; {both} taken without an answer and then refused"
     )
@@ -412,19 +418,28 @@ def check_databases(directory: Path) -> None:
 # -------------------------------------------------------------------------- the rounds
 
 
+def users(
+    house: House, known: Known, waiting: list[str], stop: threading.Event
+) -> list[threading.Thread]:
+    """Their programs, at work."""
+    threads = [
+        threading.Thread(
+            target=submit, args=(house, known, waiting, stop, f"{len(waiting)}-{n}"), daemon=True
+        )
+        for n in range(SENDERS)
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
 def one_round(
-    house: House, known: Known, numbers: list[str], chance: random.Random, longest: float
+    house: House, known: Known, waiting: list[str], chance: random.Random, longest: float
 ) -> str:
     """Work, kill at a random moment; when that was."""
     house.start()
     stop = threading.Event()
-    shares = [numbers[n::SENDERS] for n in range(SENDERS)]
-    threads = [
-        threading.Thread(target=submit, args=(house, known, share, stop), daemon=True)
-        for share in shares
-    ]
-    for thread in threads:
-        thread.start()
+    threads = users(house, known, waiting, stop)
     moment = chance.uniform(0.3, longest)
     time.sleep(moment)
     known.kills.append(time.monotonic())
@@ -445,13 +460,16 @@ def one_round(
 def rounds(house: House, peers: Peers, known: Known, arguments: argparse.Namespace) -> str:
     chance = random.Random(arguments.seed)
     share = -(-arguments.messages // arguments.rounds)
+    waiting: list[str] = []
     for number in range(1, arguments.rounds + 1):
-        numbers = [f"m-{number}-{n}" for n in range(share)]
-        moment = one_round(house, known, numbers, chance, arguments.longest)
+        waiting += [f"m-{number}-{n}" for n in range(share)]
+        moment = one_round(house, known, waiting, chance, arguments.longest)
         ends = house.audit() if number % arguments.look_every == 0 else {}
         print(f"round {number}: killed after {moment}; {ends or ''}", flush=True)
     peers.sane = True
     house.start()
+    for thread in users(house, known, waiting, threading.Event()):
+        thread.join(2 * PATIENCE)
     deadline = time.monotonic() + arguments.patience
     while house.queue() and time.monotonic() < deadline:
         time.sleep(1)
