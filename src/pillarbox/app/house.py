@@ -161,7 +161,6 @@ class House:
         self._supervisor.start("journal", handlers.recorder.run)
         if sending is not None:
             reports = sending.tls_reports
-            self._supervisor.start("tls", lambda: every(self._clock, 60.0, reports.flush))
             self._supervisor.start("reports", lambda: every(self._clock, 900.0, reports.work))
             if (told := sending.dmarc_reports) is not None:
                 self._supervisor.start("dmarc", lambda: every(self._clock, 60.0, told.flush))

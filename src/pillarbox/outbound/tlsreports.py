@@ -1,6 +1,6 @@
 """What TLS did today is kept by domain, and told tomorrow to those who ask (RFC 8460).
 
-Counts are gathered in memory and written down every minute: a crash costs at most that much of a
+Counts are gathered in memory and written down now and then: a crash costs at most that much of a
 statistic. A day is reported once, by mail or HTTPS, some hours after its end; what nobody takes is
 tried again for a day.
 """
