@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.app import checkup
 from pillarbox.app.scripts import site
 from pillarbox.app.scripttest import try_script
 from pillarbox.base.errors import Misuse
@@ -55,6 +56,16 @@ def test_a_bad_script_is_told(tmp_path: Path) -> None:
         site(config(tmp_path), "1")
     with pytest.raises(Misuse, match="no directory"):
         site(config(tmp_path / "none"), "1")
+
+
+def test_check_looks_at_them(tmp_path: Path) -> None:
+    assert list(checkup.scripts(config(None))) == []
+    (tmp_path / "after").mkdir()
+    (tmp_path / "after" / "x.sieve").write_text("keep;")
+    assert [one.level for one in checkup.scripts(config(tmp_path))] == ["ok"]
+    (tmp_path / "after" / "x.sieve").write_text("keep")
+    (found,) = checkup.scripts(config(tmp_path))
+    assert (found.level, found.subject) == ("error", "sieve")
 
 
 def test_trying_a_script_out(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from pillarbox.delivery.accept import DELIVERED
 from pillarbox.delivery.sieve.site import Named, Site
-from support.people import account
+from pillarbox.store.api import Content, NewMessage
+from support.people import account, envelope
 from support.sievehouse import MAIL, SieveHouse, sieve_house
 
 
@@ -345,3 +346,36 @@ async def test_a_message_sent_again_is_not_passed_on_again() -> None:
     await house.clock.advance(13 * 3600)
     await house.send("ann@example.test", mail=trace % 5 + MAIL)
     assert len(await house.queued()) == 4
+
+
+class Counted:
+    """A content that knows how often it was given up."""
+
+    def __init__(self, inner: Content) -> None:
+        self._inner = inner
+        self.given_up = 0
+
+    @property
+    def size(self) -> int:
+        return self._inner.size
+
+    def view(self) -> memoryview:
+        return self._inner.view()
+
+    def discard(self) -> None:
+        self.given_up += 1
+
+
+SCRIPTS = ['redirect "b@far.test";', "discard;", 'require "ereject"; ereject "no";']
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_what_was_not_kept_is_given_up(script: str) -> None:
+    """A message that is only passed on, or thrown away, leaves nothing staged."""
+    house = await sieve_house("ann")
+    await house.script("ann", script)
+    message = await house.message(MAIL)
+    content = Counted(message.content)
+    to = await house.recipient("ann@example.test")
+    await house.acceptor.accept(envelope(to), NewMessage(content, message.facts))
+    assert content.given_up

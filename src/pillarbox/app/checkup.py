@@ -12,6 +12,7 @@ from typing import Any
 
 import pillarbox
 from pillarbox.app.core import reach_house
+from pillarbox.app.scripts import site
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
 from pillarbox.config.checks import Bind
@@ -68,6 +69,7 @@ def examine(config: Config, clock: Clock, *, running: bool) -> Iterator[Finding]
     yield from data(config)
     yield from certificate(config, clock)
     yield from exposure(config)
+    yield from scripts(config)
     if running:
         yield ok("ports", "held by the running server")
     else:
@@ -292,6 +294,19 @@ def exposure(config: Config) -> Iterator[Finding]:
             f"{far[0]} can be reached from other machines, and takes mail from everybody",
             "listen on 127.0.0.1 or [::1]",
         )
+
+
+def scripts(config: Config) -> Iterator[Finding]:
+    """The operator's Sieve scripts are good: the server does not start with one that is not."""
+    if config.sieve.directory is None:
+        return
+    try:
+        made = site(config, "")
+    except Misuse as problem:
+        yield error("sieve", str(problem), problem.hint)
+        return
+    count = len(made.before) + len(made.after) + len(made.shared)
+    yield ok("sieve", f"{count} scripts in {config.sieve.directory}")
 
 
 def _is_near(bind: Bind) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pillarbox.base.errors import Misuse
 from pillarbox.cli.options import ask, config_option, json_option
 from pillarbox.cli.output import show, table
 
@@ -76,7 +77,10 @@ def test(file: Path, message: Path, sender: str, recipient: str, as_json: bool) 
 @json_option
 def put(address: str, name: str, file: Path, activate: bool, config: Path, as_json: bool) -> None:
     """Keep the script in FILE as NAME of the account ADDRESS."""
-    source = file.read_text("utf-8")
+    try:
+        source = file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise Misuse(f"{file} is not UTF-8") from None
     value = ask(config, "sieve.put", address=address, name=name, source=source, activate=activate)
     state = "is active" if activate else "is kept"
     show(value, as_json, lambda: [f"{value['name']} of {value['address']} {state}"])

@@ -84,12 +84,10 @@ async def also(plans: Mapping[Pair, Plan], spoken: Mapping[Pair, Reply]) -> list
 def settled(
     parcels: Sequence[Parcel], results: Sequence[Results | None], targets: Sequence[Target]
 ) -> list[Appended | Refusal]:
-    """The results of the message itself; contents of which nothing was kept are given up."""
-    for parcel, result in zip(parcels[1:], results[1:], strict=True):
-        if result is None or not (parcel.more or any(isinstance(r, Appended) for r in result)):
-            parcel.message.content.discard()
+    """The results of the message itself. Contents that the store did not take are given up."""
+    for parcel in parcels:
+        parcel.message.content.discard()  # does nothing to what was taken
     main = results[0]
     if main is None:  # a crash came between an earlier delivery and its settling
-        parcels[0].message.content.discard()
         return [_DONE] * len(targets)
     return list(main)
