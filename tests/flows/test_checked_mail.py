@@ -15,6 +15,7 @@ from pillarbox.message.authres import read
 from pillarbox.model.numset import NumSet
 from pillarbox.policy.dkim.keys import Key
 from pillarbox.store.api import Column
+from pillarbox.testing.clock import FakeClock
 from pillarbox.testing.dns import FakeResolver
 from support.signed import made, resolver, signed
 from support.whole import memory_store, whole_house
@@ -125,3 +126,30 @@ async def test_other_doors_do_not_ask(house: House) -> None:
     by_lmtp = (await kept(house, "INBOX"))[-1]
     assert by_lmtp.count(b"Authentication-Results") == 1
     assert FORGED in by_lmtp
+
+
+async def test_a_network_that_nobody_knows_comes_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    checks = {"enabled": True, "trusted": (), "greylist": True}
+    dns: FakeResolver = resolver(RECORDS)
+    async with whole_house(
+        tmp_path, "ann", opener=memory_store, clock=clock, resolver=dns, checks=checks
+    ) as house:
+        assert (await tried(house, "smtp"))[:2] == (451, "4.7.1")
+        assert (await tried(house, "lmtp"))[0] == 250
+        await clock.advance(301)
+        assert (await tried(house, "smtp"))[0] == 250
+
+
+async def tried(house: House, door: str) -> tuple[int, str]:
+    """What the door says to a recipient."""
+
+    def talk() -> tuple[int, str]:
+        kind = smtplib.LMTP if door == "lmtp" else smtplib.SMTP
+        with kind("127.0.0.1", house.ports[door]) as client:
+            client.ehlo("mail.out.test")
+            client.mail("a@good.test")
+            code, text = client.rcpt("ann@example.test")
+            return code, text.decode()[:5]
+
+    return await asyncio.to_thread(talk)

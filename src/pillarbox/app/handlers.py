@@ -37,6 +37,7 @@ from pillarbox.delivery.sieve.planner import Planner
 from pillarbox.dns.answers import Resolver
 from pillarbox.filters.chain import Chain as Filters
 from pillarbox.filters.chain import Screened
+from pillarbox.filters.greylist import Greylist
 from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.pop3 import Maildrops
@@ -144,6 +145,7 @@ class Handlers:
             refused=self.recorder.refused,
             inspect=self._inspect,
             screen=self._screen,
+            greylist=self._greyed,
         )
         self._resolver = resolver
         reports = sending.dmarc_reports if sending is not None else None
@@ -192,6 +194,11 @@ class Handlers:
 
     def _made(self, settings: Settings) -> Mapping[str, Handler]:
         self._filters = Filters(settings.filters)
+        self._greylist = (
+            Greylist(self._core.store, self._core.clock, settings.greylist)
+            if settings.greylist is not None
+            else None
+        )
         self._inspector = (
             Inspector(settings.inbound, self._resolver, self._core.clock, self._tell)
             if settings.inbound is not None
@@ -242,6 +249,9 @@ class Handlers:
         if not self._filters:
             return Screened(verdict)
         return await self._filters.screen(envelope, content, verdict)
+
+    async def _greyed(self, ip: str, sender: Address | None, to: Address) -> Reply | None:
+        return await self._greylist(ip, sender, to) if self._greylist is not None else None
 
     async def _message(self, data: bytes) -> NewMessage:
         return await whole(self._core.store, data, self._core.scan)

@@ -25,6 +25,8 @@ LIVE = frozenset(
         "checks.deadline",
         "checks.questions",
         *(f"imap.{field.name}" for field in dataclasses.fields(Imap)),
+        "checks.greylist",
+        "checks.greylist_wait",
         "checks.dnsbl",
         "checks.dnsbl_junk",
         "checks.dnsbl_refuse",

@@ -17,6 +17,7 @@ from pillarbox.base.errors import Misuse
 from pillarbox.config.schema import Config
 from pillarbox.delivery import accept, route
 from pillarbox.delivery.sieve.site import Site
+from pillarbox.filters import greylist
 from pillarbox.filters.chain import Link, OnFault
 from pillarbox.filters.clamd import Clamd
 from pillarbox.filters.milter import Milter
@@ -61,6 +62,8 @@ class Settings:
     send_as: sendas.Options
     smtp: Mapping[str, smtp.Options]
     filters: tuple[Link, ...]
+    greylist: greylist.Options | None
+    """None where nobody is asked to come again."""
     inbound: inbound.Options | None
     """None where mail is not checked."""
     imap: Mapping[str, imap.Options]
@@ -96,6 +99,7 @@ def settings(config: Config) -> Settings:
         send_as=sendas.Options(detail_separator=mail.detail_separator),
         smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
         filters=filter_links(config),
+        greylist=greylist_options(config) if config.checks.greylist else None,
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),
@@ -187,6 +191,11 @@ def inbound_options(config: Config) -> inbound.Options:
         deadline=checks.deadline,
         questions=checks.questions,
     )
+
+
+def greylist_options(config: Config) -> greylist.Options:
+    """Who has to come again."""
+    return greylist.Options(wait=config.checks.greylist_wait, exempt=inbound_options(config).trusts)
 
 
 def filter_links(config: Config) -> tuple[Link, ...]:

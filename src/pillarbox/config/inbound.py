@@ -50,6 +50,14 @@ class Checks:
         3, checks.count(1, 1000), "Points from which on mail is filed as junk."
     )
     dnsbl_refuse: int = setting(6, checks.count(1, 1000), "Points from which on mail is refused.")
+    greylist: bool = setting(
+        False,
+        checks.flag,
+        "Ask networks that never sent mail here to try again; whoever does is known from then on.",
+    )
+    greylist_wait: float = setting(
+        "5m", checks.duration, "Before which trying again does not count."
+    )
     deadline: float = setting(
         "15s", checks.duration, "How long the end of a message waits for answers of the DNS."
     )

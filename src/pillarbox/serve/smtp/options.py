@@ -14,6 +14,8 @@ from pillarbox.delivery.route import Router
 from pillarbox.delivery.senders import SenderRules
 from pillarbox.filters.chain import Screened
 from pillarbox.mailbox.intake import Intake
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
 from pillarbox.model.story import Refused
 from pillarbox.model.transaction import Envelope, Peer, Sender
 from pillarbox.model.verdict import Verdict
@@ -61,5 +63,7 @@ class Needs:
     """Called with what was refused, for the journal; must not wait."""
     screen: Callable[[Envelope, memoryview, Verdict], Awaitable[Screened]] | None = None
     """Asks filters about a whole message from another server; None where there are none."""
+    greylist: Callable[[str, Address | None, Address], Awaitable[Reply | None]] | None = None
+    """May ask another server (its IP address, the sender) to come again for a recipient."""
     inspect: Callable[[Peer, Sender], Inspection | None] = unseen
     """Begins to look at a message from another server; None where that is not wanted."""

@@ -87,12 +87,21 @@ class Transaction:
         )
         if not isinstance(found, Reply):
             found = await self._limited(event.recipient.address, found) or found
+        if not isinstance(found, Reply):
+            found = await self._greyed(event.recipient.address) or found
         if isinstance(found, Reply):
             to = str(event.recipient.address)
             self._log.info("smtp.rcpt", rcpt=to, reply=str(found))
             self.refusals.recipient(self.peer, str(self._sender or ""), to, found)
             return self._engine.reply(found)
         return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
+
+    async def _greyed(self, address: Address) -> Reply | None:
+        """Why another server has to come again."""
+        greylist, sender = self._needs.greylist, self._engine.sender
+        if greylist is None or self._role is not Role.MX or sender is None:
+            return None
+        return await greylist(self.peer.ip, sender.address, address)
 
     def begin(self) -> None:
         """Another MAIL."""
