@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pillarbox.base.ids import SystemRng
 from pillarbox.cli.output import moment
 from support.street import Street
 from support.tree import ROOT
@@ -24,17 +23,10 @@ NAMES = ("md76vx4kvh9s3c7v", "ewm7cd8ezsr572x8", "zgx1hezbfkt078vg")
 MESSAGE_ID = "rmrdea41geve2q7aq67675vd"
 
 
-class Steady(SystemRng):
-    """Retries without jitter, so that the page shows the same times each time."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return (a + b) / 2
-
-
 @pytest.fixture
 async def street(tmp_path: Path) -> AsyncIterator[Street]:
     async with AsyncExitStack() as stack:
-        yield Street(tmp_path, stack, rng=Steady())
+        yield Street(tmp_path, stack)
 
 
 async def told(street: Street, domain: str, word: str) -> list[dict[str, Any]]:

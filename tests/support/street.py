@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pillarbox.app.house import House
-from pillarbox.base.ids import Rng
 from pillarbox.config.checks import Bind
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column
@@ -39,7 +38,6 @@ class Street:
     clock: FakeClock = field(default_factory=FakeClock)
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     houses: dict[str, House] = field(default_factory=dict)
-    rng: Rng | None = None
     shutters: dict[str, AsyncExitStack] = field(default_factory=dict)
 
     async def open(
@@ -64,7 +62,7 @@ class Street:
             **sections,
         )
         shutter = await self.stack.enter_async_context(AsyncExitStack())
-        house = House(config, opener=memory_store, clock=self.clock, rng=self.rng)
+        house = House(config, opener=memory_store, clock=self.clock)
         await shutter.enter_async_context(house)
         await house.admin.call("domain.add", {"name": domain})
         for name in people:
