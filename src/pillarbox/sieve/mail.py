@@ -18,12 +18,14 @@ _UNTOUCHED = frozenset({"received", "auto-submitted", "original-subject", "origi
 _NO_ADDING = frozenset({"original-subject", "original-from"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class HeaderField:
-    """``name`` in lower case; ``raw``: the octets, line end included."""
+    """``name`` in lower case; ``raw``: the octets, line end included. Never changed, but that its
+    text is made once: a script asks twenty times for the same subject."""
 
     name: str
     raw: bytes
+    _text: str | None = None
 
     def octets(self) -> bytes:
         """The unfolded value."""
@@ -32,7 +34,9 @@ class HeaderField:
 
     def value(self) -> str:
         """The unfolded value as text, encoded words decoded (RFC 5228 §2.7.2)."""
-        return words.decode(self.octets()).strip(" \t")
+        if self._text is None:
+            self._text = words.decode(self.octets()).strip(" \t")
+        return self._text
 
 
 def fields_of(data: Data, start: int, end: int) -> list[HeaderField]:
