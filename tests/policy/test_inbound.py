@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from pillarbox.dns.answers import Kind
+from pillarbox.dns.answers import Answer, Kind, Mx
 from pillarbox.model.address import parse_address
 from pillarbox.model.transaction import Peer, Sender
 from pillarbox.model.verdict import Action, Verdict
@@ -204,8 +204,8 @@ async def test_results_in_the_order_of_the_rooms() -> None:
 
 FAILING: Mapping[str, list[str]] = {
     "the policy": ["_dmarc.bank.test"],
-    "the sender's SPF": ["plain.test"],
-    "a key": [KEYS["plain"].name],
+    "the author's SPF": ["bank.test"],
+    "the author's key": [KEYS["bank"].name],
     "everything": [".test"],
 }
 
@@ -216,10 +216,75 @@ async def test_a_fault_of_the_dns_speaks_against_nobody(what: str) -> None:
     if what == "everything":
         resolver.failing |= {name for name, _ in resolver.zone}
     resolver.failing |= set(FAILING[what])
-    message = mail("bank.test", sign="plain")
-    verdict = await judged(message, sender="a@plain.test", resolver=resolver)
+    message = mail("bank.test", sign="bank" if "key" in what else "plain")
+    verdict = await judged(
+        message, sender="a@bank.test" if "SPF" in what else "a@plain.test", resolver=resolver
+    )
     assert verdict.action is ACCEPT
     assert "temperror" in {one.result for one in verdict.findings}
+
+
+@pytest.mark.parametrize(
+    "silent", [["plain.test"], [KEYS["plain"].name], ["_dmarc.plain.test"], ["mail.plain.test"]]
+)
+async def test_the_silent_dns_of_a_forger_spares_nobody(silent: list[str]) -> None:
+    """Whoever writes in the name of another chooses the domain of the envelope and of the
+    signature, and how its servers answer: what they would say could not help anyway."""
+    resolver = dns()
+    resolver.failing |= set(silent)
+    message = mail("bank.test", sign="plain")
+    verdict = await judged(message, sender="a@plain.test", resolver=resolver)
+    assert verdict.action is REFUSE
+
+
+class Tarpit(FakeResolver):
+    """Does not answer about one name."""
+
+    def __init__(self, name: str) -> None:
+        known = dns()
+        super().__init__({(name, kind.value): rows for (name, kind), rows in known.zone.items()})
+        self.name = name
+
+    async def ask(self, name: str, kind: Kind) -> Answer:
+        if name == self.name:
+            await asyncio.Event().wait()
+        return await super().ask(name, kind)
+
+
+@pytest.mark.parametrize("name", ["plain.test", KEYS["plain"].name, "4.2.0.192.in-addr.arpa"])
+async def test_the_slow_dns_of_a_forger_spares_nobody(name: str) -> None:
+    clock = FakeClock()
+    inspector = Inspector(OPTIONS, Tarpit(name), clock)
+    sender = Sender(parse_address("a@plain.test"))
+    found = inspector.begin(Peer(HOSTS["plain"], helo="mail.plain.test"), sender)
+    assert found is not None
+    head, body = parts(mail("bank.test", sign="plain"))
+    found.header(head)
+    found.body(body)
+    task = asyncio.create_task(found.verdict())
+    for _ in range(3):
+        await clock.advance(OPTIONS.deadline / 2)
+    assert (await task).action is REFUSE
+
+
+async def test_a_forger_cannot_spend_the_questions_about_the_author() -> None:
+    """SPF of the envelope asks first, for a hundred names; the policy is found all the same."""
+    resolver = dns()
+    for n in range(10):
+        hosts = [f"h{k}.m{n}.plain.test" for k in range(10)]
+        resolver.add(f"m{n}.plain.test", *[Mx(k, host) for k, host in enumerate(hosts)])
+        resolver.zone |= {(host, Kind.A): ("192.0.2.99",) for host in hosts}
+    terms = " ".join(f"mx:m{n}.plain.test" for n in range(10))
+    resolver.add("plain.test", f"v=spf1 {terms} -all".encode())
+    inspector = Inspector(replace(OPTIONS, questions=60), resolver, FakeClock())
+    found = inspector.begin(Peer("192.0.2.9", helo="h"), Sender(parse_address("a@plain.test")))
+    assert found is not None
+    for _ in range(500):
+        await asyncio.sleep(0)
+    head, body = parts(mail("x.bank.test"))
+    found.header(head)
+    found.body(body)
+    assert (await found.verdict()).action is REFUSE
 
 
 class Silent(FakeResolver):

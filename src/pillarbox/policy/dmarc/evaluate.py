@@ -59,9 +59,16 @@ class _NoAnswer(Exception):
 
 
 async def evaluate(
-    author: str, identifiers: Sequence[Identifier], resolver: Resolver
+    author: str,
+    identifiers: Sequence[Identifier],
+    resolver: Resolver,
+    unknown: Sequence[Identifier] = (),
 ) -> DmarcResult:
-    """``author``: the one domain in the From field. Never raises."""
+    """``author``: the one domain in the From field. Never raises.
+
+    ``unknown``: those whose own result the DNS would not give. They make a fail uncertain only
+    where they would have borne the author out: whoever forges has a domain whose DNS is silent.
+    """
     author = normal_domain(author)
     walker = _Walker(resolver)
     try:
@@ -77,6 +84,8 @@ async def evaluate(
                 aligned.append(identifier)
         except _NoAnswer as error:
             problem = str(error)
+    if not aligned and not problem:
+        problem = await _open(author, unknown[:MOST_IDENTIFIERS], found.record, walker)
     verdict = Verdict.PASS if aligned else Verdict.TEMPERROR if problem else Verdict.FAIL
     applied = MILDER[policy] if found.record.testing else policy
     return DmarcResult(verdict, author, found, policy, applied, tuple(aligned), problem)
@@ -103,6 +112,17 @@ async def _discover(author: str, walker: _Walker) -> tuple[Found | None, Policy 
     return found, found.record.wanted(below=True, exists=exists)
 
 
+async def _open(author: str, unknown: Sequence[Identifier], record: Record, walker: _Walker) -> str:
+    """Why it may be a pass after all, '' when it cannot."""
+    for identifier in unknown:
+        try:
+            if await _aligns(author, identifier, record, walker):
+                return f"no answer about {identifier.method.value} of {identifier.domain}"
+        except _NoAnswer as error:
+            return str(error)
+    return ""
+
+
 async def _aligns(author: str, identifier: Identifier, record: Record, walker: _Walker) -> bool:
     """§4.4, §4.10.2."""
     domain = normal_domain(identifier.domain)
@@ -111,8 +131,10 @@ async def _aligns(author: str, identifier: Identifier, record: Record, walker: _
     strict = {Method.DKIM: record.strict_dkim, Method.SPF: record.strict_spf}
     if strict[identifier.method] or domain.rpartition(".")[2] != author.rpartition(".")[2]:
         return False  # an organization's domain ends both names, so they end alike
-    theirs = tree.organizational(domain, await walker.walk(domain))
-    return theirs == tree.organizational(author, await walker.walk(author))
+    ours = tree.organizational(author, await walker.walk(author))
+    if not f".{domain}".endswith(f".{ours}"):
+        return False  # whose DNS is not asked: a stranger's silence must not spare the author
+    return tree.organizational(domain, await walker.walk(domain)) == ours
 
 
 class _Walker:

@@ -33,6 +33,10 @@ class Facts:
     ip: str
     authors: tuple[str, ...] = ()
     """The domains in From, A-labels, each once."""
+    envelope: str = ""
+    """The domain that SPF is asked about."""
+    signers: tuple[str, ...] = ()
+    """Whose signatures it bears, whether they hold or not."""
     listed: bool = False
     """It says that it comes by a mailing list."""
     spf: SpfResult | None = None
@@ -53,13 +57,24 @@ class Facts:
         return found + [Identifier(Method.DKIM, domain) for domain in signed]
 
     @property
+    def open(self) -> list[Identifier]:
+        """The domains that may stand behind it, had the DNS answered."""
+        found = []
+        if self.spf is None or self.spf.verdict is Spf.TEMPERROR:
+            found.append(Identifier(Method.SPF, self.envelope))
+        if self.dkim is None:
+            return found + [Identifier(Method.DKIM, domain) for domain in self.signers]
+        silent = (one.domain for one in self.dkim if one.verdict is Dkim.TEMPERROR)
+        return found + [Identifier(Method.DKIM, domain) for domain in silent]
+
+    @property
     def dmarc_passed(self) -> bool:
         """Every author is who the message says."""
         return bool(self.dmarc) and all(one.verdict is Dmarc.PASS for one in self.dmarc)
 
     @property
     def unsure(self) -> bool:
-        """Something could not be learned now, so that nothing follows from a fail."""
+        """Something could not be learned now, so that nothing follows from a fail of SPF."""
         unknown = self.spf is None or self.spf.verdict is Spf.TEMPERROR or self.dkim is None
         return unknown or any(one.verdict is Dkim.TEMPERROR for one in self.dkim or ())
 

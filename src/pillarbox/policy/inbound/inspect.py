@@ -70,12 +70,17 @@ class Inspection:
         self._options = inspector.options
         self._clock = inspector.clock
         self._tell = inspector.tell
-        self._dns = Budget(inspector.resolver, inspector.options.questions)
+        # In two halves: whoever sends a message chooses what SPF asks, and must not leave too
+        # little for what is asked about the author.
+        half = inspector.options.questions // 2
+        self._dns = Budget(inspector.resolver, half)
+        self._author_dns = Budget(inspector.resolver, inspector.options.questions - half)
         self._tasks: list[asyncio.Task[None]] = []
         self._signatures: Signatures | None = None
         self._chain: Chain | None = None
         self._bodies: Bodies | None = None
-        self._start(self._spf(peer, sender))
+        self.facts.envelope = sender.address.domain if sender.address else peer.helo
+        self._proofs = [self._start(self._spf(peer, sender))]
         self._start(self._iprev(peer))
         if self._options.zones:
             self._start(self._lists(peer))
@@ -88,9 +93,11 @@ class Inspection:
         self.facts.authors, self.facts.listed = authors(head), is_listed(head)
         author = next(iter(self.facts.authors), "")
         self._signatures, self._chain = Signatures(head, author=author), Chain(head)
-        values = [*self._signatures.values, *self._chain.values]
+        signatures = self._signatures.values
+        self.facts.signers = tuple(one.signer.domain for one in signatures)
+        values = [*signatures, *self._chain.values]
         self._bodies = Bodies(values)
-        self._start(self._warm({one.signer.key_name for one in values} | {f"_dmarc.{author}"}))
+        self._start(self._warm({one.signer.key_name for one in signatures} | {f"_dmarc.{author}"}))
         return authres.without_forged(raw, self._options.server)
 
     def body(self, data: bytes) -> None:
@@ -128,7 +135,7 @@ class Inspection:
 
     async def _warm(self, names: Collection[str]) -> None:
         """What will be asked once the message is there; a resolver that knows already is quick."""
-        await together([self._dns.ask(name, Kind.TXT) for name in names])
+        await together([self._author_dns.ask(name, Kind.TXT) for name in names])
 
     async def _spf(self, peer: Peer, sender: Sender) -> None:
         self.facts.spf = await spf.check(
@@ -156,17 +163,35 @@ class Inspection:
         if signatures is None or chain is None or bodies is None:
             return
         bodies.close()
-        now = self._clock.now()
-        self.facts.dkim = await signatures.verify(bodies, self._dns, now=now)
-        self.facts.arc = await chain.verify(bodies, self._dns)
-        if any(not task.done() for task in before):
-            await asyncio.wait(before)
-        if self.facts.spf is None:
-            return
+        self._proofs.append(self._start(self._dkim(signatures, bodies)))
+        rest = [*before, self._start(self._arc(chain, bodies)), *self._proofs]
+        # What is unknown by half of the time stays so, for DMARC needs some too: the DNS that is
+        # slow may be that of whoever forged the author.
+        await self._at_most(self._options.deadline / 2, self._proofs)
         found = await together(
             [
-                dmarc.evaluate(author, self.facts.identifiers, self._dns)
+                dmarc.evaluate(author, self.facts.identifiers, self._author_dns, self.facts.open)
                 for author in self.facts.authors[:MOST_AUTHORS]
             ]
         )
         self.facts.dmarc = tuple(found)
+        if any(not task.done() for task in rest):
+            await asyncio.wait(rest)
+
+    async def _at_most(self, seconds: float, tasks: Collection[asyncio.Task[None]]) -> None:
+        """Wait for tasks, which go on when the time is over."""
+        open_ = {task for task in tasks if not task.done()}
+        late = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            while open_ and not late.done():
+                await asyncio.wait({late, *open_}, return_when=asyncio.FIRST_COMPLETED)
+                open_ = {task for task in open_ if not task.done()}
+        finally:
+            late.cancel()
+
+    async def _dkim(self, signatures: Signatures, bodies: Bodies) -> None:
+        now = self._clock.now()
+        self.facts.dkim = await signatures.verify(bodies, self._author_dns, now=now)
+
+    async def _arc(self, chain: Chain, bodies: Bodies) -> None:
+        self.facts.arc = await chain.verify(bodies, self._dns)

@@ -74,7 +74,7 @@ def _by_dmarc(facts: Facts, options: Options) -> Judgement:
     if len(facts.authors) > MOST_AUTHORS:
         return Judgement(Verdict(Action.JUNK, "it claims to be from too many authors"))
     failed = [one for one in facts.dmarc if one.verdict is Dmarc.FAIL]
-    if not failed or facts.unsure:
+    if not failed:  # what is unknown and might have spoken for it makes that no fail
         return Judgement(Verdict())
     # RFC 9989 §11.5: of several authors, the strictest
     order = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
