@@ -115,3 +115,19 @@ async def test_a_message_only_for_the_queue(kit: Kit) -> None:
     assert isinstance(results[0], Refusal)
     (queued,) = await store.queue_items()
     assert await store.read(queued.blob) == b"Subject: 1\r\n\r\n"
+
+
+async def test_what_did_not_fit_is_not_remembered(kit: Kit) -> None:
+    """Whoever tries it again must not find that it was there before."""
+    store, ann = kit.store, await kit.account()
+    inbox = await kit.box(ann)
+    now = kit.clock.now()
+    missing = Target(ann.id, 999, pair=(0, 0))
+    item = NewItem(envelope("ann@example.test"), [], now)
+    one = await kit.message(b"Subject: 1\r\n\r\n")
+    parcel = Parcel(
+        one, [missing, Target(ann.id, inbox.id)], item, once=Mark(ann.id, b"o", now + 9)
+    )
+    await store.accept_each([parcel], [Mark(ann.id, b"m", now + 9), Mark(999, b"m", now + 9)])
+    assert len(await store.queue_items()) == 1
+    assert await store.marked(ann.id, [b"o", b"m"], now) == set()

@@ -379,3 +379,46 @@ async def test_what_was_not_kept_is_given_up(script: str) -> None:
     to = await house.recipient("ann@example.test")
     await house.acceptor.accept(envelope(to), NewMessage(content, message.facts))
     assert content.given_up
+
+
+DUPLICATES = 'require "duplicate"; if duplicate { discard; }'
+
+
+@pytest.mark.parametrize("queue", [True, False])
+async def test_what_waits_for_room_is_no_duplicate_of_itself(queue: bool) -> None:
+    """RFC 7352 §3.3: seen is what was delivered, not what could not be yet."""
+    house = await sieve_house("ann")
+    await house.script("ann", DUPLICATES)
+    await limit(house, "ann", 10)
+    result = await house.send("ann@example.test", queue=queue)
+    assert result.overall().ok is queue
+    await limit(house, "ann", 0)
+    if queue:
+        ((waiting, _),) = await house.queued()
+        assert (await house.transport().attempt(waiting, waiting.recipients))[0].ok
+    else:
+        assert (await house.send("ann@example.test", queue=False)).overall().ok
+    assert await house.boxes("ann") == {"INBOX": 1}
+    assert (await house.send("ann@example.test")).overall().ok
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_a_changed_copy_waits_for_room_until_there_is_some() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "editheader"; addheader "X-Seen" "yes";')
+    await limit(house, "ann", 10)
+    assert (await house.send("ann@example.test")).replies == (DELIVERED,)
+    ((waiting, _),) = await house.queued()
+    assert waiting.recipients[0].due > house.clock.now()
+    for _ in range(2):  # no new item, whose patience would begin anew
+        assert (await house.transport().attempt(waiting, waiting.recipients))[0].code == 452
+        assert [item.id for item, _ in await house.queued()] == [waiting.id]
+    await limit(house, "ann", 0)
+    for _ in range(2):
+        assert (await house.transport().attempt(waiting, waiting.recipients))[0].ok
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def limit(house: SieveHouse, who: str, octets: int) -> None:
+    person = await account(house.store, who)
+    await house.store.change_account(replace(person, quota=octets))

@@ -152,6 +152,7 @@ class Acceptor:
         if not queue:
             telling.refused = no
         spoken: Mapping[Pair, Reply] = {}
+        lacking: Mapping[Pair, Refusal] = {}
         letters = 0
         if plans or (again is not None and again.once is not None):
             spoken = said(envelope, plans, queue=queue, again=again is not None)
@@ -161,10 +162,12 @@ class Acceptor:
             once = again.once if again else None
             sent = ruling.sent
             parcels = [Parcel(message, targets, item, telling, once=once, sent=sent)]
-            parcels += await also(plans, spoken)
+            later_on = None if again else self._clock.now() + self._options.retry_after
+            parcels += await also(plans, spoken, later_on)
             letters = sum(len(parcel.more) for parcel in parcels)
             marks = [mark for plan in plans.values() for mark in plan.marks]
-            results = settled(parcels, await self._store.accept_each(parcels, marks), targets)
+            done = await self._store.accept_each(parcels, marks)
+            results, lacking = settled(parcels, done, targets)
         else:
             results = await self._store.accept(message, targets, item, telling, sent=ruling.sent)
         for letter in ruling.letters:
@@ -176,6 +179,7 @@ class Acceptor:
             for pair, index in place.items()
         }
         outcome |= {pair: DELIVERED for pair in plans if pair not in outcome} | dict(spoken)
+        outcome |= {pair: _reply(refusal) for pair, refusal in lacking.items()}
         if not queue:
             outcome |= no
         replies = tuple(_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients)))

@@ -25,9 +25,18 @@ from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.rights import Rights
 from pillarbox.model.sending import HISTORY, HOUR, Hour, Sent
 from pillarbox.model.transaction import Envelope, Remote
-from pillarbox.store.api import FlagOp, NewItem, QueueFilter, QueueItem, QueueRecipient, Settled
+from pillarbox.store.api import (
+    Appended,
+    FlagOp,
+    NewItem,
+    Parcel,
+    QueueFilter,
+    QueueItem,
+    QueueRecipient,
+    Settled,
+)
 from pillarbox.store.lists import MAX_MEMBERS
-from pillarbox.store.scripts import MAX_SCRIPT, MAX_SCRIPT_OCTETS, MAX_SCRIPTS
+from pillarbox.store.scripts import MAX_SCRIPT, MAX_SCRIPT_OCTETS, MAX_SCRIPTS, Mark
 from pillarbox.store.sharing import AccessOp
 
 MAX_MAILBOXES = 10_000
@@ -254,6 +263,26 @@ def runs(places: Sequence[tuple[int, int]]) -> list[range]:
         if next_[0] != one[0] or next_[1] <= one[1]:
             starts.append(n)
     return [range(*pair) for pair in pairwise([*starts, len(places)])]
+
+
+def lacking(parcel: Parcel, results: Sequence[Appended | Refusal] | None) -> set[int]:
+    """Accounts that did not get what was theirs of a parcel, and to which it will be tried again.
+    A copy of what was sent is not tried again."""
+    if parcel.more:
+        return set()
+    pairs = zip(parcel.targets, results or (), strict=False)
+    return {target.account for target, result in pairs if isinstance(result, Refusal)}
+
+
+def remembered(
+    parcels: Sequence[Parcel],
+    done: Sequence[Sequence[Appended | Refusal] | None],
+    marks: Iterable[Mark],
+) -> list[Mark]:
+    """The marks of accounts whose delivery is over: who tries it again shall not find that it
+    was there before."""
+    late = set[int]().union(*map(lacking, parcels, done))
+    return [mark for mark in marks if mark.account not in late]
 
 
 def queue_rows(queued: NewItem, pairs: Sequence[tuple[int, int]]) -> tuple[QueueRecipient, ...]:

@@ -4,6 +4,7 @@ the refusals, which are written only when they are needed."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pillarbox.delivery.sieve.plan import Plan
 from pillarbox.model.refusal import Refusal
@@ -66,14 +67,20 @@ def join(
         targets.append(target)
 
 
-async def also(plans: Mapping[Pair, Plan], spoken: Mapping[Pair, Reply]) -> list[Parcel]:
+async def also(
+    plans: Mapping[Pair, Plan], spoken: Mapping[Pair, Reply], due: float | None
+) -> list[Parcel]:
     """What goes along with the message: everything else that was planned, and the refusals that
-    were not spoken."""
+    were not spoken. ``due``: when copies are tried again that do not fit now; None for what comes
+    out of the queue, where the message itself is tried again."""
     parcels: list[Parcel] = []
     for pair, plan in plans.items():
         if pair in spoken:
             continue
-        parcels += plan.parcels
+        for parcel in plan.parcels:
+            item = parcel.queued
+            waits = replace(item, due=due) if item is not None and due is not None else None
+            parcels.append(replace(parcel, queued=waits))
         if plan.refused is not None and plan.refuse is not None:
             refusal = await plan.refuse()
             if refusal is not None:
@@ -83,11 +90,17 @@ async def also(plans: Mapping[Pair, Plan], spoken: Mapping[Pair, Reply]) -> list
 
 def settled(
     parcels: Sequence[Parcel], results: Sequence[Results | None], targets: Sequence[Target]
-) -> list[Appended | Refusal]:
-    """The results of the message itself. Contents that the store did not take are given up."""
-    for parcel in parcels:
+) -> tuple[list[Appended | Refusal], dict[Pair, Refusal]]:
+    """The results of the message itself, and of the recipients whose changed copies do not fit and
+    wait nowhere. Contents that the store did not take are given up."""
+    lacking: dict[Pair, Refusal] = {}
+    for parcel, result in zip(parcels, results, strict=True):
         parcel.message.content.discard()  # does nothing to what was taken
+        if parcel.queued is None and not parcel.more:
+            for target, one in zip(parcel.targets, result or (), strict=False):
+                if target.pair is not None and isinstance(one, Refusal):
+                    lacking[target.pair] = one
     main = results[0]
     if main is None:  # a crash came between an earlier delivery and its settling
-        return [_DONE] * len(targets)
-    return list(main)
+        return [_DONE] * len(targets), lacking
+    return list(main), lacking

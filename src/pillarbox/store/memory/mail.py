@@ -71,13 +71,14 @@ class MemoryMail:
                 *(self.state, one.message, one.targets, one.queued, one.telling, one.more),
                 modseqs=modseqs,
             )
-            if one.once is not None and self.state.last_blob > before:
+            kept = self.state.last_blob > before
+            if one.once is not None and kept and not rules.lacking(one, results):
                 mark(self.state, one.once)
-            if one.sent is not None and self.state.last_blob > before:
+            if one.sent is not None and kept:
                 count_sent(self.state, one.sent)
             done.append(results)
             changes += new
-        for remembered in marks:
+        for remembered in rules.remembered(parcels, done, marks):
             mark(self.state, remembered)
         self.state.commit(changes)
         return done

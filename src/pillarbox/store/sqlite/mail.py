@@ -76,9 +76,10 @@ class SqliteMail:
                         sent=one.sent,
                     )
                 )
-                if one.once is not None and any(body is kept for kept in tx.kept):
+                kept = any(body is kept for kept in tx.kept)
+                if one.once is not None and kept and not rules.lacking(one, done[-1]):
                     scripts.mark(tx, one.once)
-            for remembered in marks:
+            for remembered in rules.remembered(parcels, done, marks):
                 scripts.mark(tx, remembered)
             return done
 
