@@ -232,6 +232,9 @@ connections_per_address = 1000
 hour_recipients = 0
 day_recipients = 0
 burst_recipients = 0
+hour_recipients = 0
+day_recipients = 0
+burst_recipients = 0
 [checks]
 enabled = false
 [send]
