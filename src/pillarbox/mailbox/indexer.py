@@ -1,9 +1,9 @@
 """Fills the index of texts behind the mail.
 
 Messages are taken in the order in which they came, their texts made in a thread and handed to
-the store's index. It rests as long as it works, and stands back while the loop is busy, though
-not for ever: a tail that is not indexed is scanned by every search. A message that cannot be read
-is noted as such and searched as it is.
+the store's index. It rests as long as it works, and stands back while the loop is busy or mail
+pours in, though not for ever: a tail that is not indexed is scanned by every search. A message
+that cannot be read is noted as such and searched as it is.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Options:
 
 
 DEFAULT: Final = Options()
-_PROBE: Final = 0.001
+_PROBE: Final = 0.005
+"""Mail pours in if some comes while we listen so long: from 200 messages a second on."""
 
 
 class Source(Blobs, TextIndex, Protocol):
@@ -113,11 +114,16 @@ class Indexer:
         return True
 
     async def _quiet(self) -> None:
-        """Return when the loop has time, or patience ends."""
+        """Return when the loop has time, or patience ends.
+
+        A text costs about a third of what taking a message in costs, on the same processor.
+        """
         for _ in range(self._options.patience):
             asked = self._clock.monotonic()
+            self._news.clear()  # whoever calls looks at the store again: nothing is missed
             await self._clock.sleep(_PROBE)
-            if self._clock.monotonic() - asked - _PROBE < self._options.busy:
+            late = self._clock.monotonic() - asked - _PROBE >= self._options.busy
+            if not late and not self._news.is_set():
                 return
             await self._clock.sleep(self._options.stand_back)
 
