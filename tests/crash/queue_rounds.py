@@ -77,12 +77,7 @@ burst_recipients = 0
 [mail]
 queue_retry = "1s"
 queue_retry_longest = "2s"
-[limits]
-hour_recipients = 0
-day_recipients = 0
-burst_recipients = 0
 [send]
-suppress_for = "0s"
 suppress_for = 0
 smarthost_tls = "none"
 smarthost = "127.0.0.1:{peers[0]}"
