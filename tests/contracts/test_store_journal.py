@@ -210,6 +210,19 @@ async def test_expiring_makes_the_report_due(kit: Kit) -> None:
     assert await kit.store.queue_items() == []
 
 
+async def test_expiring_leaves_what_was_delivered_meanwhile(kit: Kit) -> None:
+    """Whoever gives up looked at the item a moment before."""
+    _, item = await accepted(kit)
+    kit.clock.time += 1
+    taken = await leased(kit)
+    done = Settled(0, "done", 0.0, Reply(250, "2.0.0", "OK"), owed="relayed")
+    await kit.store.settle(taken.id, taken.lease, [done], owing=True)
+    over = Settled(0, "failed", 0.0, GONE, owed="failed")
+    assert await kit.store.expire(item, [over], "admin") is None
+    (found,) = await kit.store.queue_items()
+    assert [(r.state, r.owed) for r in found.recipients] == [("done", "relayed")]
+
+
 async def test_mail_out_of_the_queue_goes_on_with_its_story(kit: Kit) -> None:
     account, _ = await accepted(kit)
     item = await leased(kit)

@@ -22,7 +22,7 @@ from pillarbox.app.loops import run
 from pillarbox.app.run import logging_to_stderr, quiet_collector
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
-from pillarbox.app.supervise import Supervisor
+from pillarbox.app.supervise import Supervisor, every
 from pillarbox.app.workers import Adopt, Hello, Ready, Stop
 from pillarbox.base import log as logs
 from pillarbox.base.clock import Clock, SystemClock
@@ -104,6 +104,8 @@ class Worker:
             supervisor = Supervisor(clock)
             stack.push_async_callback(supervisor.close)
             supervisor.start("journal", self._handlers.recorder.run)
+            if sending is not None and (told := sending.dmarc_reports) is not None:
+                supervisor.start("dmarc", lambda: every(clock, 60.0, told.flush))
             await self._open_doors(ConnectionIds(clock, rng))
             quiet_collector()
             line.tell(Ready())

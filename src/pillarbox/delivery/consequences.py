@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pillarbox.base.clock import Clock
 from pillarbox.base.log import Logger
+from pillarbox.model.address import parse_address
 from pillarbox.model.lists import Cause, Suppressed
 from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
@@ -56,7 +57,7 @@ class Consequences:
                 str(reply)[:_LONGEST],
             )
             for row, reply in failed
-            if isinstance(route_of(item, row), Remote) and is_hard(reply.enhanced)
+            if is_hard(reply.enhanced) and _was_it(item, row)
         ]
         if entries:
             await self.book.suppress(entries)
@@ -65,3 +66,14 @@ class Consequences:
         account = await self.book.account_by_address(user) if user else None
         if account is not None:
             await self.book.count_sent(Sent(account.id, now, failures=len(failed)))
+
+
+def _was_it(item: QueueItem, row: QueueRecipient) -> bool:
+    """Whether the address that was written to is the one that refused, and not one that an alias
+    or somebody's forwarding led to. Members of a list may be aliases: mail to them has one end."""
+    route, recipient = route_of(item, row), item.envelope.recipients[row.envelope_index]
+    if not isinstance(route, Remote) or len(recipient.routes) > 1:
+        return False
+    goal = parse_address(route.address)
+    itself = goal is not None and goal.normal() == recipient.address.normal()
+    return itself or bool(item.envelope.list)

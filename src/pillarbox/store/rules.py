@@ -328,6 +328,13 @@ def waiting(recipients: Iterable[QueueRecipient]) -> tuple[int, ...]:
     return tuple(r.number for r in recipients if r.state in {"due", "held"})
 
 
+def still(recipients: Iterable[QueueRecipient], results: Sequence[Settled]) -> Sequence[Settled]:
+    """The results for those who still wait. Who gives up on an item saw it a moment before, and
+    what was delivered since did not fail."""
+    numbers = waiting(recipients)
+    return [result for result in results if result.number in numbers]
+
+
 def finished(recipients: Iterable[QueueRecipient]) -> bool:
     """Nothing is left to do for the item."""
     return not any(r.state in {"due", "held"} or r.owed for r in recipients)

@@ -154,6 +154,7 @@ class MemorySpool:
             return rules.NO_ITEM
         if row.until > self.state.clock.now():
             return rules.LEASED
+        results = rules.still(row.item.recipients, results)
         numbers = tuple(result.number for result in results)
         recipients = _settled(row.item, results)
         told = words.attempts(_addresses(row.item), recipients, results)

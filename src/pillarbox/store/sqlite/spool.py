@@ -295,6 +295,7 @@ def _expire(tx: Tx, item: int, results: Sequence[Settled], by: str) -> Refusal |
     blob, story, envelope, until = row
     if until > tx.now:
         return rules.LEASED
+    results = rules.still(map(_recipient, tx.all(_RECIPIENTS, (item,))), results)
     numbers = tuple(result.number for result in results)
     journal.add(tx, story, (Handled("expired", by, item, numbers),))
     if rules.finished(_apply(tx, item, story, envelope, results)):
