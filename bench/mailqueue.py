@@ -232,9 +232,6 @@ connections_per_address = 1000
 hour_recipients = 0
 day_recipients = 0
 burst_recipients = 0
-hour_recipients = 0
-day_recipients = 0
-burst_recipients = 0
 [checks]
 enabled = false
 [send]
