@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import dkim
 import pytest
 
 from pillarbox.base.clock import SystemClock
-from pillarbox.model.address import Address
-from pillarbox.model.transaction import Role, Sender
+from pillarbox.model.address import Address, parse_address
+from pillarbox.model.transaction import Envelope, Peer, Role, Sender
 from pillarbox.model.verdict import Finding, Verdict
 from pillarbox.outbound.signing import Signer
 from pillarbox.policy.dkim import keys
@@ -61,6 +62,30 @@ async def test_mail_of_others_is_not_signed(far: Any, body: bytes) -> None:
         world.sign = SIGNER
         await world.send("bob@far.test", body=body, sender=Sender(Address("eve", "else.test")))
         assert world.peers[0].taken[0].body == body
+
+
+OTHERS = {"else.test": [replace(one, domain="else.test") for one in KEYS], "example.test": KEYS}
+
+
+@pytest.mark.parametrize(
+    ("role", "sender", "user", "domain"),
+    [
+        (Role.SUBMISSION, "ann@example.test", "ann@example.test", "example.test"),
+        (Role.SUBMISSION, None, "ann@example.test", "example.test"),
+        (Role.SUBMISSION, "ann@example.test", "eve@else.test", "else.test"),
+        (Role.LOCAL, "talk-bounces@example.test", "", "example.test"),  # a list
+        (Role.LOCAL, None, "", "else.test"),  # a report of the house
+    ],
+)
+def test_nobody_speaks_for_another_domain_of_the_house(
+    role: Role, sender: str | None, user: str, domain: str
+) -> None:
+    """From says else.test, which lives here too."""
+    who = Sender(parse_address(sender) if sender else None)
+    envelope = Envelope(who, (), role, Peer("192.0.2.1", user=user), 0.0)
+    signer = Signer(lambda one: OTHERS.get(one, []), SystemClock())
+    (first, *_) = signer._keys_for(envelope, b"From: boss@else.test\r\n\r\n")
+    assert first.domain == domain
 
 
 async def test_mail_that_was_checked_is_sealed_as_it_passes_on(far: Any) -> None:

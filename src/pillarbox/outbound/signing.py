@@ -29,8 +29,10 @@ class Signer:
     names us in what others can read of our checks.
 
     Signed is what our users and the house itself write, by the domain of From (RFC 7489 §3.1.1
-    compares that one), or of the envelope where From is somebody else's. What others wrote and an
-    alias passes on is sealed with what we saw of it (RFC 8617), if it was checked.
+    compares that one) where it is also the envelope's or the user's own, else by theirs: whoever
+    has an account in one domain, or writes to a list of it, does not speak for another one here.
+    What others wrote and an alias passes on is sealed with what we saw of it (RFC 8617), if it
+    was checked.
     """
 
     keys: Callable[[str], Sequence[Key]]
@@ -99,9 +101,12 @@ def _domains(envelope: Envelope, head: bytes) -> list[str]:
         for one in address.parse(value, 1)
         if one.host
     ]
-    if envelope.sender.address is not None:
-        found.append(normal_domain(envelope.sender.address.domain))
-    return found
+    sender, user = envelope.sender.address, envelope.peer.user
+    own = [normal_domain(sender.domain)] if sender is not None else []
+    own += [normal_domain(user.rpartition("@")[2])] if user else []
+    if not own and envelope.role is Role.LOCAL:  # the house's own letters, from nobody
+        return found
+    return sorted(own, key=lambda one: one not in found)
 
 
 def _end_of_header(head: bytes) -> int:
