@@ -50,6 +50,22 @@ async def test_what_the_script_may_say() -> None:
     assert answer.get_content().strip() == "Bin weg: Ü"
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        'require "vacation"; vacation :from "Boss <bob@example.test>" "x";',
+        'require "enotify"; notify :from "bob@example.test" "mailto:x@far.test";',
+    ],
+)
+async def test_nobody_answers_in_the_name_of_another_here(script: str) -> None:
+    """The house would sign it."""
+    house = await sieve_house("ann", "bob")
+    await house.script("ann", script)
+    await house.send("ann@example.test")
+    ((_, octets),) = await house.queued()
+    assert email.message_from_bytes(octets)["From"] == "ann@example.test"
+
+
 async def test_a_mime_entity() -> None:
     (octets,) = await answers(
         'require "vacation"; vacation :mime text:\n'

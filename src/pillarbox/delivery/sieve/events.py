@@ -8,7 +8,7 @@ does itself raises no events (§2.2.3).
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -179,6 +179,7 @@ class Events:
             case Notify() if sender is not None:
                 target = mailto(action.method)
                 frame = hands.frame()
+                action = replace(action, from_=await hands.author(action.from_, owner.id))
                 octets = letters.notice(action, target, message.octets, sender, frame)
                 items = []
                 for address in map(parse_address, (*target.to, *target.cc)):

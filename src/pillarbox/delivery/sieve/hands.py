@@ -11,10 +11,20 @@ from pillarbox.base.log import Logger
 from pillarbox.delivery.sieve import letters
 from pillarbox.delivery.sieve.answers import Known, by_id, by_use
 from pillarbox.delivery.sieve.site import Site
+from pillarbox.message.address import parse
 from pillarbox.model.address import Address
 from pillarbox.model.mailbox import Mailbox, canonical_name, name_defect
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Envelope, Peer, Recipient, Role, Route, Sender
+from pillarbox.model.transaction import (
+    Envelope,
+    Local,
+    Peer,
+    Recipient,
+    Remote,
+    Role,
+    Route,
+    Sender,
+)
 from pillarbox.sieve.actions import FileInto
 from pillarbox.store.api import NewItem, NewMessage
 
@@ -51,6 +61,19 @@ class Hands:
             log.info("sieve.no-route", address=str(address), reply=str(found))
             return ()
         return found
+
+    async def author(self, given: str, account: int) -> str:
+        """What a script says for From, or '' (the owner) where that is somebody else of this
+        house, in whose name it would be signed (RFC 5230 §5.1, RFC 5436 §2.3)."""
+        for one in parse(given.encode("utf-8", "replace"), 10):
+            host = (one.host or b"").decode("utf-8", "replace")
+            address = Address((one.mailbox or b"").decode("utf-8", "replace"), host)
+            routes = await self.route(address)
+            own = any(isinstance(way, Local) and way.account == account for way in routes)
+            if not own and routes != (Remote(str(address)),):
+                log.info("sieve.not-as", account=account, address=str(address))
+                return ""
+        return given
 
     def letter(
         self, to: Address, routes: tuple[Route, ...], octets: bytes, sender: Sender

@@ -213,6 +213,7 @@ class Making:
         if sender is None or not routes:
             self._note(f"no vacation answer: {why or 'the sender takes no mail'}")
             return
+        action = replace(action, from_=await self._hands.author(action.from_, case.route.account))
         octets = letters.vacation(action, self._head, sender, case.owner, self._hands.frame())
         self._plan.parcels.append(
             Parcel(
@@ -243,6 +244,7 @@ class Making:
             self._note("no notification of what a machine wrote")
             return
         goal = mailto(action.method)
+        action = replace(action, from_=await self._hands.author(action.from_, case.route.account))
         octets = letters.notice(action, goal, self._head, case.owner, self._hands.frame())
         sender = Sender(case.owner if case.envelope.sender.address is not None else None)
         items = []
