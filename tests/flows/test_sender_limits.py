@@ -58,6 +58,24 @@ async def test_more_than_an_hour_allows_is_told_and_goes_later(street: Street) -
     assert not await answers(street, ["bob@other.test"])
 
 
+async def test_sessions_side_by_side_share_one_allowance(street: Street) -> None:
+    await opened(street, hour_recipients=2)
+    port = street.houses["example.test"].ports["submission"]
+
+    def run() -> list[int]:
+        clients = [smtplib.SMTP("127.0.0.1", port, timeout=10) for _ in range(3)]
+        for client in clients:
+            client.login(ANN, PASSWORD)
+            client.mail(ANN)
+            assert client.rcpt("bob@other.test")[0] == client.rcpt("cat@other.test")[0] == 250
+        codes = [client.data(f"From: {ANN}\r\n\r\nhi\r\n")[0] for client in clients]
+        for client in clients:
+            client.close()
+        return codes
+
+    assert await asyncio.to_thread(run) == [250, 450, 450]
+
+
 async def test_limits_of_an_account_go_before_those_of_the_house(street: Street) -> None:
     await opened(street, hour_recipients=1)
     admin = street.houses["example.test"].admin

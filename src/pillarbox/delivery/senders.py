@@ -82,6 +82,15 @@ class SenderRules:
         network = limits.network_of(envelope.peer.ip)
         sent = Sent(account.id, now, others, network=network)
         sending = await self.book.sending(account.id)
+        pairs = [
+            (n, r)
+            for n, recipient in enumerate(envelope.recipients)
+            for r in range(len(recipient.routes))
+        ]
+        # Asked again: sessions side by side are each within what was left at their RCPT.
+        allowed = limits.allowance(account, sending, now, self.options)
+        if allowed.left is not None and others > allowed.left:
+            return Ruling(refused=dict.fromkeys(pairs, allowed.reply))
         why = limits.suspicion(account, sending, others, network, now, self.options)
         if not why:
             return Ruling(sent=sent)
@@ -90,11 +99,6 @@ class SenderRules:
         if sending.alarmed <= now - TOLD_FOR:
             told = await self._told(account, envelope, why)
             await self.book.set_alarmed(account.id, now)
-        pairs = [
-            (n, r)
-            for n, recipient in enumerate(envelope.recipients)
-            for r in range(len(recipient.routes))
-        ]
         reason = f"does not look like {account.address}: {why}"
         return Ruling(held=pairs, why=reason, sent=sent, letters=told)
 
