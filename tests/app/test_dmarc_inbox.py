@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from pillarbox.app.dmarcinbox import KEPT, kept
+from pillarbox.app.dmarcinbox import KEPT, kept, reports_in
 from pillarbox.app.house import House
 from pillarbox.base.errors import Misuse
 from pillarbox.mailbox.intake import whole
@@ -21,8 +23,6 @@ from support.whole import memory_store, whole_house
 
 
 def packed(domain: str = "example.test", ident: str = "1@far.test") -> tuple[About, bytes]:
-    import gzip
-
     about = About("far.test", "p@far.test", domain, 1_699_920_000, 1_700_006_399, ident)
     tally: Tally = {}
     record = read_record([b"v=DMARC1; p=none"])
@@ -82,6 +82,20 @@ async def test_reports_in_the_inbox(house: House) -> None:
     ]
     assert (await house.admin.call("dmarc.list", {"days": 1}))["reports"]
     assert await kept(house.core.store, "", house.core.clock.now() + KEPT + 1) == []
+
+
+def test_a_message_full_of_packed_attachments_is_not_unpacked_to_the_end() -> None:
+    """Each may be a bomb, and anybody can write to the published address."""
+    body = base64.encodebytes(gzip.compress(b"no report")).replace(b"\n", b"\r\n")
+    bad = (
+        b"--x\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + body
+    )
+    _, report_ = packed()
+    good = bad.replace(body, base64.encodebytes(report_).replace(b"\n", b"\r\n"))
+    head = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+    end = b"--x--\r\n"
+    assert [one.ident for one in reports_in(head + bad * 2 + good + end)] == ["1@far.test"]
+    assert not reports_in(head + bad * 500 + good + end)
 
 
 async def test_reports_from_files(house: House) -> None:

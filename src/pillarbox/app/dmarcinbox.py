@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
 
 from pillarbox.base.clock import Clock
+from pillarbox.base.lanes import Lane
 from pillarbox.base.log import Logger
 from pillarbox.message import authres, header
 from pillarbox.message.part import Part
@@ -27,6 +29,9 @@ KEPT = 400 * 86_400.0
 """Seconds that a report is kept: a year can be compared with the last."""
 LARGEST = 16 << 20
 """Octets of a message that is looked into."""
+MOST_TRIED = 3
+"""Attachments of a message that are unpacked: a report comes alone, and each may
+unpack to a thousand times its size."""
 _LAST = 0xFFFF_FFFF
 _PACKED = {
     *((b"application", b"gzip"), (b"application", b"x-gzip"), (b"application", b"zip")),
@@ -38,13 +43,13 @@ _PACKED = {
 def reports_in(message: bytes) -> list[Report]:
     """The reports attached to a message; what only looks like one is left out."""
     found = []
-    for part in _parts(scan(message).root):
-        if (part.type, part.subtype) in _PACKED:
-            content = decode(message[part.body_start : part.body_end], part.encoding)
-            try:
-                found.append(read(content))
-            except Unreadable as error:
-                log.info("dmarc.unreadable", error=str(error))
+    packed = (one for one in _parts(scan(message).root) if (one.type, one.subtype) in _PACKED)
+    for part in islice(packed, MOST_TRIED):
+        content = decode(message[part.body_start : part.body_end], part.encoding)
+        try:
+            found.append(read(content))
+        except Unreadable as error:
+            log.info("dmarc.unreadable", error=str(error))
     return found
 
 
@@ -55,10 +60,12 @@ def _parts(root: Part) -> Iterator[Part]:
 
 
 class ReportInbox:
-    """Looks through the mail of one account. ``address``: '' for nobody's."""
+    """Looks through the mail of one account. ``address``: '' for nobody's. ``lane``: where
+    reports are read, so that a large one keeps nobody waiting."""
 
-    def __init__(self, store: Store, clock: Clock, address: str, server: str) -> None:
+    def __init__(self, store: Store, clock: Clock, address: str, server: str, lane: Lane) -> None:
         self._store = store
+        self._lane = lane
         self._clock = clock
         self._address = address
         self._server = server.lower()
@@ -87,7 +94,7 @@ class ReportInbox:
         if not _honest(message, self._server):
             log.info("dmarc.forged", address=self._address)
             return
-        for report in reports_in(message):
+        for report in await self._lane.run(reports_in, message):
             await keep(self._store, report, self._clock.now())
 
 

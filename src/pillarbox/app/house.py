@@ -169,6 +169,7 @@ class House:
             inbox = ReportInbox(
                 *(core.store, self._clock, self.config.checks.reports_inbox),
                 self.config.server.hostname,
+                core.scan,
             )
             self._supervisor.start("dmarc-inbox", lambda: every(self._clock, 900.0, inbox.work))
         bus.subscribe(self._heard)

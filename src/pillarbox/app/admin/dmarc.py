@@ -52,7 +52,8 @@ async def dmarc_send(call: Call) -> Value:
 async def _found(call: Call, domain: str, days: int) -> list[Any]:
     config, now = call.rooms.config, call.rooms.clock.now()
     await ReportInbox(
-        call.store, call.rooms.clock, config.checks.reports_inbox, config.server.hostname
+        *(call.store, call.rooms.clock, config.checks.reports_inbox, config.server.hostname),
+        call.rooms.lane,
     ).work()
     found = await kept(call.store, domain_of(domain) if domain else "", now)
     return [one for one in found if one.end >= now - days * DAY]

@@ -15,8 +15,9 @@ from xml.parsers import expat
 
 LARGEST = 32 << 20
 """Octets of a report when unpacked."""
-MOST_RECORDS = 50_000
-MOST_ELEMENTS = 2_000_000
+MOST_RECORDS = 20_000
+MOST_ELEMENTS = 500_000
+"""About 350 octets of memory each."""
 DEEPEST = 16
 _TEXT = 2000
 """Characters of one value."""
