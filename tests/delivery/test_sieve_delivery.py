@@ -8,6 +8,7 @@ import pytest
 
 from pillarbox.delivery.accept import DELIVERED
 from pillarbox.delivery.sieve.site import Named, Site
+from pillarbox.sieve.limits import Limits
 from pillarbox.store.api import Content, NewMessage
 from support.people import account, envelope
 from support.sievehouse import MAIL, SieveHouse, sieve_house
@@ -118,6 +119,38 @@ async def test_redirect_within_the_house_runs_the_other_script_once() -> None:
     assert await house.boxes("bob") == {"INBOX": 1}
     # It came back to Ann, who had it before: kept, not sent round again.
     assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_scripts_cannot_hide_that_a_message_goes_round() -> None:
+    """Each takes the trace away and changes the message, so that it looks new."""
+    house = await sieve_house("ann", "bob")
+    for who, other in (("ann", "bob"), ("bob", "ann")):
+        await house.script(
+            who,
+            'require "editheader"; deleteheader "Delivered-To"; addheader "X-Round" "again";'
+            f'redirect "{other}@example.test";',
+        )
+    await house.send("ann@example.test")
+    for _ in range(6):
+        for item, _ in await house.queued():
+            (row,) = item.recipients
+            assert (await house.transport().attempt(item, [row]))[0].ok
+            await house.store.drop(item.id)
+    assert await house.queued() == []
+    assert await house.boxes("ann") == {"INBOX": 1}
+
+
+async def test_work_between_questions_is_bounded() -> None:
+    """A script is run again for each question that is open."""
+    site = Site(limits=Limits(steps=1000))
+    house = await sieve_house("ann", site=site)
+    work = 'if header "subject" "x" {}' * 300
+    asks = "".join(f'if mailboxexists "m{n}" {{}}' for n in range(100))
+    await house.script("ann", f'require "mailbox"; {work} {asks} discard;')
+    await house.send("ann@example.test")
+    assert await house.boxes("ann") == {"INBOX": 1}
+    (story,) = await house.store.stories_after(0)
+    assert "between its questions" in str(story)
 
 
 async def test_a_redirect_to_nobody_keeps() -> None:

@@ -545,6 +545,14 @@ def test_a_catastrophic_expression_ends_in_a_keep() -> None:
     assert lines[-1] == "keep (implicit)"
 
 
+def test_slow_expressions_have_one_time_together() -> None:
+    test = 'if header :regex "subject" "^[ab]*[ab]*[ab]*[bc]$" { discard; }'
+    limits = Limits(regex_seconds=5.0, regex_total=0.05)
+    message = b"Subject: " + b"a" * 200 + b"\r\n\r\n"
+    ended = outcome('require "regex";' + test * 50, message, limits=limits)
+    assert "regular expression" in ended.error
+
+
 def test_long_patterns_end_soon() -> None:
     script = 'require "variables"; if header :matches "subject" "' + "*a" * 200 + 'b" { discard; }'
     assert decide(script, b"Subject: " + b"a" * 20_000 + b"\r\n\r\n") == ["keep (implicit)"]

@@ -99,6 +99,9 @@ class Asks:
     """The run cannot go on without the answers to these."""
 
     questions: tuple[Question, ...]
+    steps: int = 0
+    """What the run has cost so far, time with regular expressions included: the next one costs
+    that again."""
 
 
 class Unanswered(Exception):

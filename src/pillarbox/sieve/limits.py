@@ -22,6 +22,8 @@ class Limits:
     problems: int = 20
     """Complaints after which checking ends."""
     steps: int = 200_000
+    again: int = 3
+    """Times ``steps`` that all runs for the sake of questions may cost together."""
     variable: int = 16_384
     """Characters that a variable holds (RFC 5229 §6: at least 4,000)."""
     variables: int = 512

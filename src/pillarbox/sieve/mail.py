@@ -13,8 +13,11 @@ from pillarbox.message.octets import Data, Readable, readable
 from pillarbox.message.part import Part, Scan
 from pillarbox.message.scan import scan
 
-_UNTOUCHED = frozenset({"received", "auto-submitted", "original-subject", "original-from"})
-"""RFC 5293 §6, RFC 5703 §5: fields that a script cannot take away."""
+_UNTOUCHED = frozenset(
+    {"received", "delivered-to", "auto-submitted", "original-subject", "original-from"}
+)
+"""RFC 5293 §6, RFC 5703 §5: fields that a script cannot take away. By Delivered-To a message that
+goes round is known: two scripts that redirect to each other must not hide it."""
 _NO_ADDING = frozenset({"original-subject", "original-from"})
 
 

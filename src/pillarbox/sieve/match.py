@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import regex
 
+from pillarbox.base.clock import SystemClock
 from pillarbox.sieve import glob
 from pillarbox.sieve.ask import ListHas
 from pillarbox.sieve.compare import COMPARATORS, DEFAULT, RELATIONS, Comparator
@@ -17,6 +18,8 @@ from pillarbox.sieve.state import State
 from pillarbox.sieve.words import Node
 
 TYPES = ("is", "contains", "matches", "value", "count", "regex", "list")
+_CLOCK = SystemClock()
+"""Expressions are the one thing here whose cost only the clock knows."""
 _SUBSTRINGS = frozenset({"contains", "matches", "regex"})
 _BACKREFERENCE = re.compile(r"(?:[^\\]|^)(?:\\\\)*\\[1-9]")
 
@@ -67,10 +70,13 @@ def _regex(test: _Test, value: str, key: str) -> bool:
     if left <= 0:
         raise Failed("the regular expressions of this script take too long")
     state.spend(10)
+    began = _CLOCK.monotonic()
     try:
         found = pattern.search(value[: limits.regex_text], timeout=left)
     except TimeoutError:
         raise Failed("a regular expression took too long") from None
+    finally:
+        state.regex_spent += _CLOCK.monotonic() - began
     if found is None:
         return False
     state.frame.matched = (found[0], *(group or "" for group in found.groups()))

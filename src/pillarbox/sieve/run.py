@@ -73,7 +73,8 @@ def run(
     except Unanswered as open_:
         if len(answers) >= limits.questions:
             return _failed(state, "the script asks for too much")
-        return Asks(open_.questions)
+        regex = state.regex_spent / limits.regex_total if limits.regex_total else 0.0
+        return Asks(open_.questions, state.steps + int(regex * limits.steps))
     except Failed as failed:
         return _failed(state, failed.text, failed.place)
     return _finished(state)

@@ -26,6 +26,7 @@ log = Logger("sieve")
 
 _ON_LOOP = 256 * 1024
 """Octets of a message up to which a script runs on the loop."""
+TOO_MUCH = "the script works too much between its questions"
 _COMPILED = 2000
 """Scripts kept compiled."""
 
@@ -88,10 +89,14 @@ class Chain:
         if isinstance(script, str):
             return Outcome((Keep(context.flags or None, implicit=True),), script)
         answers: dict[Question, object] = {}
+        cost = 0
         while True:
             ended = await self._run(script, data, context, answers, site)
             if not isinstance(ended, Asks):
                 return ended
+            cost += ended.steps
+            if cost > site.limits.again * site.limits.steps:
+                return Outcome((Keep(context.flags or None, implicit=True),), TOO_MUCH, None, cost)
             for question in ended.questions:
                 answers[question] = await answer(
                     *(question, account, self._store, site, self._clock)
