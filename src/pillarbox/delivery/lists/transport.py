@@ -8,7 +8,7 @@ sends everything once or not yet. Each copy gets its way out and its own sender 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -39,6 +39,10 @@ LEFT = Reply(250, "2.0.0", "Taken off the list")
 ASKED = Reply(250, "2.0.0", "The member was asked")
 NOTED = Reply(250, "2.0.0", "The report was noted")
 NOBODY = Reply(250, "2.0.0", "The list has nobody to send it to")
+
+ASK_AGAIN = 600.0
+"""Seconds for which one question about leaving is enough: anybody can make a list ask."""
+_MOST_ASKED = 10_000
 
 _NEVER = frozenset({"NEVER"})
 _FAILURE = frozenset({"FAILURE"})
@@ -75,6 +79,8 @@ class ListTransport:
     clock: Clock
     rng: Rng
     options: Options
+    asked: dict[int, float] = field(default_factory=dict)
+    """When each member was last asked, by his number."""
 
     async def attempt(
         self, item: QueueItem, recipients: Sequence[QueueRecipient]
@@ -174,8 +180,19 @@ class ListTransport:
         routes = await self.route(address)
         if isinstance(routes, Reply):
             return Report(routes)
+        if not self._may_ask(member):
+            return Report(ASKED)
         to = Recipient(address, routes, notify=_NEVER)
         return Report(ASKED, onward=await self._question(one, member, to))
+
+    def _may_ask(self, member: Member) -> bool:
+        now = self.clock.now()
+        if self.asked.get(member.id, 0.0) > now - ASK_AGAIN:
+            return False
+        if len(self.asked) >= _MOST_ASKED:
+            self.asked.clear()
+        self.asked[member.id] = now
+        return True
 
     async def _question(
         self, one: MailingList, member: Member, to: Recipient

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from urllib.parse import parse_qsl
 
 from pillarbox.delivery.lists.subscriptions import Subscriptions
 from pillarbox.message.scan import scan
 from pillarbox.serve.http.site import NOT_FOUND
-from pillarbox.serve.http.values import TEXT, Answer, Page, Request
+from pillarbox.serve.http.values import TEXT, Answer, Page, Request, pairs
 
 _NAME, _VALUE = "List-Unsubscribe", "One-Click"
 NOT_ASKED = Answer(400, b"A POST here says List-Unsubscribe=One-Click.\n", TEXT)
@@ -63,8 +62,7 @@ def _says_so(request: Request) -> bool:
             if names.get(b"name", b"").decode("latin-1") == _NAME and value == _VALUE:
                 return True
         return False
-    pairs = parse_qsl(request.body.decode("latin-1"), max_num_fields=100)
-    return (_NAME, _VALUE) in pairs
+    return (_NAME, _VALUE) in pairs(request.body.decode("latin-1"))
 
 
 def _page(body: str) -> Answer:

@@ -28,7 +28,15 @@ class Request:
 
     def asked(self) -> dict[str, str]:
         """The query's parameters; the first of each name."""
-        return dict(reversed(parse_qsl(self.query, keep_blank_values=True, max_num_fields=100)))
+        return dict(reversed(pairs(self.query, blank=True)))
+
+
+def pairs(form: str, *, blank: bool = False) -> list[tuple[str, str]]:
+    """Of a query or a form; none of one that has more than anybody asks for."""
+    try:
+        return parse_qsl(form, keep_blank_values=blank, max_num_fields=100)
+    except ValueError:
+        return []
 
 
 @dataclass(frozen=True, slots=True)
