@@ -11,6 +11,7 @@ import smtplib
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -306,3 +307,56 @@ async def test_closed_doors_need_no_certificate(tmp_path: Path) -> None:
     none: dict[str, Path | None] = {"certificate": None, "key": None}
     async with whole_house(tmp_path, "ann", listen=closed, tls=none) as house:
         assert list(house.ports) == [door for door in DOORS if door not in closed]
+
+
+CUT = (OSError, imaplib.IMAP4.abort, poplib.error_proto, smtplib.SMTPException)
+CHANGES = [
+    ("account.passwd", {"password": "another"}),
+    ("account.set", {"enabled": False}),
+    ("account.remove", {}),
+]
+
+
+def logged_in(door: str, port: int, user: str) -> Any:
+    """A client with a method ``noop``."""
+    if door == "submission":
+        smtp = smtplib.SMTP("127.0.0.1", port, timeout=10)
+        smtp.login(user, PASSWORD)
+        return smtp
+    if door == "pop3":
+        pop3 = poplib.POP3("127.0.0.1", port, timeout=10)
+        pop3.user(user)
+        pop3.pass_(PASSWORD)
+        return pop3
+    imap = imaplib.IMAP4("127.0.0.1", port, timeout=10)
+    imap.login(user, PASSWORD)
+    return imap
+
+
+def is_cut(client: Any) -> bool:
+    try:
+        client.noop()
+    except CUT:
+        return True
+    finally:
+        for held in (client.file, client.sock):
+            if held is not None:
+                held.close()
+    return False
+
+
+@pytest.mark.parametrize(("operation", "more"), CHANGES)
+async def test_sessions_end_with_their_password(
+    tmp_path: Path, operation: str, more: dict[str, Any]
+) -> None:
+    """Whoever took a password must not go on reading once its owner has another one."""
+    ann, bob = "ann@example.test", "bob@example.test"
+    async with whole_house(tmp_path, "ann", "bob") as house:
+        doors = ("submission", "pop3", "imap")
+        clients = [
+            await asyncio.to_thread(logged_in, door, house.ports[door], ann) for door in doors
+        ]
+        other = await asyncio.to_thread(logged_in, "imap", house.ports["imap"], bob)
+        await house.admin.call(operation, {"address": ann} | more)
+        assert [await asyncio.to_thread(is_cut, client) for client in clients] == [True] * 3
+        assert not await asyncio.to_thread(is_cut, other)

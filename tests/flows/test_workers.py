@@ -201,3 +201,14 @@ def test_a_worker_does_not_outlive_the_process_that_writes(tmp_path: Path) -> No
         first.kill()
         first.wait()
     asyncio.run(eventually(lambda: gone(int(below[0]))))
+
+
+async def test_a_changed_password_ends_sessions_in_both(house: House) -> None:
+    anns = [await imap(one) for one in await one_in_each(house, "imap", b"* OK")]
+    bobs = [await imap(one, "bob") for one in await one_in_each(house, "imap", b"* OK")]
+    await house.admin.call("account.passwd", {"address": "ann@example.test", "password": "another"})
+    for ann in anns:
+        with contextlib.suppress(ConnectionError):
+            assert await ann.line() == b""
+    for bob in bobs:
+        await bob.say(b"t NOOP\r\n", b"t OK")

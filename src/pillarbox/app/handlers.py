@@ -15,6 +15,7 @@ from pillarbox.app.settings import ROLES, Settings
 from pillarbox.app.web import site
 from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.login import Authenticator
+from pillarbox.auth.presence import Presence
 from pillarbox.auth.sendas import SendAs
 from pillarbox.base.log import Logger
 from pillarbox.bus.api import Bus
@@ -109,6 +110,7 @@ class Handlers:
         self._ops = Ops(store)
         self._maildrops = Maildrops(store)
         self.views = Views(store, bus)
+        self.presence = Presence()
         self._authenticator = Authenticator(
             store,
             core.passwords,
@@ -117,6 +119,7 @@ class Handlers:
             secret=secret,
             lockout=Lockout(clock, settings.lockout),
             options=settings.login,
+            presence=self.presence,
         )
         self.runner = Runner(
             store,
@@ -188,7 +191,8 @@ class Handlers:
         """What runs a connection through ``door``."""
 
         async def handle(conn: Connection) -> None:
-            await self._table[door](conn)
+            with self.presence.connection(conn.id, conn.abort):
+                await self._table[door](conn)
 
         return handle
 

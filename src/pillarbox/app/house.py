@@ -187,6 +187,7 @@ class House:
             self._internet,
             sending.tls_reports if sending is not None else None,
             sending.dmarc_reports if sending is not None else None,
+            self._end_sessions,
         )
         self._admin = LocalCaller(rooms)
         self._since = self._clock.now()
@@ -291,6 +292,13 @@ class House:
         """A message of the house itself."""
         if self._handlers is not None:
             await self._handlers.write(message, sender, to)
+
+    def _end_sessions(self, account: int) -> None:
+        """In every process."""
+        if self._handlers is not None:
+            self._handlers.presence.end(account)
+        if self._workers is not None:
+            self._workers.end_sessions(account)
 
     def _heard(self, change: Change) -> None:
         if isinstance(change, Added) and self._core is not None:

@@ -23,7 +23,7 @@ from pillarbox.app.run import logging_to_stderr, quiet_collector
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
-from pillarbox.app.workers import Adopt, Hello, Ready, Stop
+from pillarbox.app.workers import Adopt, EndSessions, Hello, Ready, Stop
 from pillarbox.base import log as logs
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
@@ -161,6 +161,9 @@ class Worker:
             self._bus.publish(value.changes)
         elif isinstance(value, Adopt):
             self._adopt(value.config)
+        elif isinstance(value, EndSessions):
+            if self._handlers is not None:
+                self._handlers.presence.end(value.account)
         elif isinstance(value, Stop):
             if self._over.is_set():  # a second time: do not wait for connections any longer
                 self._cut.set()

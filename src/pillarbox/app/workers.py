@@ -54,6 +54,13 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSessions:
+    """Cut the connections that an account is logged in over."""
+
+    account: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Take no more connections, let those there are finish for so many seconds, and end."""
 
@@ -139,6 +146,10 @@ class Workers:
         """Another configuration, for the connections that come."""
         self._config = config
         self._tell(Adopt(config))
+
+    def end_sessions(self, account: int) -> None:
+        """Cut what an account is logged in over."""
+        self._tell(EndSessions(account))
 
     async def close(self, grace: float) -> None:
         """Let all finish for so many seconds. Idempotent."""

@@ -12,6 +12,7 @@ from pillarbox.auth.cache import SuccessCache
 from pillarbox.auth.context import Context
 from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.passwords import Passwords
+from pillarbox.auth.presence import Presence
 from pillarbox.auth.results import (
     Accepted,
     LoginResult,
@@ -64,7 +65,9 @@ class Checks:
         lockout: Lockout,
         cache: SuccessCache,
         clock: Clock,
+        presence: Presence,
     ) -> None:
+        self._presence = presence
         self._directory = directory
         self._passwords = passwords
         self._lockout = lockout
@@ -163,6 +166,7 @@ class Checks:
             return self.refuse(attempt, Rejected(Reason.CREDENTIALS, "disabled"))
         if not await self._is_own(authzid, account):
             return self.refuse(attempt, Rejected(Reason.AUTHORIZATION, "authzid"))
+        self._presence.entered(attempt.ctx.conn, account.id)
         self._log(attempt, ok=True)
         return Accepted(account, attempt.mech)
 

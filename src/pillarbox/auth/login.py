@@ -28,6 +28,7 @@ from pillarbox.auth.context import Context
 from pillarbox.auth.exchange import Exchange
 from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.passwords import Passwords
+from pillarbox.auth.presence import Presence
 from pillarbox.auth.results import LoginResult, Reason, Rejected
 from pillarbox.base.clock import Clock
 from pillarbox.base.ids import Rng
@@ -70,6 +71,7 @@ class Authenticator:
         lockout: Lockout | None = None,
         cache: SuccessCache | None = None,
         options: Options | None = None,
+        presence: Presence | None = None,
     ) -> None:
         """``secret`` keys the salts of users that are not there. It is kept with the house and
         the same for all its processes, or those salts would change and tell."""
@@ -78,7 +80,8 @@ class Authenticator:
         self._rng = rng
         self._secret = secret
         lockout, cache = lockout or Lockout(clock), cache or SuccessCache(clock, rng)
-        self._checks = Checks(directory, passwords, lockout, cache, clock)
+        presence = presence or Presence()
+        self._checks = Checks(directory, passwords, lockout, cache, clock, presence)
 
     def cleartext(self, ctx: Context) -> bool:
         """May a password cross this connection as it is (LOGIN, USER and PASS, PLAIN)?"""

@@ -109,9 +109,10 @@ async def account_list(call: Call, domain: str = "") -> Value:
 
 
 async def account_passwd(call: Call, address: str, password: str) -> Value:
-    """Another password, from the next login on."""
+    """Another password. Whoever is logged in by the old one is cut off."""
     account = await account_of(call.store, address)
     await call.store.set_credentials(account.id, await credentials_for(call.rooms, password))
+    call.rooms.end_sessions(account.id)
     return {"address": account.address}
 
 
@@ -145,6 +146,8 @@ async def account_set(
         display_name=account.display_name if display_name is None else display_name,
     )
     granted(await call.store.change_account(changed), account.address)
+    if not changed.enabled:
+        call.rooms.end_sessions(account.id)
     return _account(changed)
 
 
@@ -152,6 +155,7 @@ async def account_remove(call: Call, address: str) -> Value:
     """The account with all its mail, for good."""
     account = await account_of(call.store, address)
     granted(await call.store.remove_account(account.id), account.address)
+    call.rooms.end_sessions(account.id)
     return {"address": account.address}
 
 

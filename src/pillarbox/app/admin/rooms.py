@@ -54,6 +54,9 @@ class Rooms:
     dmarc_reports: DmarcReports | None = None
     """None where nobody is told."""
 
+    end_sessions: Callable[[int], None] = lambda account: None  # noqa: ARG005
+    """Cuts every connection that an account is logged in over."""
+
     @property
     def hostname(self) -> str:
         """Under which this server is known to others."""
