@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -116,3 +118,18 @@ async def test_reports_from_files(house: House) -> None:
             await call(bad)
     with pytest.raises(Misuse):
         await house.admin.call("dmarc.send", {})
+
+
+async def test_a_report_that_breaks_the_reader_does_not_stop_the_others(house: House) -> None:
+    """Anybody may send something to the address that takes reports."""
+    about, body = packed()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("report.xml", gzip.decompress(body) * 9)
+    broken = bytearray(file.getvalue())
+    broken[80:160] = bytes(80)
+    await delivered(
+        house, letter(about, "ann@example.test", bytes(broken), 1_700_000_000.0), mail()
+    )
+    value = await house.admin.call("dmarc.list", {"days": 400})
+    assert [one["id"] for one in value["reports"]] == ["1@far.test"]

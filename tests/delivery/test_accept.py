@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pillarbox.delivery import accept
 from pillarbox.delivery.accept import Acceptor
+from pillarbox.model.account import Domain
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.transaction import Remote
+from pillarbox.store.sqlite import Options, open_store
 from pillarbox.testing.clock import FakeClock
-from support.people import account, envelope, house, local, new_message, recipient
+from support.people import (
+    NOBODY_LOGS_IN,
+    account,
+    envelope,
+    house,
+    local,
+    new_message,
+    recipient,
+)
 
 
 async def counts(store: object, name: str) -> dict[str, int]:
@@ -95,3 +107,16 @@ async def test_remote_routes_are_queued_with_the_local_delivery() -> None:
     (item,) = await store.queue_items()
     assert [(r.route_index, r.due) for r in item.recipients] == [(1, clock.now())]
     assert await counts(store, "ann") == {"INBOX": 1}
+
+
+async def test_what_nobody_keeps_leaves_no_file(tmp_path: Path) -> None:
+    """Over LMTP a full mailbox is tried again for days: no try may leave its message behind."""
+    store = await open_store(tmp_path, options=Options(inline_limit=1000))
+    await store.set_domain(Domain("example.test"))
+    await store.add_account("ann@example.test", NOBODY_LOGS_IN, quota=10)
+    to = envelope(recipient("ann", local(await account(store, "ann"))))
+    large = await new_message(store, b"x" * 5000)
+    result = await Acceptor(store, FakeClock()).accept(to, large, queue=False)
+    assert result.overall().code == 452
+    assert [one for one in (tmp_path / "blobs").rglob("*") if one.is_file()] == []
+    await store.close()

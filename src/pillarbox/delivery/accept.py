@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pillarbox.base.clock import Clock
+from pillarbox.base.errors import PillarboxError
+from pillarbox.base.log import Logger
 from pillarbox.delivery.gate import NOTHING, Gate
+from pillarbox.delivery.letters import Letter
 from pillarbox.delivery.sieve.joining import also, join, said, settled
 from pillarbox.delivery.sieve.plan import Plan, Scripted
 from pillarbox.model.flags import NO_FLAGS, FlagSet
@@ -26,6 +29,8 @@ from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Parcel, Target
 from pillarbox.store.journal import Pair, Telling
 from pillarbox.store.scripts import Mark
+
+log = Logger("accept")
 
 
 class Keeper(Mail, Mailboxes, Protocol):
@@ -170,8 +175,8 @@ class Acceptor:
             results, lacking = settled(parcels, done, targets)
         else:
             results = await self._store.accept(message, targets, item, telling, sent=ruling.sent)
-        for letter in ruling.letters:
-            await self._store.accept(letter[0], [], letter[1], Telling(letter[1].envelope))
+            message.content.discard()  # does nothing to what was taken
+        await self._write(ruling.letters)
         outcome = {
             pair: QUEUED
             if isinstance(result := results[index], Refusal) and targets[index].pair
@@ -185,6 +190,15 @@ class Acceptor:
         replies = tuple(_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients)))
         kept = tuple(result for result in results if isinstance(result, Appended))
         return Result(replies, kept, queued=letters + sum(reply is QUEUED for reply in replies))
+
+    async def _write(self, letters: Sequence[Letter]) -> None:
+        """The message itself is kept: who sent it must not send it again because of these."""
+        for message, item in letters:
+            try:
+                await self._store.accept(message, [], item, Telling(item.envelope))
+            except PillarboxError as error:
+                message.content.discard()
+                log.warning("accept.letter-lost", id=item.envelope.id, error=str(error))
 
     async def _plans(
         self, envelope: Envelope, message: NewMessage, later: Collection[Pair]

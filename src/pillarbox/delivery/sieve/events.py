@@ -23,6 +23,7 @@ from pillarbox.model.address import parse_address
 from pillarbox.model.flags import DELETED, FlagSet, flag_names, flag_set
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Refusal
 from pillarbox.model.transaction import Sender
 from pillarbox.sieve.actions import Action, FileInto, Keep, Notify, Redirect
 from pillarbox.sieve.context import Context
@@ -141,16 +142,33 @@ class Events:
         verdict = await self._chain.run([named], message.octets, context, owner.id, site)
         for text in verdict.told:
             log.info("sieve.event-failed", account=owner.id, text=text)
-        parcels = [await self._parcel(one, message, owner) for one in verdict.actions]
-        done = [one for one in parcels if one is not None]
-        if done:
-            await self._store.accept_each(done)
-        await self._flag(verdict.actions, message)
+        moved = await self._carry_out(verdict.actions, message, owner)
+        await self._flag(verdict.actions, message, moved=moved)
 
-    async def _flag(self, actions: Collection[Action], message: _Message) -> None:
-        """§3.2, §3.3: a keep sets the flags that the script wants; without one \\Deleted is set."""
+    async def _carry_out(
+        self, actions: Collection[Action], message: _Message, owner: Account
+    ) -> bool:
+        """Whether the message got wherever it was to go."""
+        made = [(one, await self._parcel(one, message, owner)) for one in actions]
+        parcels = [parcel for _, parcel in made if parcel is not None]
+        results = await self._store.accept_each(parcels) if parcels else []
+        for parcel in parcels:
+            parcel.message.content.discard()  # does nothing to what was taken
+        refused = [one for part in results for one in part or () if isinstance(one, Refusal)]
+        nowhere = [
+            one for one, parcel in made if parcel is None and isinstance(one, (FileInto, Redirect))
+        ]
+        if refused or nowhere:
+            log.info("sieve.event-stays", account=owner.id, mailbox=message.box.name)
+        return not refused and not nowhere
+
+    async def _flag(self, actions: Collection[Action], message: _Message, *, moved: bool) -> None:
+        """§3.2, §3.3: a keep sets the flags that the script wants; without one \\Deleted is set,
+        unless the message would be nowhere else."""
         box, uids = message.box, NumSet([(message.uid, message.uid)])
         keep = next((one for one in actions if isinstance(one, Keep)), None)
+        if keep is None and not moved:
+            return
         if keep is None:
             await self._store.set_flags(box.account, box.id, uids, FlagOp.ADD, _DELETED)
         elif keep.flags is not None and set(keep.flags) != set(message.flags):

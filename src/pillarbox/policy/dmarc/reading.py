@@ -92,9 +92,9 @@ def _unzipped(data: bytes) -> bytes:
                 raise Unreadable("the zip does not hold just a report")
             with archive.open(names[0]) as file:
                 return file.read(LARGEST + 1)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
-        raise Unreadable(f"bad zip: {error}") from error
-    except ValueError as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # of the archive, and of each packer that it may name
         raise Unreadable(f"bad zip: {error}") from error
 
 

@@ -1,0 +1,41 @@
+"""What IMAP events make of a message that a script sends nowhere (RFC 6785)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pillarbox.delivery.sieve.chain import Chain
+from pillarbox.delivery.sieve.events import ENTRY, Events
+from pillarbox.model.numset import NumSet
+from support.people import account
+from support.sievehouse import sieve_house
+
+
+@pytest.mark.parametrize(
+    ("action", "quota", "flags"),
+    [
+        ('fileinto "Archive";', 0, ["\\Deleted"]),
+        ('fileinto "Archive";', 10, []),
+        ('fileinto "nowhere";', 0, []),
+        ('redirect "b@far.test";', 0, ["\\Deleted"]),
+        ('redirect "nobody@example.test";', 0, []),
+        ("discard;", 10, ["\\Deleted"]),
+    ],
+)
+async def test_what_got_nowhere_else_is_not_marked_deleted(
+    action: str, quota: int, flags: list[str]
+) -> None:
+    house = await sieve_house("ann")
+    await house.send("ann@example.test")
+    await house.script("ann", f'require ["imapsieve", "fileinto"]; {action}', "ev")
+    await house.store.activate_script((await account(house.store, "ann")).id, "")
+    person = await account(house.store, "ann")
+    inbox = await house.store.mailbox_by_name(person.id, "INBOX")
+    assert inbox is not None
+    await house.store.annotate(person.id, inbox.id, {(0, ENTRY): b"ev"})
+    await house.store.change_account(replace(person, quota=quota))
+    events = Events(house.store, Chain(house.store, house.clock), house.planner.hands)
+    await events.happened("COPY", person.id, inbox.id, NumSet([(1, 1)]), person)
+    assert await house.flags("ann") == [flags]
