@@ -1,10 +1,11 @@
-"""Hops are counted by how lines begin."""
+"""What is seen of a header while it comes in: hops, and fields that claim to be ours."""
 
 from __future__ import annotations
 
 import pytest
 
-from pillarbox.serve.smtp.header import HeaderGate
+from pillarbox.base.ids import SeededRng
+from pillarbox.serve.smtp.header import HeaderGate, Mender
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,18 @@ def test_received_fields_are_counted(header: bytes, hops: int) -> None:
     gate = HeaderGate(1 << 16)
     assert gate.feed(header) + gate.close() == header
     assert gate.hops == hops
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Authentication-Results: MX.here.test; dmarc=pass",
+        'authentication-results :\r\n (a) "mx.here.test" 1; dmarc=pass',
+    ],
+)
+def test_a_users_program_does_not_speak_for_our_checks(field: str) -> None:
+    mender = Mender("mx.here.test", 0.0, SeededRng())
+    kept = "Authentication-Results: else.test; spf=pass\r\nSubject: x\r\n"
+    mended = mender.mend(f"{field}\r\n{kept}\r\n".encode())
+    assert b"here.test" not in mended.replace(b"@mx.here.test>", b"")
+    assert kept.encode() in mended

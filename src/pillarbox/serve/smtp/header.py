@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pillarbox.base.ids import Rng
-from pillarbox.message import compose
+from pillarbox.message import authres, compose
 from pillarbox.model.verdict import Verdict
 
 _HIDDEN = (b"bcc", b"resent-bcc")
@@ -22,7 +22,8 @@ _HIDDEN = (b"bcc", b"resent-bcc")
 
 @dataclass(frozen=True, slots=True)
 class Mender:
-    """Submission's own rules: what a user's program left out is added, Bcc does not travel."""
+    """Submission's own rules: what a user's program left out is added, Bcc does not travel, and
+    nobody but us says in our name what was found out about a message (RFC 8601 §5)."""
 
     hostname: str
     now: float
@@ -32,7 +33,7 @@ class Mender:
     def mend(self, raw: bytes) -> bytes:
         """``raw`` is a header section with its blank line; the same as it may go out."""
         return compose.add_missing(
-            compose.without(raw, _HIDDEN),
+            authres.without_forged(compose.without(raw, _HIDDEN), self.hostname),
             when=datetime.fromtimestamp(self.now, UTC),
             message_id=f"<{self.rng.token(24)}@{self.hostname}>",
         )
