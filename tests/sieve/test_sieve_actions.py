@@ -9,6 +9,8 @@ import pytest
 
 from pillarbox.sieve.actions import FileInto, Keep, Notify, Redirect, Remember, Vacation
 from pillarbox.sieve.limits import Limits
+from pillarbox.sieve.problem import Invalid
+from pillarbox.sieve.run import compile_script
 from support.sievesay import MESSAGE, World, complaints, decide, outcome
 
 # ---------------------------------------------------------------------------- tables
@@ -551,6 +553,13 @@ def test_slow_expressions_have_one_time_together() -> None:
     message = b"Subject: " + b"a" * 200 + b"\r\n\r\n"
     ended = outcome('require "regex";' + test * 50, message, limits=limits)
     assert "regular expression" in ended.error
+
+
+@pytest.mark.parametrize("patterns", ["[a-z]" * 300, '","'.join(["[a-z]" * 200] * 40)])
+def test_what_takes_long_to_make_is_no_expression(patterns: str) -> None:
+    """A megabyte of it takes a minute, in which nobody else is served."""
+    with pytest.raises(Invalid):
+        compile_script(f'require "regex"; if header :regex "a" ["{patterns}"] {{}}'.encode())
 
 
 def test_long_patterns_end_soon() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pillarbox.sieve import parse as tree
 from pillarbox.sieve.extensions.table import ALWAYS, BY_NAME, COMMANDS, TAGS, TESTS, Entry
 from pillarbox.sieve.limits import DEFAULT, Limits
-from pillarbox.sieve.match import complaint
+from pillarbox.sieve.match import complaint, regex_size
 from pillarbox.sieve.problem import Invalid, Place, Problem, Wrong
 from pillarbox.sieve.text import decoded, template
 from pillarbox.sieve.words import Arg, Kind, Node, Program, Tag, Template, Tests, Text, Value, Word
@@ -39,6 +39,8 @@ class _Use:
 class _Checker:
     def __init__(self, limits: Limits, offered: frozenset[str]) -> None:
         self._limits = limits
+        self._regex = 0
+        """Characters of regular expressions so far."""
         self._offered = offered
         self._has: set[str] = set(ALWAYS)
         self._frozen = frozenset(ALWAYS)
@@ -145,6 +147,10 @@ class _Checker:
             has=self._frozen,
         )
         if not use.complaint:
+            if "MATCH" in use.word.takes:
+                self._regex += regex_size(node)
+                if self._regex > self._limits.regex:
+                    raise Wrong(use.place, "the script has too many regular expressions")
             text = use.word.check(node) if use.word.check else ""
             if text := text or (complaint(node) if "MATCH" in use.word.takes else ""):
                 raise Wrong(use.place, text)

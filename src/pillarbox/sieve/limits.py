@@ -45,6 +45,8 @@ class Limits:
     """Header fields added in one run."""
     message: int = 64 << 20
     """Octets that ``replace`` and ``enclose`` may make of a message."""
+    regex: int = 32_768
+    """Characters of all regular expressions of a script: they are made when it is checked."""
     regex_text: int = 65_536
     """Characters of a value that ``:regex`` looks at."""
     regex_seconds: float = 0.05

@@ -18,6 +18,8 @@ from pillarbox.sieve.state import State
 from pillarbox.sieve.words import Node
 
 TYPES = ("is", "contains", "matches", "value", "count", "regex", "list")
+LONGEST_REGEX = 1024
+"""Characters: making one costs some ten microseconds for each."""
 _CLOCK = SystemClock()
 """Expressions are the one thing here whose cost only the clock knows."""
 _SUBSTRINGS = frozenset({"contains", "matches", "regex"})
@@ -62,19 +64,18 @@ def _regex(test: _Test, value: str, key: str) -> bool:
     state = test.state
     limits = state.limits
     fold = test.comparator.name != "i;octet"
-    try:
-        pattern = expression(key, fold)
-    except ValueError as error:
-        raise Failed(str(error)) from None
     left = min(limits.regex_seconds, limits.regex_total - state.regex_spent)
     if left <= 0:
         raise Failed("the regular expressions of this script take too long")
     state.spend(10)
     began = _CLOCK.monotonic()
     try:
+        pattern = expression(key, fold)
         found = pattern.search(value[: limits.regex_text], timeout=left)
     except TimeoutError:
         raise Failed("a regular expression took too long") from None
+    except ValueError as error:
+        raise Failed(str(error)) from None
     finally:
         state.regex_spent += _CLOCK.monotonic() - began
     if found is None:
@@ -103,6 +104,8 @@ _DO: Mapping[str, Callable[[_Test, str, str], bool]] = {
 def expression(text: str, fold: bool) -> regex.Pattern[str]:
     """A regular expression compiled. ValueError for one that is none, or that uses what the draft
     leaves out (§3: back-references)."""
+    if len(text) > LONGEST_REGEX:
+        raise ValueError("this regular expression is too long")
     if _BACKREFERENCE.search(text):
         raise ValueError("a regular expression may not refer back to a group")
     if "(?" in text:
@@ -139,6 +142,14 @@ def matches(
             if do(test, value, key):
                 return True
     return False
+
+
+def regex_size(node: Node) -> int:
+    """Characters of the regular expressions that a node has, as far as they are known."""
+    if node.chosen(TYPES, "is") != "regex":
+        return 0
+    keys = (*node.texts("keys"), *node.texts("patterns"))
+    return sum(len(key) for key in keys if isinstance(key, str))
 
 
 def complaint(node: Node) -> str:

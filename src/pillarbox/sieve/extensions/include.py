@@ -25,7 +25,7 @@ def _include(state: State, node: Node) -> None:
         if node.flag("optional"):
             return
         raise Failed(f'there is no script "{name}"')
-    state.spend(1 + len(source) // 64)
+    state.spend(1 + len(source) // 8)
     try:
         program = state.read(source)
     except Invalid as invalid:
