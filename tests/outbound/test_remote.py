@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pillarbox.base.errors import Temporary
 from pillarbox.dns.answers import Mx
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Role, Sender
@@ -222,3 +223,21 @@ async def test_the_other_family_where_one_does_not_answer(far: Any) -> None:
         world.options = replace(world.options, ipv6=False)
         (report,) = await world.send("ann@far.test")
         assert [one.address for one in report.tries] == ["127.0.0.1"]
+
+
+async def test_a_fault_with_one_destination_is_none_of_the_others(far: Any) -> None:
+    """Who has the message must not get it again because somebody else's copy could not be made."""
+    async with far({("other.test", "MX"): [Mx(10, "mx1.far.test")]}) as world:
+        sign, signed = world.sign, 0
+
+        async def failing(*args: Any) -> bytes:
+            nonlocal signed
+            signed += 1
+            if signed > 1:
+                raise Temporary("the disk does not answer")
+            return await sign(*args)
+
+        world.sign = failing
+        reports = await world.send("ann@far.test", "bob@other.test")
+        assert [one.reply.code for one in reports] == [250, 451]
+        assert len(world.peers[0].taken) == 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from pillarbox.base.errors import is_permanent
 from pillarbox.base.log import Logger
 from pillarbox.model.address import Address, normal_domain, parse_address
 from pillarbox.model.reply import Reply
@@ -187,7 +188,19 @@ class _Attempt:
         """Not offered yet, because a server wanted another connection first (RFC 9422)."""
 
     async def run(self) -> list[Report]:
-        """A report for each recipient of the group."""
+        """A report for each recipient of the group, also where a bug or a failing disk ends it:
+        who has the message by then must not get it again."""
+        fault = Report(NO_WAY)
+        try:
+            await self._run()
+        except Exception as error:
+            log.error("outbound.attempt", item=self._item.id, exc=error)
+            code, enhanced = (550, "5.3.0") if is_permanent(error) else (451, "4.3.0")
+            fault = Report(Reply(code, enhanced, f"Local error: {error}"))
+        reports = [report or fault for report in self._reports]
+        return [replace(report, tries=tuple(self._tries)) for report in reports]
+
+    async def _run(self) -> None:
         tries = 0
         self._wish = await self._letters.wish()
         async for way in self._ways():
@@ -203,8 +216,6 @@ class _Attempt:
             await self._try(way)
             if self._lost or not self._open:
                 break
-        reports = [report or Report(NO_WAY) for report in self._reports]
-        return [replace(report, tries=tuple(self._tries)) for report in reports]
 
     def _ways(self) -> AsyncIterator[Way | Blocked]:
         group, sender = self._group, _sender(self._item)
