@@ -309,13 +309,19 @@ def matches(item: QueueItem, where: QueueFilter) -> bool:
         return False
     if where.before is not None and item.created >= where.before:
         return False
+    return bool(matching(item, where))
+
+
+def matching(item: QueueItem, where: QueueFilter) -> list[QueueRecipient]:
+    """The recipients of an item that have all that is asked of one."""
     to = item.envelope.recipients
-    return any(
-        (not where.domain or row.domain == where.domain)
+    return [
+        row
+        for row in item.recipients
+        if (not where.domain or row.domain == where.domain)
         and (not where.state or row.state == where.state)
         and (not where.recipient or _is_at(str(to[row.envelope_index].address), where.recipient))
-        for row in item.recipients
-    )
+    ]
 
 
 def _is_at(address: str, wanted: str) -> bool:

@@ -12,11 +12,14 @@ from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Listed, Local, Remote, Route
 from pillarbox.queue.outcome import told
 from pillarbox.queue.report import Action
+from pillarbox.store import rules
 from pillarbox.store.api import QueueFilter, QueueItem, QueueRecipient, Settled
 
 PAGE = 500
 BY = "an operator"
 GIVEN_UP = Reply(550, "5.4.7", "The administrator of the sending server gave up on this message")
+DROPPED = Reply(550, "5.7.0", "The administrator of the sending server dropped this message")
+Rows = Sequence[QueueRecipient]
 
 _KINDS: dict[type[Route], str] = {Local: "local", Remote: "remote", Listed: "list"}
 _STATES = ("due", "held", "done", "failed")
@@ -55,12 +58,12 @@ async def queue_show(call: Call, item: int) -> Value:
 
 async def queue_hold(call: Call, items: Sequence[int] = (), **which: Any) -> Value:
     """Try it no more until it is released."""
-    return await _each(call, items, which, lambda item: call.store.hold(item.id, True, BY))
+    return await _each(call, items, which, lambda item, _: call.store.hold(item.id, True, BY))
 
 
 async def queue_release(call: Call, items: Sequence[int] = (), **which: Any) -> Value:
     """Let held mail go on."""
-    done = await _each(call, items, which, lambda item: call.store.hold(item.id, False, BY))
+    done = await _each(call, items, which, lambda item, _: call.store.hold(item.id, False, BY))
     call.rooms.wake_queue()
     return done
 
@@ -68,28 +71,43 @@ async def queue_release(call: Call, items: Sequence[int] = (), **which: Any) -> 
 async def queue_retry(call: Call, items: Sequence[int] = (), **which: Any) -> Value:
     """Try it now instead of later."""
     now = call.rooms.clock.now()
-    done = await _each(call, items, which, lambda item: call.store.retry(item.id, now, BY))
+    done = await _each(call, items, which, lambda item, _: call.store.retry(item.id, now, BY))
     call.rooms.wake_queue()
     return done
 
 
 async def queue_drop(call: Call, items: Sequence[int] = (), **which: Any) -> Value:
-    """Forget waiting mail; nobody is told."""
-    return await _each(call, items, which, lambda item: call.store.drop(item.id, BY))
+    """Forget waiting mail; nobody is told. Other recipients of an item than those that were
+    asked for go on waiting."""
+
+    def drop(item: QueueItem, rows: Rows) -> Awaitable[Refusal | None]:
+        if set(rules.waiting(item.recipients)) <= {row.number for row in rows}:
+            return call.store.drop(item.id, BY)
+        return call.store.expire(item.id, _over(rows, DROPPED), BY)
+
+    return await _each(call, items, which, drop)
 
 
 async def queue_expire(call: Call, items: Sequence[int] = (), **which: Any) -> Value:
     """Give up now what would be given up later, with the report that its sender is due."""
     done = await _each(
-        call, items, which, lambda item: call.store.expire(item.id, _given_up(item), BY)
+        call,
+        items,
+        which,
+        lambda item, rows: call.store.expire(item.id, _given_up(item, rows), BY),
     )
     call.rooms.wake_queue()
     return done
 
 
-def _given_up(item: QueueItem) -> list[Settled]:
+def _over(rows: Rows, why: Reply) -> list[Settled]:
+    waiting = rules.waiting(rows)
+    return [Settled(number, "failed", 0.0, why) for number in waiting]
+
+
+def _given_up(item: QueueItem, rows: Rows) -> list[Settled]:
     results = []
-    for row in item.recipients:
+    for row in rows:
         if row.state not in {"due", "held"}:
             continue
         over = Settled(row.number, "failed", 0.0, GIVEN_UP)
@@ -105,21 +123,23 @@ async def _each(
     call: Call,
     numbers: Sequence[int],
     which: Mapping[str, Any],
-    change: Callable[[QueueItem], Awaitable[Refusal | None]],
+    change: Callable[[QueueItem, Rows], Awaitable[Refusal | None]],
 ) -> Value:
     """Change the items with these numbers, all or the first that refuses; or those that the
-    filters let through, as far as they are still there and free."""
+    filters let through, as far as they are still there and free. ``change`` is told which
+    recipients are meant."""
     if bool(numbers) == bool(which):
         raise Misuse("say which items: their numbers, or what they have in common")
     if numbers:
         items = [await _one(call, number) for number in numbers]
         for item in items:
-            granted(await change(item), f"queue item {item.id}")
+            granted(await change(item, item.recipients), f"queue item {item.id}")
         return {"items": [item.id for item in items], "passed": []}
     done: list[int] = []
     passed: list[int] = []
-    async for item in _found(call, _filter(call, which)):
-        (passed if await change(item) else done).append(item.id)
+    where = _filter(call, which)
+    async for item in _found(call, where):
+        (passed if await change(item, rules.matching(item, where)) else done).append(item.id)
     return {"items": done, "passed": passed}
 
 
