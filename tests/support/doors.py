@@ -17,12 +17,18 @@ from pillarbox.base.lanes import Lane
 from pillarbox.bus.local import LocalBus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
-from pillarbox.mailbox.intake import Intake
+from pillarbox.delivery.sieve.chain import Chain
+from pillarbox.delivery.sieve.filtering import Filtering
+from pillarbox.delivery.sieve.hands import Hands
+from pillarbox.delivery.sieve.site import Site
+from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.pop3 import Maildrops
 from pillarbox.mailbox.views import Views
 from pillarbox.model.account import Account, Credentials, Domain
-from pillarbox.model.transaction import Role
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Role, Route
 from pillarbox.net.certs import make_demo_ca
 from pillarbox.net.contexts import KeyPair, ServerTls
 from pillarbox.net.listen import Door, Handler, Listener
@@ -35,7 +41,7 @@ from pillarbox.serve.pop3.options import Needs as Pop3Needs
 from pillarbox.serve.pop3.options import Options as Pop3Options
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.session import Session
-from pillarbox.store.api import Store
+from pillarbox.store.api import NewMessage, Store
 from pillarbox.store.memory import MemoryStore
 from pillarbox.wire.smtp.options import Options as EngineOptions
 
@@ -113,8 +119,23 @@ class Rooms:
             lambda expected, binary: Intake(self.store, expected=expected, binary=binary),
             self.clock,
             options or ImapOptions(),
+            filtering=self._filtering(),
         )
         return await self.open("imap", imap_door(needs), implicit=implicit, tls=tls)
+
+    def _filtering(self) -> Filtering:
+        """FILTER's scripts; ``global`` has one named ``seen``."""
+        router = Router(self.store)
+
+        async def route(address: Address) -> tuple[Route, ...] | Reply:
+            return await router.route(address, Role.LOCAL)
+
+        async def message(octets: bytes) -> NewMessage:
+            return await whole(self.store, octets)
+
+        shared = {"seen": b'require "imap4flags"; addflag "\\\\Seen";'}
+        hands = Hands(self.store, Site(shared=shared), route, message, self.clock, self.rng)
+        return Filtering(self.store, Chain(self.store, self.clock), hands)
 
     async def pop3(self, *, implicit: bool = False, tls: bool = True, **more: object) -> int:
         """Open a POP3 door; ``more`` are its options."""

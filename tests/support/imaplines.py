@@ -12,6 +12,7 @@ LINES = {
     "REPLACE": "1 x {3+}", "UID REPLACE": "1 x {3+}", "SORT": "(DATE) UTF-8 ALL",
     "UID SORT": "(DATE) UTF-8 ALL", "THREAD": "REFERENCES UTF-8 ALL",
     "UID THREAD": "REFERENCES UTF-8 ALL", "CANCELUPDATE": '"a"', "UIDBATCHES": "500",
+    "FILTER": "SIEVE DELIVERY ALL", "UID FILTER": "SIEVE SCRIPT \"keep;\" ALL",
     "COMPRESS": "DEFLATE", "NOTIFY": "NONE", "ESEARCH": "ALL", "GETMETADATA": '"" /shared/x',
     "SETMETADATA": '"" (/shared/x NIL)', "SETACL": "x anyone lr", "DELETEACL": "x anyone",
     "GETACL": "x", "LISTRIGHTS": "x anyone", "MYRIGHTS": "x", "GETQUOTA": '""',

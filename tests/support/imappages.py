@@ -62,7 +62,10 @@ _TEXTS = """\
 THREAD=REFS (a draft that was given up), UIDBATCHES, UIDONLY, INPROGRESS, LIST-METADATA, JMAPACCESS
 and URL-PARTIAL were built from abstracts, grammar and what other programs say and expect, not held
 to the whole text of their documents. OBJECTID+ follows draft -06 but for one rule of its §6.1:
-messages with one EMAILID have flags of their own in each mailbox here.
+messages with one EMAILID have flags of their own in each mailbox here. FILTER=SIEVE follows
+draft -00, which says two things of a changed message that is kept (§4.1, §4.6): here it is filed
+anew and the old one marked; and two of a fileinto the mailbox where it lies (§3.2, §4.2): here it
+counts as a keep.
 """
 FIELD = (
     "IMAP4rev1", "IMAP4rev2", "IDLE", "NAMESPACE", "ID", "CHILDREN", "MULTIAPPEND", "BINARY",
@@ -154,7 +157,7 @@ def _announced() -> str:
     facts = capability.Facts(
         mechanisms=("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"),
         append_limit=52_428_800,
-        conditions=frozenset({"compress"}),
+        conditions=frozenset({"compress", "filter"}),
     )
     clear = replace(facts, starttls=True, login=False, mechanisms=())
     lines = ["## What is announced", ""]

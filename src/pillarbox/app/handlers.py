@@ -33,6 +33,7 @@ from pillarbox.delivery.route import Router
 from pillarbox.delivery.senders import SenderRules
 from pillarbox.delivery.sieve.chain import Chain
 from pillarbox.delivery.sieve.events import Events
+from pillarbox.delivery.sieve.filtering import Filtering
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.planner import Planner
 from pillarbox.dns.answers import Resolver
@@ -179,6 +180,7 @@ class Handlers:
         store, clock = self._core.store, self._core.clock
         chain = Chain(store, clock, self._core.scan)
         self._events = Events(store, chain, self._hands)
+        self._filtering = Filtering(store, chain, self._hands, self._senders, self._wake)
         planner = Planner(chain, self._hands)
         return Acceptor(store, clock, settings.accept, planner, gate)
 
@@ -232,10 +234,14 @@ class Handlers:
             "https": web,
         }
 
+    def _wake(self) -> None:
+        self.runner.wake()
+
     def _imap(self, options: ImapOptions) -> Handler:
         core, rooms = self._core, (self._ops, self.views, self._authenticator, self._intake)
         events = self._events if options.managesieve_url else None
-        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options, events))
+        filtering = self._filtering if self._hands.site.enabled else None
+        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options, events, filtering))
 
     def _smtp(self, options: SmtpOptions) -> Handler:
         async def handle(conn: Connection) -> None:

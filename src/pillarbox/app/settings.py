@@ -144,6 +144,7 @@ def imap_options(config: Config, door: str) -> imap.Options:
         save_limit=wanted.save_limit,
         jmap_url=wanted.jmap_url,
         managesieve_url=f"sieve://{config.server.hostname}" if config.sieve.imap_events else "",
+        own_scripts=bool(config.listen.sieve),
         version=pillarbox.__version__,
     )
 

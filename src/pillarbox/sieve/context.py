@@ -25,6 +25,8 @@ class Context:
     """What sets off the detail of an address (RFC 5233 §4)."""
     owner: str = ""
     """Address of whom the script belongs to."""
+    home: str = "INBOX"
+    """The mailbox that a ``keep`` means; '' for none that a ``fileinto`` could mean too."""
     flags: tuple[str, ...] = ()
     """Flags the message has, at an IMAP event (RFC 6785 §3.8)."""
     spam: float | None = None

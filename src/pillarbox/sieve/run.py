@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 from pillarbox.message.octets import Readable
 from pillarbox.message.part import Scan
+from pillarbox.model.mailbox import canonical_name
 from pillarbox.sieve.actions import Action, FileInto, Keep, Notify, Outcome, Redirect
 from pillarbox.sieve.ask import NO_ANSWERS, Answers, Asks, Unanswered
 from pillarbox.sieve.check import check
 from pillarbox.sieve.context import Context
-from pillarbox.sieve.extensions.table import CAN_ENABLE, DELIVERY_ONLY
+from pillarbox.sieve.extensions.table import ALWAYS, CAN_ENABLE, DELIVERY_ONLY
 from pillarbox.sieve.limits import DEFAULT, Limits
 from pillarbox.sieve.mail import Mail
 from pillarbox.sieve.problem import Failed, Place
@@ -27,10 +28,12 @@ from pillarbox.sieve.words import Program
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script that may run; ``hash`` is of its octets."""
+    """A script that may run; ``hash`` is of its octets. ``offered``: what it, and what it
+    includes, may require; None for everything."""
 
     program: Program
     hash: bytes
+    offered: frozenset[str] | None = None
 
 
 def compile_script(
@@ -40,7 +43,7 @@ def compile_script(
 
     ``offered``: the capabilities that may be required, all of them unless said.
     """
-    return Script(check(source, limits, offered), hashlib.sha256(source).digest())
+    return Script(check(source, limits, offered), hashlib.sha256(source).digest(), offered)
 
 
 def run(
@@ -61,9 +64,10 @@ def run(
     frame = Frame(has=script.program.requires)
 
     def read(source: bytes) -> Program:
-        return compile_script(source, limits).program
+        return compile_script(source, limits, script.offered).program
 
-    state = State(context, mail, limits, answers, frame, read, CAN_ENABLE)
+    may = CAN_ENABLE if script.offered is None else CAN_ENABLE & (ALWAYS | script.offered)
+    state = State(context, mail, limits, answers, frame, read, may)
     try:
         if context.envelope is None:
             _only_events(script.program)
@@ -93,7 +97,7 @@ def _failed(state: State, text: str, place: Place | None = None) -> Outcome:
 
 
 def _finished(state: State) -> Outcome:
-    actions = _once_each(state.actions)
+    actions = _once_each(state.actions, state.context.home)
     if state.keeping and not any(isinstance(one, Keep) for one in actions):
         # RFC 5293 §7: the implicit keep is after all changes.
         actions.append(Keep(state.flags, state.message(), implicit=True))
@@ -105,12 +109,12 @@ def _finished(state: State) -> Outcome:
     )
 
 
-def _once_each(actions: list[Action]) -> list[Action]:
+def _once_each(actions: list[Action], home: str) -> list[Action]:
     """RFC 5228 §2.10.3: one copy a mailbox and address; of flags the last list wins (RFC 5232
     §3)."""
     found: dict[object, Action] = {}
     for number, action in enumerate(actions):
-        key = _key(action, number)
+        key = _key(action, number, home)
         before = found.get(key)
         if isinstance(before, (Keep, FileInto)) and isinstance(action, (Keep, FileInto)):
             found[key] = replace(before, flags=action.flags)
@@ -119,12 +123,12 @@ def _once_each(actions: list[Action]) -> list[Action]:
     return list(found.values())
 
 
-def _key(action: Action, number: int) -> object:
+def _key(action: Action, number: int, home: str) -> object:
     match action:
         case Keep():
-            return "inbox"
+            return ("mailbox", home)
         case FileInto(mailbox=name, special_use="", mailbox_id=""):
-            return "inbox" if name.lower() == "inbox" else ("mailbox", name)
+            return ("mailbox", canonical_name(name))
         case FileInto():
             return ("mailbox", action.mailbox, action.special_use.lower(), action.mailbox_id)
         case Redirect(address=address):

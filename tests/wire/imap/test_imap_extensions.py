@@ -49,6 +49,15 @@ LINES = [
     ("A284 UID THREAD references us-ascii TEXT gewp",
      x.Thread("A284", True, "REFERENCES", q.Text("text", "gewp"))),
     ("A284 THREAD REFS utf-8 ALL", x.Thread("A284", False, "REFS", q.All())),
+    # draft-bosch-imap-filter-sieve §3.2, §7
+    ('A001 FILTER SIEVE DELIVERY SINCE 1-Mar-2017 TO "hendrik@example.com"',
+     lambda f: f.rules is x.Rules.DELIVERY and not f.uid and not f.given),
+    ('A002 UID FILTER SIEVE PERSONAL "new" NOT SEEN',
+     x.Filter("A002", True, x.Rules.PERSONAL, b"new", q.Not(q.Flag("\\Seen")))),
+    ("A1 filter sieve global all-of-us CHARSET UTF-8 MODSEQ 5",
+     x.Filter("A1", False, x.Rules.GLOBAL, b"all-of-us", q.ModSeq(5), modseq=True)),
+    ('A3 FILTER SIEVE SCRIPT "keep;" ALL',
+     x.Filter("A3", False, x.Rules.SCRIPT, b"keep;", q.All())),
     # RFC 7377 §3
     ('tag1 ESEARCH IN (mailboxes "folder1" subtree "folder2") unseen',
      x.MultiSearch("tag1", (Box("mailboxes", ("folder1",)), Box("subtree", ("folder2",))),

@@ -302,6 +302,17 @@ def test_the_connection() -> None:
         b'* UIDBATCHES (TAG "A143") 215295:99696,99695:1\r\n'
     )
     assert render.uid_batches("A143", []) == b'* UIDBATCHES (TAG "A143")\r\n'
+    # draft-bosch-imap-filter-sieve §3.2
+    assert render.filtered(3, "A001") == b'* 3 FILTERED (TAG "A001") OK\r\n'
+    assert render.filtered(118, "A002", uid=3323, warnings=["a", "b"]) == (
+        b'* 118 FILTERED (TAG "A002") UID 3323 WARNINGS {4}\r\na\r\nb\r\n'
+    )
+    assert render.filtered(4, "A", warnings=["w"], errors=["e"]) == (
+        b'* 4 FILTERED (TAG "A") ERRORS "e"\r\n'
+    )
+    assert render.filter_problem("A003", errors=["line 1: no"]) == (
+        b'* FILTER (TAG "A003") ERRORS "line 1: no"\r\n'
+    )
     translated = {"Other Users/": "Andere Benützer/"}
     assert render.namespace([""], ["Other Users/"], translated=translated) == (  # RFC 5255 §3.4
         b'* NAMESPACE (("" "/")) '

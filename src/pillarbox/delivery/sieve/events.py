@@ -8,27 +8,22 @@ does itself raises no events (§2.2.3).
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 from pillarbox.base.log import Logger
-from pillarbox.delivery.sieve import letters
 from pillarbox.delivery.sieve.answers import Known
 from pillarbox.delivery.sieve.chain import Chain
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.site import Named
+from pillarbox.delivery.sieve.stored import Deeds, Impossible, Stored, discard, refused
 from pillarbox.model.account import Account
-from pillarbox.model.address import parse_address
 from pillarbox.model.flags import DELETED, FlagSet, flag_names, flag_set
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
-from pillarbox.model.refusal import Refusal
-from pillarbox.model.transaction import Sender
-from pillarbox.sieve.actions import Action, FileInto, Keep, Notify, Redirect
+from pillarbox.sieve.actions import Keep
 from pillarbox.sieve.context import Context
-from pillarbox.sieve.mailto import mailto
-from pillarbox.store.api import Blobs, Column, Directory, FlagOp, Mail, Parcel, Target
+from pillarbox.store.api import Blobs, Column, Directory, FlagOp, Mail
 from pillarbox.store.sharing import SERVER
 
 log = Logger("sieve")
@@ -38,20 +33,11 @@ ENTRY = "/shared/imapsieve/script"
 _MOST = 200
 """Messages of one command that are looked at."""
 _DELETED = FlagSet(DELETED)
+_COLUMNS = (Column.UID, Column.BLOB, Column.INTERNALDATE)
 
 
 class Store(Known, Mail, Blobs, Directory, Protocol):
     """What of the store is needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """One message that something happened to."""
-
-    box: Mailbox
-    uid: int
-    octets: bytes
-    flags: tuple[str, ...]
 
 
 class Events:
@@ -95,25 +81,26 @@ class Events:
         source = await self._store.script(account, name) or self._hands.site.shared.get(name)
         return Named(name, source) if source is not None else None
 
-    async def _messages(self, box: Mailbox, uids: NumSet) -> list[_Message]:
+    async def _messages(self, box: Mailbox, uids: NumSet) -> list[Stored]:
         loaded = await self._store.load(box.account, box.id)
         if loaded is None:
             return []
         bits = dict(zip(loaded.uids, loaded.flags, strict=True))
-        found: list[_Message] = []
-        rows = self._store.rows(box.account, box.id, uids, (Column.UID, Column.BLOB))
+        found: list[Stored] = []
+        rows = self._store.rows(box.account, box.id, uids, _COLUMNS)
         async for batch in rows:
-            for uid, blob in batch:
-                if isinstance(uid, int) and isinstance(blob, int) and len(found) < _MOST:
+            for uid, blob, date in cast("list[tuple[int, int, int]]", batch):
+                if len(found) < _MOST:
                     names = tuple(flag_names(bits.get(uid, 0), loaded.box.keywords))
-                    found.append(_Message(box, uid, await self._store.read(blob), names))
+                    octets = await self._store.read(blob)
+                    found.append(Stored(box, uid, octets, names, date))
         return found
 
     async def _one(
         self,
         named: Named,
         cause: str,
-        message: _Message,
+        message: Stored,
         owner: Account,
         by: Account,
         changed: Collection[str],
@@ -137,73 +124,35 @@ class Events:
             },
             separator=site.separator,
             owner=owner.address,
+            home="",
             flags=message.flags,
         )
         verdict = await self._chain.run([named], message.octets, context, owner.id, site)
         for text in verdict.told:
             log.info("sieve.event-failed", account=owner.id, text=text)
-        moved = await self._carry_out(verdict.actions, message, owner)
-        await self._flag(verdict.actions, message, moved=moved)
-
-    async def _carry_out(
-        self, actions: Collection[Action], message: _Message, owner: Account
-    ) -> bool:
-        """Whether the message got wherever it was to go."""
-        made = [(one, await self._parcel(one, message, owner)) for one in actions]
-        parcels = [parcel for _, parcel in made if parcel is not None]
-        results = await self._store.accept_each(parcels) if parcels else []
-        for parcel in parcels:
-            parcel.message.content.discard()  # does nothing to what was taken
-        refused = [one for part in results for one in part or () if isinstance(one, Refusal)]
-        nowhere = [
-            one for one, parcel in made if parcel is None and isinstance(one, (FileInto, Redirect))
-        ]
-        if refused or nowhere:
-            log.info("sieve.event-stays", account=owner.id, mailbox=message.box.name)
-        return not refused and not nowhere
-
-    async def _flag(self, actions: Collection[Action], message: _Message, *, moved: bool) -> None:
-        """§3.2, §3.3: a keep sets the flags that the script wants; without one \\Deleted is set,
-        unless the message would be nowhere else."""
-        box, uids = message.box, NumSet([(message.uid, message.uid)])
-        keep = next((one for one in actions if isinstance(one, Keep)), None)
-        if keep is None and not moved:
+        deeds = Deeds(self._hands, message, owner, event=True)
+        try:
+            await deeds.plan(verdict.actions)
+        except Impossible as why:  # the message stays as the client left it
+            log.info("sieve.event-stays", account=owner.id, text=str(why))
             return
+        moved = await self._carry_out(deeds)
+        if moved or deeds.keep is not None:  # else it would be nowhere
+            await self._flag(deeds.keep, message)
+
+    async def _carry_out(self, deeds: Deeds) -> bool:
+        """Whether all of it was kept."""
+        results = await self._store.accept_each(deeds.parcels) if deeds.parcels else []
+        discard(deeds.parcels)  # does nothing to what was taken
+        if refused(results):
+            log.info("sieve.event-stays", text="a mailbox took no copy")
+        return not refused(results)
+
+    async def _flag(self, keep: Keep | None, message: Stored) -> None:
+        """§3.2, §3.3: a keep sets the flags that the script wants; without one \\Deleted is set."""
+        box, uids = message.box, NumSet([(message.uid, message.uid)])
         if keep is None:
             await self._store.set_flags(box.account, box.id, uids, FlagOp.ADD, _DELETED)
         elif keep.flags is not None and set(keep.flags) != set(message.flags):
             flags = flag_set(keep.flags)
             await self._store.set_flags(box.account, box.id, uids, FlagOp.REPLACE, flags)
-
-    async def _parcel(self, action: Action, message: _Message, owner: Account) -> Parcel | None:
-        hands = self._hands
-        sender = parse_address(owner.address)
-        match action:
-            case FileInto():
-                box = await hands.place(owner.id, action, None)
-                if box is None:
-                    return None
-                made = await hands.make(action.message or message.octets)
-                flags = flag_set(action.flags or ())
-                return Parcel(made, [Target(owner.id, box.id, flags, int(hands.now()))])
-            case Redirect():
-                goal = parse_address(action.address)
-                routes = await hands.route(goal) if goal is not None else ()
-                if goal is None or not routes:
-                    return None
-                octets = action.message or message.octets
-                item = hands.letter(goal, routes, octets, Sender(sender))  # §3.4: from the owner
-                return Parcel(await hands.make(octets), more=[item])
-            case Notify() if sender is not None:
-                target = mailto(action.method)
-                frame = hands.frame()
-                action = replace(action, from_=await hands.author(action.from_, owner.id))
-                octets = letters.notice(action, target, message.octets, sender, frame)
-                items = []
-                for address in map(parse_address, (*target.to, *target.cc)):
-                    routes = await hands.route(address) if address is not None else ()
-                    if address is not None and routes:
-                        items.append(hands.letter(address, routes, octets, Sender(sender)))
-                return Parcel(await hands.make(octets), more=items) if items else None
-            case _:
-                return None

@@ -40,6 +40,7 @@ CHANGES = frozenset(
         commands.AppendEnd,
         commands.Select,
         extensions.Notify,
+        extensions.Filter,
     }
 )
 """Commands whose effects on the selected mailbox are told whatever NOTIFY left out."""
@@ -154,7 +155,7 @@ class Client:
     def manner(self, *, silent: bool = False, told: bool = False) -> telling.Manner:
         """How the client wants to hear of its mailbox."""
         watch = self.notify
-        own = isinstance(self.command, commands.Store)
+        own = isinstance(self.command, (commands.Store, extensions.Filter))
         return telling.Manner(
             condstore=self.condstore,
             qresync=self.qresync,
@@ -162,7 +163,8 @@ class Client:
             told=told,
             rev2=self.rev2,
             uid_only=self.uid_only,
-            uids=watch is not None or self.rev2,  # RFC 9051 §7.5.2
+            # RFC 9051 §7.5.2; RFC 3501 §6.4.8: in what a UID command brings about
+            uids=watch is not None or self.rev2 or (own and self.command.uid),
             others=own or watch is None or watch.hears("FlagChange"),
         )
 
@@ -339,6 +341,7 @@ class Client:
                     ("savelimit", options.save_limit and not options.message_limit),
                     ("jmap", options.jmap_url),
                     ("imapsieve", options.managesieve_url),
+                    ("filter", self.needs.filtering is not None),
                 )
                 if holds
             ),

@@ -22,6 +22,7 @@ from pillarbox.serve.imap import (
     rights,
     search,
     select,
+    sieving,
     sorting,
     updating,
 )
@@ -47,6 +48,7 @@ FAMILIES = (
     notify,
     batches,
     metadata,
+    sieving,
     filters,  # before the commands that search: behind their families here
 )
 

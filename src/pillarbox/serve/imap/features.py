@@ -117,6 +117,7 @@ LOOKS: dict[type, Look] = {
     commands.Unselect: _always("UNSELECT"),
     extensions.CancelUpdate: _always("CONTEXT=SEARCH"),
     extensions.Compress: _always("COMPRESS=DEFLATE"),
+    extensions.Filter: _always("FILTER=SIEVE"),
     extensions.GetAcl: _always("ACL"),
     extensions.GetJmapAccess: _always("JMAPACCESS"),
     extensions.GetMetadata: _always("METADATA"),

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pillarbox.model import query as q
 from pillarbox.model.numset import EMPTY
-from pillarbox.serve.imap import multisearch, search, sorting
+from pillarbox.serve.imap import multisearch, search, sieving, sorting
 from pillarbox.serve.imap.session import Session
 from pillarbox.store.sharing import SERVER
 from pillarbox.wire.imap import commands, extensions
@@ -25,8 +25,21 @@ DEEPEST = 10
 """Filters within filters; RFC 5466 §3.1 asks for 3 at least."""
 TOO_MANY_KEYS = "The filters make too large a search"
 
-Query = commands.Search | extensions.Sort | extensions.Thread | extensions.MultiSearch
-C = TypeVar("C", commands.Search, extensions.Sort, extensions.Thread, extensions.MultiSearch)
+Query = (
+    commands.Search
+    | extensions.Sort
+    | extensions.Thread
+    | extensions.MultiSearch
+    | extensions.Filter
+)
+C = TypeVar(
+    "C",
+    commands.Search,
+    extensions.Sort,
+    extensions.Thread,
+    extensions.MultiSearch,
+    extensions.Filter,
+)
 
 
 @dataclass(slots=True)
@@ -156,4 +169,5 @@ HANDLERS = {
     extensions.Sort: _before(sorting.on_sort),
     extensions.Thread: _before(sorting.on_thread),
     extensions.MultiSearch: _before(multisearch.on_multi_search),
+    extensions.Filter: _before(sieving.on_filter),
 }

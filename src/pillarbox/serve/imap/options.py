@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pillarbox.auth.login import Authenticator
 from pillarbox.base.clock import Clock
+from pillarbox.delivery.sieve.filtering import Filtering
 from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
@@ -47,6 +48,9 @@ class Options:
     """The JMAP session resource of the same mail (RFC 9698); '': there is none."""
     managesieve_url: str = ""
     """Where scripts for IMAP events are kept (RFC 6785 §2.1); '' without them."""
+    own_scripts: bool = True
+    """Users have a way to keep scripts, so FILTER may run any that they name or send; else only
+    what runs at delivery (draft-bosch-imap-filter-sieve §8)."""
     name: str = "Pillarbox"
     version: str = ""
 
@@ -85,3 +89,5 @@ class Needs:
     options: Options = field(default_factory=Options)
     events: Events | None = None
     """Without it no script hears of IMAP commands, and IMAPSIEVE is not offered."""
+    filtering: Filtering | None = None
+    """Runs the scripts of FILTER; without it FILTER=SIEVE is not offered."""

@@ -42,6 +42,7 @@ LENGTHY = frozenset(
         extensions.Sort,
         extensions.Thread,
         extensions.MultiSearch,
+        extensions.Filter,
     }
 )
 """Commands that can take long before their first word, and write whole responses only, so that

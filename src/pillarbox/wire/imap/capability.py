@@ -131,6 +131,7 @@ TABLE: tuple[Row, ...] = (
     Row("SAVELIMIT", "9738", done=True, condition="savelimit"),
     Row("JMAPACCESS", "9698", done=True, condition="jmap"),
     Row("IMAPSIEVE=", "6785", done=True, condition="imapsieve"),
+    Row("FILTER=SIEVE", "draft-bosch-imap-filter-sieve-00", done=True, condition="filter"),
 )
 
 ROWS = {row.name: row for row in TABLE}

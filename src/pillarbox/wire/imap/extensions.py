@@ -99,6 +99,30 @@ class UidBatches:
     wanted: tuple[int, int] | None = None
 
 
+class Rules(Enum):
+    """Where the script of FILTER is from (draft-bosch-imap-filter-sieve §3.2)."""
+
+    DELIVERY = "DELIVERY"
+    PERSONAL = "PERSONAL"
+    GLOBAL = "GLOBAL"
+    SCRIPT = "SCRIPT"
+
+
+@dataclass(slots=True)
+class Filter:
+    """Run a Sieve script over the messages that a search finds.
+
+    ``given``: the script itself for SCRIPT, its name for PERSONAL and GLOBAL, else empty.
+    """
+
+    tag: str
+    uid: bool
+    rules: Rules
+    given: bytes
+    query: Query
+    modseq: bool = False
+
+
 # --- metadata (RFC 5464)
 
 
@@ -248,6 +272,7 @@ ExtensionCommand = (
     | MultiSearch
     | CancelUpdate
     | UidBatches
+    | Filter
     | GetMetadata
     | SetMetadata
     | Notify

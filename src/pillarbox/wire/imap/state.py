@@ -120,7 +120,14 @@ TABLE: dict[str, Rule] = {
     "UID THREAD": Rule(_SELECTED, needs="THREAD="),
     "CANCELUPDATE": Rule(_SELECTED, needs="CONTEXT=SEARCH"),
     "UIDBATCHES": Rule(_SELECTED, needs="UIDBATCHES"),
+    "FILTER": Rule(_SELECTED, needs="FILTER=SIEVE"),
+    "UID FILTER": Rule(_SELECTED, needs="FILTER=SIEVE"),
 }
 
-NUMBERED = frozenset({"SEARCH", "FETCH", "STORE", "COPY", "MOVE", "REPLACE", "SORT", "THREAD"})
+NUMBERED = frozenset(
+    {
+        *("SEARCH", "FETCH", "STORE", "COPY", "MOVE", "REPLACE", "SORT", "THREAD"),
+        *("FILTER", "UID FILTER"),  # FILTERED has a number even so
+    }
+)
 """Commands that take or return message numbers, which ENABLE UIDONLY rules out (RFC 9586 §3)."""

@@ -17,6 +17,7 @@ from pillarbox.wire.imap.parse import (
     rights,
     search,
     session,
+    sieve,
     sort,
 )
 from pillarbox.wire.imap.parse.base import Parser, bare
@@ -29,7 +30,8 @@ def _no_message(_cur: Cursor, _tag: str) -> None:
 
 
 _FAMILIES = (
-    session, mailbox, listing, message, fetch, search, sort, filters, metadata, rights, connection
+    session, mailbox, listing, message, fetch, search, sort, filters, metadata, rights, connection,
+    sieve,
 )  # fmt: skip
 
 BARE: dict[str, Callable[[str], Any]] = {

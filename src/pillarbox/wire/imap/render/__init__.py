@@ -25,6 +25,8 @@ from pillarbox.wire.imap.render.data import (
 )
 from pillarbox.wire.imap.render.extra import (
     acl,
+    filter_problem,
+    filtered,
     jmap_access,
     language,
     list_rights,
@@ -98,6 +100,8 @@ __all__ = [
     "fetch_flags",
     "fetch_open",
     "fetch_rows",
+    "filter_problem",
+    "filtered",
     "flags",
     "flags_column",
     "id_",

@@ -84,6 +84,39 @@ def uid_batches(tag: str, batches: Sequence[tuple[int, int]]) -> bytes:
     return b"* UIDBATCHES (TAG %b)%b%b\r\n" % (shown, b" " if spelt else b"", spelt)
 
 
+# --- FILTER (draft-bosch-imap-filter-sieve §3.3, §3.4)
+
+
+def filtered(
+    number: int,
+    tag: str,
+    *,
+    uid: int = 0,
+    warnings: Sequence[str] = (),
+    errors: Sequence[str] = (),
+    utf8: bool = False,
+) -> bytes:
+    """What a filter made of one message. ``uid``: said where it is not 0."""
+    shown = b" UID %d" % uid if uid else b""
+    result = _problem(warnings, errors, utf8) or b"OK"
+    return b"* %d FILTERED (TAG %b)%b %b\r\n" % (number, _who(tag), shown, result)
+
+
+def filter_problem(
+    tag: str, *, warnings: Sequence[str] = (), errors: Sequence[str] = (), utf8: bool = False
+) -> bytes:
+    """What is wrong with a filter whatever the message."""
+    return b"* FILTER (TAG %b) %b\r\n" % (_who(tag), _problem(warnings, errors, utf8))
+
+
+def _problem(warnings: Sequence[str], errors: Sequence[str], utf8: bool) -> bytes:
+    """Errors say all, where there are some."""
+    if not (warnings or errors):
+        return b""
+    text = "\r\n".join(errors or warnings).encode("utf-8", "replace")
+    return (b"ERRORS " if errors else b"WARNINGS ") + string(text, utf8=utf8)
+
+
 # --- METADATA (RFC 5464 §4.4)
 
 
