@@ -76,6 +76,24 @@ async def test_sessions_side_by_side_share_one_allowance(street: Street) -> None
     assert await asyncio.to_thread(run) == [250, 450, 450]
 
 
+async def test_what_a_script_sends_on_of_ones_own_mail_counts(street: Street) -> None:
+    """Whoever has a password could give the account a script, and write to it alone."""
+    await opened(street, hour_recipients=3)
+    store = street.houses["example.test"].core.store
+    account = await store.account_by_address(ANN)
+    assert account is not None
+    script = b'redirect "bob@other.test"; redirect "cat@other.test";'
+    await store.put_script(account.id, "s", script)
+    await store.activate_script(account.id, "s")
+    for _ in range(2):
+        assert not await answers(street, [ANN])
+    await street.pass_time(1)
+    found = [len(await street.inbox(f"{name}@other.test")) for name in ("bob", "cat")]
+    assert found == [2, 1]
+    assert len(await street.inbox(ANN)) == 1
+    assert await answers(street, ["bob@other.test"])
+
+
 async def test_limits_of_an_account_go_before_those_of_the_house(street: Street) -> None:
     await opened(street, hour_recipients=1)
     admin = street.houses["example.test"].admin

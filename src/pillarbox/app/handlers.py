@@ -104,7 +104,15 @@ class Handlers:
             *(store, letters, clock, settings.senders, settings.suppress_for)
         )
         gate = Gate([ListRule(store, letters), self._senders])
-        self._hands = Hands(store, settings.site, self._route_report, self._message, clock, rng)
+        self._hands = Hands(
+            store,
+            settings.site,
+            self._route_report,
+            self._message,
+            clock,
+            rng,
+            self._senders.onward,
+        )
         self._acceptor = self._accepting(settings, gate)
         tokens = Tokens(secret)
         self._subscriptions = Subscriptions(store, tokens, clock)

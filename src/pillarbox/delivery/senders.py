@@ -57,6 +57,19 @@ class SenderRules:
         sending = await self.book.sending(account.id)
         return limits.allowance(account, sending, self.clock.now(), self.options)
 
+    async def onward(self, user: str, others: int) -> Sent | Reply | None:
+        """A script sends on to ``others`` what an account submitted: that counts as if it had
+        written to them, or a script of its own would be its way around the limits."""
+        account = await self.book.account_by_address(user)
+        if account is None:
+            return None
+        now = self.clock.now()
+        sending = await self.book.sending(account.id)
+        allowed = limits.allowance(account, sending, now, self.options)
+        if allowed.left is not None and others > allowed.left:
+            return allowed.reply
+        return Sent(account.id, now, others)
+
     async def suppressed(self, user: str, address: Address) -> Reply | None:
         """Why an account writes to an address no more."""
         found = await self.book.suppressed(user, address.normal())

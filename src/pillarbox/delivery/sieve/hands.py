@@ -15,6 +15,7 @@ from pillarbox.message.address import parse
 from pillarbox.model.address import Address
 from pillarbox.model.mailbox import Mailbox, canonical_name, name_defect
 from pillarbox.model.reply import Reply
+from pillarbox.model.sending import Sent
 from pillarbox.model.transaction import (
     Envelope,
     Local,
@@ -34,6 +35,15 @@ RouteTo = Callable[[Address], Awaitable[tuple[Route, ...] | Reply]]
 MakeMessage = Callable[[bytes], Awaitable[NewMessage]]
 
 
+Onward = Callable[[str, int], Awaitable[Sent | Reply | None]]
+"""Whether what a user submitted may go on to so many elsewhere, and how that is counted."""
+
+
+async def uncounted(user: str, others: int) -> Sent | Reply | None:  # noqa: ARG001
+    """Where nobody has limits."""
+    return None
+
+
 @dataclass(slots=True)
 class Hands:
     """One for a house; ``site`` may be replaced while it runs."""
@@ -45,6 +55,7 @@ class Hands:
     """A message that can be kept, of its octets."""
     clock: Clock
     rng: Rng
+    onward: Onward = uncounted
 
     def now(self) -> float:
         """Seconds since 1970."""

@@ -20,8 +20,10 @@ from pillarbox.message.octets import readable
 from pillarbox.model.address import Address, parse_address
 from pillarbox.model.flags import NO_FLAGS, flag_set
 from pillarbox.model.mailbox import Mailbox
+from pillarbox.model.reply import Reply
+from pillarbox.model.sending import Sent
 from pillarbox.model.story import Noted
-from pillarbox.model.transaction import Envelope, Local, Recipient, Remote, Route, Sender
+from pillarbox.model.transaction import Envelope, Local, Recipient, Remote, Role, Route, Sender
 from pillarbox.model.verdict import Action as Judged
 from pillarbox.sieve.actions import (
     Discard,
@@ -80,6 +82,8 @@ class Making:
         self._verdict = verdict
         self._plan = Plan()
         self._done: list[str] = []
+        self._onward = 0
+        """Recipients elsewhere that this plan counts already."""
 
     async def run(self) -> Plan:
         """Each action in turn."""
@@ -175,6 +179,12 @@ class Making:
             if not action.copy:
                 await self._file(Keep(message=action.message))
             return
+        sent = await self._counted(routes)
+        if isinstance(sent, Reply):
+            self._note(f"not redirected to {action.address}: {sent.text}")
+            if not action.copy:
+                await self._file(Keep(message=action.message))
+            return
         octets = action.message
         if octets is None:
             octets = bytes(case.message.content.view())
@@ -191,6 +201,7 @@ class Making:
                 Parcel(
                     await self._hands.make(copy),
                     more=[item],
+                    sent=sent if kind is Remote else None,
                     once=self._once(
                         *("redirect", self._identity(), str(case.owner), action.address),
                         kind.__name__,
@@ -200,6 +211,17 @@ class Making:
             )
         self._note(f"redirected to {action.address}")
         self._done.append(f"redirected to {action.address} by a Sieve script")
+
+    async def _counted(self, routes: tuple[Route, ...]) -> Sent | Reply | None:
+        """What leaves the house of mail that somebody here wrote counts as theirs."""
+        envelope, others = self._case.envelope, sum(isinstance(one, Remote) for one in routes)
+        if envelope.role is not Role.SUBMISSION or not envelope.peer.user or not others:
+            return None
+        found = await self._hands.onward(envelope.peer.user, self._onward + others)
+        if isinstance(found, Sent):
+            self._onward += others
+            return replace(found, recipients=others)
+        return found
 
     # ------------------------------------------------------------------ answering
 
@@ -248,8 +270,15 @@ class Making:
         octets = letters.notice(action, goal, self._head, case.owner, self._hands.frame())
         sender = Sender(case.owner if case.envelope.sender.address is not None else None)
         items = []
+        sent = None
         for address in map(parse_address, (*goal.to, *goal.cc)):
             routes = await self._hands.route(address) if address is not None else ()
+            one = await self._counted(routes)
+            if isinstance(one, Reply):
+                self._note(f"no notification to {address}: {one.text}")
+                continue
+            if one is not None:
+                sent = replace(one, recipients=one.recipients + (sent.recipients if sent else 0))
             if address is not None and routes:
                 items.append(self._hands.letter(address, routes, octets, sender))
         if items:
@@ -258,6 +287,7 @@ class Making:
                     await self._hands.make(octets),
                     await self._copy(action.fcc),
                     more=items,
+                    sent=sent,
                     once=self._once("notify", case.envelope.id, str(case.owner), action.method),
                 )
             )
