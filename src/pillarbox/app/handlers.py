@@ -104,14 +104,9 @@ class Handlers:
             *(store, letters, clock, settings.senders, settings.suppress_for)
         )
         gate = Gate([ListRule(store, letters), self._senders])
+        way = self._senders.onward
         self._hands = Hands(
-            store,
-            settings.site,
-            self._route_report,
-            self._message,
-            clock,
-            rng,
-            self._senders.onward,
+            store, settings.site, self._route_report, self._message, clock, rng, way
         )
         self._acceptor = self._accepting(settings, gate)
         tokens = Tokens(secret)
