@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pillarbox.app.core import Core
+from pillarbox.app.hearing import Heard
 from pillarbox.app.recorder import Recorder
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import ROLES, Settings
@@ -32,7 +33,7 @@ from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
 from pillarbox.delivery.senders import SenderRules
 from pillarbox.delivery.sieve.chain import Chain
-from pillarbox.delivery.sieve.events import Events
+from pillarbox.delivery.sieve.events import Events as ScriptEvents
 from pillarbox.delivery.sieve.filtering import Filtering
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.planner import Planner
@@ -40,6 +41,8 @@ from pillarbox.dns.answers import Resolver
 from pillarbox.filters.chain import Chain as Filters
 from pillarbox.filters.chain import Screened
 from pillarbox.filters.greylist import Greylist
+from pillarbox.filters.lessons import Teacher
+from pillarbox.filters.personal import Personal
 from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.pop3 import Maildrops
@@ -65,6 +68,7 @@ from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
 from pillarbox.serve.imap.door import imap_door
+from pillarbox.serve.imap.options import Events
 from pillarbox.serve.imap.options import Needs as ImapNeeds
 from pillarbox.serve.imap.options import Options as ImapOptions
 from pillarbox.serve.managesieve.door import managesieve_door
@@ -109,6 +113,8 @@ class Handlers:
             store, settings.site, self._route_report, self._message, clock, rng, way
         )
         self._acceptor = self._accepting(settings, gate)
+        self.teacher = Teacher(store, core.scan)
+        self._personal = Personal(store, core.scan, settings.personal)
         tokens = Tokens(secret)
         self._subscriptions = Subscriptions(store, tokens, clock)
         self._ops = Ops(store)
@@ -182,7 +188,7 @@ class Handlers:
         """The end of DATA, with the scripts of accounts."""
         store, clock = self._core.store, self._core.clock
         chain = Chain(store, clock, self._core.scan)
-        self._events = Events(store, chain, self._hands)
+        self._events = ScriptEvents(store, chain, self._hands)
         self._filtering = Filtering(store, chain, self._hands, self._senders, self._wake)
         planner = Planner(chain, self._hands)
         return Acceptor(store, clock, settings.accept, planner, gate)
@@ -190,6 +196,7 @@ class Handlers:
     def adopt(self, settings: Settings) -> None:
         """Other Options, for the connections that come."""
         self._hands.site = settings.site
+        self._personal.options = settings.personal
         self._table = self._made(settings)
 
     def handler(self, door: str) -> Handler:
@@ -242,9 +249,14 @@ class Handlers:
 
     def _imap(self, options: ImapOptions) -> Handler:
         core, rooms = self._core, (self._ops, self.views, self._authenticator, self._intake)
-        events = self._events if options.managesieve_url else None
+        listeners: list[Events] = []
+        if options.managesieve_url:
+            listeners.append(self._events)
+        if self._personal.options.enabled:
+            listeners.append(self.teacher)
+        heard = Heard(listeners) if listeners else None
         filtering = self._filtering if self._hands.site.enabled else None
-        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options, events, filtering))
+        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options, heard, filtering))
 
     def _smtp(self, options: SmtpOptions) -> Handler:
         async def handle(conn: Connection) -> None:
@@ -259,9 +271,10 @@ class Handlers:
         return self._inspector.begin(peer, sender) if self._inspector is not None else None
 
     async def _screen(self, envelope: Envelope, content: memoryview, verdict: Verdict) -> Screened:
-        if not self._filters:
-            return Screened(verdict)
-        return await self._filters.screen(envelope, content, verdict)
+        screened = Screened(verdict)
+        if self._filters:
+            screened = await self._filters.screen(envelope, content, verdict)
+        return await self._personal.screen(envelope, content, screened)
 
     async def _greyed(self, ip: str, sender: Address | None, to: Address) -> Reply | None:
         return await self._greylist(ip, sender, to) if self._greylist is not None else None

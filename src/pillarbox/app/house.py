@@ -159,6 +159,7 @@ class House:
         self._supervisor.start("queue", handlers.runner.run)
         self._supervisor.start("index", core.indexer.run)
         self._supervisor.start("journal", handlers.recorder.run)
+        self._supervisor.start("lessons", handlers.teacher.run)
         if sending is not None:
             reports = sending.tls_reports
             self._supervisor.start("reports", lambda: every(self._clock, 900.0, reports.work))

@@ -17,7 +17,7 @@ from pillarbox.base.errors import Misuse
 from pillarbox.config.schema import Config
 from pillarbox.delivery import accept, route
 from pillarbox.delivery.sieve.site import Site
-from pillarbox.filters import greylist
+from pillarbox.filters import greylist, personal
 from pillarbox.filters.chain import Link, OnFault
 from pillarbox.filters.clamd import Clamd
 from pillarbox.filters.milter import Milter
@@ -62,6 +62,7 @@ class Settings:
     send_as: sendas.Options
     smtp: Mapping[str, smtp.Options]
     filters: tuple[Link, ...]
+    personal: personal.Options
     greylist: greylist.Options | None
     """None where nobody is asked to come again."""
     inbound: inbound.Options | None
@@ -99,6 +100,11 @@ def settings(config: Config) -> Settings:
         send_as=sendas.Options(detail_separator=mail.detail_separator),
         smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
         filters=filter_links(config),
+        personal=personal.Options(
+            config.filters.learn,
+            config.filters.learn_least,
+            config.filters.learn_certain / 100,
+        ),
         greylist=greylist_options(config) if config.checks.greylist else None,
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},

@@ -132,6 +132,7 @@ _CHECKS = {
     "spam": "for spam",
     "virus": "for viruses",
     "milter": "by a filter",
+    "learned": "what its recipient taught the filter",
 }
 
 

@@ -106,6 +106,7 @@ class Worker:
             supervisor.start("journal", self._handlers.recorder.run)
             if sending is not None and (told := sending.dmarc_reports) is not None:
                 supervisor.start("dmarc", lambda: every(clock, 60.0, told.flush))
+            supervisor.start("lessons", self._handlers.teacher.run)
             await self._open_doors(ConnectionIds(clock, rng))
             quiet_collector()
             line.tell(Ready())

@@ -27,6 +27,7 @@ COMMANDS = {
     "list": "pillarbox.cli.list_",
     "suppression": "pillarbox.cli.suppression",
     "sieve": "pillarbox.cli.sieve",
+    "junk": "pillarbox.cli.junk",
     "dns": "pillarbox.cli.dns",
     "tls": "pillarbox.cli.tls",
     "dmarc": "pillarbox.cli.dmarc",

@@ -80,7 +80,7 @@ class Checks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Programs beside the server that look into mail from other servers before it is taken."""
+    """What looks into mail from other servers: programs beside the server, and own filters."""
 
     rspamd: str = setting(
         "", checks.text, "rspamd's worker as `host:port` (its `normal` worker: 11333) or socket."
@@ -101,4 +101,19 @@ class Filters:
     milters_fault: str = setting("open", checks.choice("open", "closed"), "The same for milters.")
     timeout: float = setting(
         "30s", checks.duration, "What a filter may take for one message, to connect included."
+    )
+    learn: bool = setting(
+        True,
+        checks.flag,
+        "Learn from what the owner of an account moves to Junk and out of it, and file as junk "
+        "what is like it.",
+    )
+    learn_least: int = setting(
+        20,
+        checks.count(1, 100_000),
+        "Messages of junk and as many good ones that an account's filter must have learned before "
+        "it speaks.",
+    )
+    learn_certain: int = setting(
+        95, checks.count(51, 100), "Points of 100 from which on it files a message as junk."
     )

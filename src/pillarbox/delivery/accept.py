@@ -24,7 +24,6 @@ from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Event, Noted
 from pillarbox.model.transaction import Envelope, Local, Route
-from pillarbox.model.verdict import Action
 from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Parcel, Target
 from pillarbox.store.journal import Pair, Telling
@@ -215,7 +214,7 @@ class Acceptor:
             if route.account in first:
                 plans[pair] = Plan(ended=ONCE_ONLY, refused=first[route.account].refused)
                 continue
-            inbox = await self._mailbox(route, junk=envelope.verdict.action is Action.JUNK)
+            inbox = await self._mailbox(route, junk=envelope.verdict.junk_to(route.account))
             plan = await self._scripted.plan(envelope, pair[0], route, message, inbox)
             if plan is not None:
                 plans[pair] = first[route.account] = plan
@@ -241,10 +240,10 @@ class Acceptor:
         targets: dict[tuple[int, int], Target] = {}
         order: dict[tuple[int, int], int] = {}
         place: dict[tuple[int, int], int] = {}
-        junk = envelope.verdict.action is Action.JUNK
         for pair, route in _routes(envelope):
             if not isinstance(route, Local) or pair in later:
                 continue
+            junk = envelope.verdict.junk_to(route.account)
             box = await self._mailbox(route, junk=junk)
             key = (route.account, box.id if box else 0)
             if key not in targets:

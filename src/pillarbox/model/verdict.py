@@ -52,6 +52,14 @@ class Verdict:
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     reply: Reply | None = None
+    personal: tuple[Finding, ...] = ()
+    """What the filters of single recipients say: for the story, not for a field that all see."""
+    junk_for: frozenset[int] = frozenset()
+    """Accounts whose own filter calls it junk."""
+
+    def junk_to(self, account: int) -> bool:
+        """Whether it is junk to this recipient."""
+        return self.action is Action.JUNK or account in self.junk_for
 
 
 UNJUDGED = Verdict()

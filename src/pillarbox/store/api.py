@@ -38,6 +38,7 @@ from pillarbox.model.sending import Sent
 from pillarbox.model.story import Try
 from pillarbox.model.transaction import Envelope
 from pillarbox.store.journal import Journal, Telling
+from pillarbox.store.learned import Learned
 from pillarbox.store.ledger import Auditor
 from pillarbox.store.lists import Lists, Senders, Suppressions
 from pillarbox.store.notes import Notes
@@ -712,6 +713,7 @@ class Store(
     Journal,
     Auditor,
     Notes,
+    Learned,
     Scripts,
     Protocol,
 ):

@@ -17,6 +17,7 @@ from pillarbox.app.admin import (
     dmarc,
     dns,
     index,
+    junk,
     lists,
     mail,
     queue,
@@ -32,6 +33,9 @@ from pillarbox.base.errors import Misuse
 Operation = Callable[..., Awaitable[Value]]
 
 OPERATIONS: Mapping[str, Operation] = {
+    "junk.status": junk.junk_status,
+    "junk.learn": junk.junk_learn,
+    "junk.forget": junk.junk_forget,
     "domain.add": directory.domain_add,
     "domain.list": directory.domain_list,
     "domain.remove": directory.domain_remove,

@@ -14,7 +14,7 @@ from pillarbox.message.octets import readable
 from pillarbox.model.address import parse_address
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.transaction import Envelope, Local
-from pillarbox.model.verdict import UNJUDGED, Action
+from pillarbox.model.verdict import UNJUDGED
 from pillarbox.sieve.context import Context
 from pillarbox.store.api import NewMessage
 
@@ -78,7 +78,7 @@ class Planner:
             separator=site.separator,
             owner=str(case.owner),
             vacation_days=site.vacation_days,
-            spam=None if judged is UNJUDGED else float(judged.action is Action.JUNK),
+            spam=None if judged is UNJUDGED else float(judged.junk_to(case.route.account)),
             spam_text=judged.reason,
         )
 

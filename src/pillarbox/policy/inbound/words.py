@@ -72,13 +72,19 @@ _DECIDED = {
 def told(verdict: Verdict, ip: str) -> tuple[Judged, ...]:
     """One event a finding, then the decision; none for mail that nobody looked at. ``ip``: of
     the machine that brought it."""
-    if not verdict.findings:
+    findings = (*verdict.findings, *verdict.personal)
+    if not findings:
         return ()
-    found = [Judged(one.method, one.result, _words(one, ip)) for one in verdict.findings]
-    return (
-        *found,
-        Judged("all", _DECIDED[verdict.action], verdict.reason or "nothing speaks against it"),
-    )
+    found = [Judged(one.method, one.result, _words(one, ip)) for one in findings]
+    return (*found, _decision(verdict))
+
+
+def _decision(verdict: Verdict) -> Judged:
+    if verdict.action is not Action.ACCEPT or not verdict.junk_for:
+        reason = verdict.reason or "nothing speaks against it"
+        return Judged("all", _DECIDED[verdict.action], reason)
+    who = "its recipient" if len(verdict.junk_for) == 1 else "some of its recipients"
+    return Judged("all", "taken", f"to be filed as junk, as {who} taught the filter")
 
 
 def _words(finding: Finding, ip: str) -> str:

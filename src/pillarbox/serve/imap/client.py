@@ -206,7 +206,7 @@ class Client:
     async def happened(
         self, cause: str, box: Mailbox, uids: NumSet, changed: Collection[str] = ()
     ) -> None:
-        """Tell whoever runs scripts for it (RFC 6785)."""
+        """Tell whoever wants to hear of it."""
         if self.needs.events is not None and uids:
             await self.needs.events.happened(cause, box.account, box.id, uids, self.user, changed)
 

@@ -60,7 +60,8 @@ class Store(Mail, Mailboxes, Blobs, Directory, TextIndex, Annotations, AccessLis
 
 
 class Events(Protocol):
-    """Hears of what clients did to mail, once it is done (RFC 6785)."""
+    """Hears of what clients did to mail, once it is done: scripts (RFC 6785), and filters that
+    learn."""
 
     async def happened(
         self,
@@ -88,6 +89,6 @@ class Needs:
     clock: Clock
     options: Options = field(default_factory=Options)
     events: Events | None = None
-    """Without it no script hears of IMAP commands, and IMAPSIEVE is not offered."""
+    """Without it nobody hears of IMAP commands."""
     filtering: Filtering | None = None
     """Runs the scripts of FILTER; without it FILTER=SIEVE is not offered."""

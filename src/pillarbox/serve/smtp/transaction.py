@@ -233,11 +233,13 @@ class Transaction:
         if screen is not None and verdict.action.taken:
             screened = await screen(envelope, incoming.intake.view(), verdict)
             verdict, fields = screened.verdict, screened.fields
-        if not verdict.findings:
+        incoming.found = told(verdict, self.peer.ip)
+        if not incoming.found:
             return verdict, fields
         self._note(incoming.id, verdict)
-        incoming.found = told(verdict, self.peer.ip)
-        return verdict, authres.field(self._options.engine.hostname, verdict.findings) + fields
+        if verdict.findings:
+            fields = authres.field(self._options.engine.hostname, verdict.findings) + fields
+        return verdict, fields
 
     def _note(self, trace_id: str, verdict: Verdict) -> None:
         """What was found, in one line; refused mail leaves no other trace of it."""
@@ -247,7 +249,9 @@ class Transaction:
             sender=str(self._sender or "<>"),
             action=verdict.action.value,
             reason=verdict.reason or None,
-            results=" ".join(f"{one.method}={one.result}" for one in verdict.findings),
+            results=" ".join(
+                f"{one.method}={one.result}" for one in (*verdict.findings, *verdict.personal)
+            ),
         )
 
     def _answer(self, trace_id: str, size: int, result: Result) -> bytes:

@@ -16,6 +16,7 @@ from pillarbox.store.memory.audit import MemoryAudit
 from pillarbox.store.memory.blobs import MemoryBlobs
 from pillarbox.store.memory.directory import MemoryDirectory
 from pillarbox.store.memory.journal import MemoryJournal
+from pillarbox.store.memory.learned import MemoryLearned
 from pillarbox.store.memory.lists import MemoryLists
 from pillarbox.store.memory.mail import MemoryMail
 from pillarbox.store.memory.mailboxes import MemoryMailboxes
@@ -45,6 +46,7 @@ class MemoryStore(
     MemorySharing,
     MemoryLists,
     MemoryNotes,
+    MemoryLearned,
     MemoryScripts,
     MemoryDirectory,
     MemoryBlobs,

@@ -27,6 +27,7 @@ from pillarbox.model.sending import Sending
 from pillarbox.store import rules
 from pillarbox.store.api import Facts, Publish, QueueItem
 from pillarbox.store.memory.book import Book
+from pillarbox.store.memory.lore import Lore
 
 
 @dataclass(slots=True)
@@ -184,6 +185,8 @@ class State:
     """Name of the active script by account."""
     marks: dict[tuple[int, bytes], float] = field(default_factory=dict)
     """Until when each is remembered."""
+    lore: dict[int, Lore] = field(default_factory=dict)
+    """What accounts taught their filters."""
     last_list: int = 0
     last_member: int = 0
     book: Book = field(init=False)
@@ -243,6 +246,7 @@ class State:
         self.sending.pop(account, None)
         self.scripts.pop(account, None)
         self.active.pop(account, None)
+        self.lore.pop(account, None)
         for mark in [mark for mark in self.marks if mark[0] == account]:
             del self.marks[mark]
         for key in [key for key in self.annotations if account in (key[0], key[2])]:

@@ -23,6 +23,7 @@ from pillarbox.store.blobs.files import FileBodies
 from pillarbox.store.sqlite.blobs import SqliteBlobs
 from pillarbox.store.sqlite.cache import Cache
 from pillarbox.store.sqlite.directory import SqliteDirectory
+from pillarbox.store.sqlite.learned import SqliteLearned
 from pillarbox.store.sqlite.lists import SqliteLists
 from pillarbox.store.sqlite.mail import SqliteMail
 from pillarbox.store.sqlite.mailboxes import SqliteMailboxes
@@ -48,6 +49,7 @@ HERE: Final = frozenset(
         *("load", "rows", "expunged_since"),
         *("scripts", "script", "active_script", "marked"),
         *("annotations", "access_list", "access_lists", "sharing"),
+        *("taught", "lessons", "word_counts"),
         *("lists", "list_at", "members", "member", "suppressed", "suppressions", "sending"),
     }
 )
@@ -59,6 +61,7 @@ class _Reading(
     SqliteMailboxes,
     SqliteSharing,
     SqliteLists,
+    SqliteLearned,
     SqliteScripts,
     SqliteDirectory,
     SqliteBlobs,

@@ -35,6 +35,7 @@ _SET_ACCOUNT = """
 _BESIDE_MAIL = (
     "credential", "mailbox", "subscription", "tombstone", "thread", "annotation", "access",
     "sent_hour", "sent_network", "sent_alarm", "script", "mark", "packed", "noted",
+    "lore", "lore_word", "lesson",
 )  # fmt: skip
 _LIGHT_ACCOUNTS = 8
 

@@ -7,7 +7,7 @@ to be reads as one with its default, and an unknown field of a later version is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from enum import Enum
 from functools import cache
@@ -124,11 +124,17 @@ def _thaw_verdict(frozen: Mapping[str, Any]) -> Verdict:
         known["action"] = Action(known["action"])
     if "reply" in known:
         known["reply"] = Reply(**_known(Reply, known["reply"]))
-    known["findings"] = tuple(
-        Finding(**{**one, "properties": tuple(map(tuple, one.get("properties", ())))})
-        for one in (_known(Finding, packed) for packed in known.get("findings", ()))
-    )
+    known["findings"] = _thaw_findings(known.get("findings", ()))
+    known["personal"] = _thaw_findings(known.get("personal", ()))
+    known["junk_for"] = frozenset(known.get("junk_for", ()))
     return Verdict(**known)
+
+
+def _thaw_findings(frozen: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(**{**one, "properties": tuple(map(tuple, one.get("properties", ())))})
+        for one in (_known(Finding, packed) for packed in frozen)
+    )
 
 
 def _thaw_recipient(frozen: Mapping[str, Any]) -> Recipient:

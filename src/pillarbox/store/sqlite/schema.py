@@ -363,6 +363,32 @@ CREATE TABLE noted (
 ) STRICT, WITHOUT ROWID;
 """
 
+_LEARNED = """
+-- What each account taught its filter (learned.py): messages, words by hash, and which messages.
+CREATE TABLE lore (
+    account INTEGER PRIMARY KEY,
+    junk INTEGER NOT NULL,
+    good INTEGER NOT NULL,
+    words INTEGER NOT NULL
+) STRICT;
+CREATE TABLE lore_word (
+    account INTEGER NOT NULL,
+    word INTEGER NOT NULL,
+    junk INTEGER NOT NULL,
+    good INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    PRIMARY KEY (account, word)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lesson (
+    account INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    junk INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (account, message)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lesson_number ON lesson (account, number);
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -373,6 +399,6 @@ def _script(sql: str) -> Migration:
     return run
 
 
-_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE, _PACKED)
+_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE, _PACKED, _LEARNED)
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""

@@ -27,6 +27,7 @@ from pillarbox.store.sqlite.faults import translate
 from pillarbox.store.sqlite.ids import Ids
 from pillarbox.store.sqlite.intake import Intake
 from pillarbox.store.sqlite.journal import SqliteJournal
+from pillarbox.store.sqlite.learned import SqliteLearned
 from pillarbox.store.sqlite.lists import SqliteLists
 from pillarbox.store.sqlite.lock import StoreLock
 from pillarbox.store.sqlite.mail import SqliteMail
@@ -61,6 +62,7 @@ class SqliteStore(
     SqliteSharing,
     SqliteLists,
     SqliteNotes,
+    SqliteLearned,
     SqliteScripts,
     SqliteDirectory,
     SqliteBlobs,
