@@ -153,6 +153,10 @@ async def test_redirecting_is_in_the_owners_name() -> None:
         ("ann@example.test", "bob@example.test"),
         ("ann@example.test", "far@far.test"),
     ]
+    # who sends on what leaves their mailbox hears if it does not arrive
+    assert {one.notify for item, _ in await house.queued() for one in item.envelope.recipients} == {
+        frozenset()
+    }
 
 
 async def test_limits_of_the_sender_hold() -> None:

@@ -140,7 +140,8 @@ class Deeds:
         of it now."""
         goal, routes = await self._routes(action.address)
         owner = parse_address(self._owner.address)
-        sender = Sender(owner, ret=action.ret)
+        sender = Sender(owner, ret=action.ret, params={"BY": action.by} if action.by else {})
+        notify = frozenset(action.notify.split(",")) if action.notify else frozenset[str]()
         octets = action.message or self._message.octets
         here = tuple(one for one in routes if isinstance(one, Local))
         away = tuple(one for one in routes if not isinstance(one, Local))
@@ -153,6 +154,9 @@ class Deeds:
             if some is here and owner is not None:
                 copy = compose.prepend(octets, trace.passed_on_by(owner))
             item = self._hands.letter(goal, some, copy, sender)
+            # unlike letters of the house, it is somebody's mail: who sends it on hears if it fails
+            (to,) = item.envelope.recipients
+            item.envelope = replace(item.envelope, recipients=(replace(to, notify=notify),))
             self.parcels.append(Parcel(await self._hands.make(copy), more=[item]))
 
     async def _notify(self, action: Notify) -> None:
