@@ -64,6 +64,7 @@ from pillarbox.model.verdict import Verdict
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.policy.inbound.inspect import Inspection, Inspector, Tell, untold
+from pillarbox.policy.tarpit import Tarpit
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
@@ -114,6 +115,7 @@ class Handlers:
         )
         self._acceptor = self._accepting(settings, gate)
         self.teacher = Teacher(store, core.scan)
+        self._tarpit = Tarpit(clock, settings.tarpit)
         self._personal = Personal(store, core.scan, settings.personal)
         tokens = Tokens(secret)
         self._subscriptions = Subscriptions(store, tokens, clock)
@@ -159,6 +161,7 @@ class Handlers:
             inspect=self._inspect,
             screen=self._screen,
             greylist=self._greyed,
+            tarpit=self._tarpit,
         )
         self._resolver = resolver
         reports = sending.dmarc_reports if sending is not None else None
@@ -197,6 +200,7 @@ class Handlers:
         """Other Options, for the connections that come."""
         self._hands.site = settings.site
         self._personal.options = settings.personal
+        self._tarpit.options = settings.tarpit
         self._table = self._made(settings)
 
     def handler(self, door: str) -> Handler:

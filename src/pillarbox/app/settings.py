@@ -26,6 +26,7 @@ from pillarbox.filters.rspamd import Rspamd
 from pillarbox.model.transaction import Role
 from pillarbox.net.options import ConnectionOptions
 from pillarbox.policy import limits as sending_limits
+from pillarbox.policy import tarpit
 from pillarbox.policy.dnsxl import Zone
 from pillarbox.policy.inbound import options as inbound
 from pillarbox.queue import runner
@@ -65,6 +66,7 @@ class Settings:
     personal: personal.Options
     greylist: greylist.Options | None
     """None where nobody is asked to come again."""
+    tarpit: tarpit.Options
     inbound: inbound.Options | None
     """None where mail is not checked."""
     imap: Mapping[str, imap.Options]
@@ -106,6 +108,11 @@ def settings(config: Config) -> Settings:
             config.filters.learn_certain / 100,
         ),
         greylist=greylist_options(config) if config.checks.greylist else None,
+        tarpit=tarpit.Options(
+            config.checks.tarpit,
+            config.checks.tarpit_after,
+            exempt=inbound_options(config).trusts,
+        ),
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
         web=web.facts(config),

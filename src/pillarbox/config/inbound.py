@@ -58,6 +58,15 @@ class Checks:
     greylist_wait: float = setting(
         "5m", checks.duration, "Before which trying again does not count."
     )
+    tarpit: float = setting(
+        "3s",
+        checks.duration,
+        "Before each answer to a client that tried `tarpit_after` recipients in vain within the "
+        "hour, or that is listed (`dnsbl`); at most 30s, 0 for none.",
+    )
+    tarpit_after: int = setting(
+        5, checks.count(1, 10_000), "Recipients refused for good from which on a client waits."
+    )
     deadline: float = setting(
         "15s", checks.duration, "How long the end of a message waits for answers of the DNS."
     )

@@ -19,6 +19,7 @@ from pillarbox.model.reply import Reply
 from pillarbox.model.story import Refused
 from pillarbox.model.transaction import Envelope, Peer, Sender
 from pillarbox.model.verdict import Verdict
+from pillarbox.policy.tarpit import Tarpit
 from pillarbox.serve.smtp.header import Inspection
 from pillarbox.wire.smtp.options import Options as EngineOptions
 
@@ -65,5 +66,7 @@ class Needs:
     """Asks filters about a whole message from another server; None where there are none."""
     greylist: Callable[[str, Address | None, Address], Awaitable[Reply | None]] | None = None
     """May ask another server (its IP address, the sender) to come again for a recipient."""
+    tarpit: Tarpit | None = None
+    """Keeps other servers waiting that are a nuisance."""
     inspect: Callable[[Peer, Sender], Inspection | None] = unseen
     """Begins to look at a message from another server; None where that is not wanted."""

@@ -124,8 +124,16 @@ class Session:
             for event in happened:
                 out = await self._answer(event)
                 if out:
+                    await self._hold()
                     self._conn.write(out)
             happened = self._engine.resume()
+
+    async def _hold(self) -> None:
+        """Let a nuisance wait; what was answered before goes out first."""
+        tarpit, ip = self._transaction.tarpit, self._conn.peer.ip
+        if tarpit is not None and tarpit.delay(ip):
+            self._conn.flush()
+            await tarpit.hold(ip, self._conn.draining.is_set)
 
     async def _answer(self, event: events.Event) -> bytes:
         """What to say to an event. What fails costs one command, or one message (451)."""

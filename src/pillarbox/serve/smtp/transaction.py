@@ -20,7 +20,7 @@ from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Judged
 from pillarbox.model.transaction import Envelope, Peer, Role, Route
-from pillarbox.model.verdict import UNJUDGED, Verdict
+from pillarbox.model.verdict import UNJUDGED, Finding, Verdict
 from pillarbox.policy.inbound.words import told
 from pillarbox.policy.limits import Allowance
 from pillarbox.serve.smtp import trace
@@ -73,6 +73,7 @@ class Transaction:
         self._allowance = Allowance()
         self.peer = peer
         self._role = options.engine.role
+        self.tarpit = needs.tarpit if self._role is Role.MX else None
         self.refusals = Refusals(needs.refused, self._role)
 
     async def rcpt(self, event: events.Rcpt) -> bytes:
@@ -93,6 +94,8 @@ class Transaction:
             to = str(event.recipient.address)
             self._log.info("smtp.rcpt", rcpt=to, reply=str(found))
             self.refusals.recipient(self.peer, str(self._sender or ""), to, found)
+            if self.tarpit is not None and found.code >= 500:
+                self.tarpit.blame(self.peer.ip)
             return self._engine.reply(found)
         return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
 
@@ -233,6 +236,8 @@ class Transaction:
         if screen is not None and verdict.action.taken:
             screened = await screen(envelope, incoming.intake.view(), verdict)
             verdict, fields = screened.verdict, screened.fields
+        if self.tarpit is not None and any(map(_bad_machine, verdict.findings)):
+            self.tarpit.blame(self.peer.ip, listed=True)
         incoming.found = told(verdict, self.peer.ip)
         if not incoming.found:
             return verdict, fields
@@ -292,3 +297,8 @@ class Transaction:
         if sender is None:
             raise RuntimeError("content without MAIL")  # the engine's table forbids it
         return Envelope(sender, tuple(self._engine.recipients), self._role, self.peer, at, trace_id)
+
+
+def _bad_machine(finding: Finding) -> bool:
+    """It is on a list of bad ones."""
+    return finding.method == "dnsbl" and finding.result == "fail"
