@@ -9,7 +9,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("message",),
     ("wire", "sieve", "dns"),
-    ("store", "bus", "net", "policy"),
+    ("store", "bus", "net", "policy", "hooks"),
     ("auth", "mailbox", "queue", "filters"),
     ("delivery", "outbound"),
     ("serve",),

@@ -17,6 +17,7 @@ from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
 from pillarbox.config.checks import Bind
 from pillarbox.config.schema import Config
+from pillarbox.hooks.load import source
 from pillarbox.net import certs
 from pillarbox.net.contexts import KeyPair, ServerTls
 from pillarbox.net.sockets import bind_tcp
@@ -70,6 +71,7 @@ def examine(config: Config, clock: Clock, *, running: bool) -> Iterator[Finding]
     yield from certificate(config, clock)
     yield from exposure(config)
     yield from scripts(config)
+    yield from hooks(config)
     if running:
         yield ok("ports", "held by the running server")
     else:
@@ -307,6 +309,24 @@ def scripts(config: Config) -> Iterator[Finding]:
         return
     count = len(made.before) + len(made.after) + len(made.shared)
     yield ok("sieve", f"{count} scripts in {config.sieve.directory}")
+
+
+def hooks(config: Config) -> Iterator[Finding]:
+    """Files with hooks are Python, and nobody else can have written them. They are not run: that
+    is for the server, with the server's rights."""
+    owner = _owner(config)
+    for path in config.hooks.files:
+        try:
+            source(path, [owner] if owner is not None else [])
+        except Misuse as problem:
+            yield error("hooks", str(problem), problem.hint)
+            continue
+        shut = _closed_to(config.server.user, path.resolve())
+        if shut is not None:
+            text = f"{config.server.user} may not {_verb(shut, path)} {shut}"
+            yield error("hooks", text, f"let {config.server.user} read it")
+        else:
+            yield ok("hooks", str(path))
 
 
 def _is_near(bind: Bind) -> bool:

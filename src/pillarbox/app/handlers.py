@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pillarbox.app.core import Core
 from pillarbox.app.hearing import Heard
+from pillarbox.app.hooking import settled
 from pillarbox.app.recorder import Recorder
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import ROLES, Settings
@@ -23,6 +24,7 @@ from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.consequences import Consequences
 from pillarbox.delivery.gate import Gate, ListRule
+from pillarbox.delivery.hooked import Hooked
 from pillarbox.delivery.letters import Letters
 from pillarbox.delivery.lists.marks import ListMarks
 from pillarbox.delivery.lists.subscriptions import Subscriptions
@@ -43,6 +45,7 @@ from pillarbox.filters.chain import Screened
 from pillarbox.filters.greylist import Greylist
 from pillarbox.filters.lessons import Teacher
 from pillarbox.filters.personal import Personal
+from pillarbox.hooks.crew import Crew
 from pillarbox.mailbox.intake import Intake, whole
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.pop3 import Maildrops
@@ -109,6 +112,7 @@ class Handlers:
             *(store, letters, clock, settings.senders, settings.suppress_for)
         )
         gate = Gate([ListRule(store, letters), self._senders])
+        self.crew = Crew(clock)
         way = self._senders.onward
         self._hands = Hands(
             store, settings.site, self._route_report, self._message, clock, rng, way
@@ -133,19 +137,7 @@ class Handlers:
             options=settings.login,
             presence=self.presence,
         )
-        self.runner = Runner(
-            store,
-            self._transports(settings, tokens, sending),
-            Notifier(
-                *(store, self._route_report, self._message, clock, rng, hostname),
-                settings.runner.policy,
-            ),
-            clock,
-            rng,
-            settings.runner,
-            destination=sending.transport.destination if sending else domain_of,
-            failed=Consequences(store, clock),
-        )
+        self.runner = self._running(settings, tokens, sending)
         self.recorder = Recorder(store, clock)
         self._smtp_needs = SmtpNeeds(
             self._router,
@@ -162,12 +154,31 @@ class Handlers:
             screen=self._screen,
             greylist=self._greyed,
             tarpit=self._tarpit,
+            hooks=self.crew,
         )
         self._resolver = resolver
         reports = sending.dmarc_reports if sending is not None else None
         self._tell: Tell = reports.count if reports is not None else untold
         self._inspector: Inspector | None = None
         self._table = self._made(settings)
+
+    def _running(self, settings: Settings, tokens: Tokens, sending: Sending | None) -> Runner:
+        """Works the queue."""
+        store, clock, rng = self._core.store, self._core.clock, self._core.rng
+        return Runner(
+            store,
+            self._transports(settings, tokens, sending),
+            Notifier(
+                *(store, self._route_report, self._message, clock, rng, self._hostname),
+                settings.runner.policy,
+            ),
+            clock,
+            rng,
+            settings.runner,
+            destination=sending.transport.destination if sending else domain_of,
+            failed=Consequences(store, clock),
+            settled=lambda item, results: settled(self.crew, item, results),
+        )
 
     def _transports(
         self, settings: Settings, tokens: Tokens, sending: Sending | None
@@ -193,8 +204,8 @@ class Handlers:
         chain = Chain(store, clock, self._core.scan)
         self._events = ScriptEvents(store, chain, self._hands)
         self._filtering = Filtering(store, chain, self._hands, self._senders, self._wake)
-        planner = Planner(chain, self._hands)
-        return Acceptor(store, clock, settings.accept, planner, gate)
+        scripted = Hooked(self.crew, Planner(chain, self._hands), self._hands, store)
+        return Acceptor(store, clock, settings.accept, scripted, gate)
 
     def adopt(self, settings: Settings) -> None:
         """Other Options, for the connections that come."""
@@ -213,6 +224,7 @@ class Handlers:
         return handle
 
     def _made(self, settings: Settings) -> Mapping[str, Handler]:
+        self.crew.adopt(settings.hooks)
         self._filters = Filters(settings.filters)
         self._greylist = (
             Greylist(self._core.store, self._core.clock, settings.greylist)
@@ -260,7 +272,9 @@ class Handlers:
             listeners.append(self.teacher)
         heard = Heard(listeners) if listeners else None
         filtering = self._filtering if self._hands.site.enabled else None
-        return imap_door(ImapNeeds(core.store, *rooms, core.clock, options, heard, filtering))
+        return imap_door(
+            ImapNeeds(core.store, *rooms, core.clock, options, heard, filtering, self.crew)
+        )
 
     def _smtp(self, options: SmtpOptions) -> Handler:
         async def handle(conn: Connection) -> None:

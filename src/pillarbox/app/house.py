@@ -153,6 +153,7 @@ class House:
             resolver=resolver,
             sending=sending,
         )
+        self._stack.push_async_callback(handlers.crew.close)
         self._stack.callback(handlers.views.shut)
         self._stack.push_async_callback(handlers.recorder.write)
         self._stack.push_async_callback(self._supervisor.close)
@@ -270,15 +271,17 @@ class House:
 
     def reload(self, config: Config) -> None:
         """Put into force what can change while the house runs, certificates among it; what
-        cannot is named in the log. Raises Misuse and changes nothing if the certificate is bad."""
+        cannot is named in the log. Raises Misuse and changes nothing if the certificate, a
+        script or a hook is bad."""
         new, waiting = merged(self.config, config)
+        made = settings(new)
         pair = doors.pair_of(new.tls)
         if self._certificates is not None and pair is not None:
             self._certificates.reload(pair)
         self.config = new
         self._set_limits(new)
         if self._handlers is not None:
-            self._handlers.adopt(settings(new))
+            self._handlers.adopt(made)
         if self._workers is not None:
             self._workers.adopt(new)
         log.info("house.reloaded")

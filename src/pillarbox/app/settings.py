@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import pillarbox
 from pillarbox.app import web
+from pillarbox.app.hooking import loaded
 from pillarbox.app.scripts import site
 from pillarbox.auth import lockout, login, passwords, sendas
 from pillarbox.base.errors import Misuse
@@ -23,6 +24,7 @@ from pillarbox.filters.clamd import Clamd
 from pillarbox.filters.milter import Milter
 from pillarbox.filters.place import place
 from pillarbox.filters.rspamd import Rspamd
+from pillarbox.hooks.load import Hook
 from pillarbox.model.transaction import Role
 from pillarbox.net.options import ConnectionOptions
 from pillarbox.policy import limits as sending_limits
@@ -64,6 +66,7 @@ class Settings:
     smtp: Mapping[str, smtp.Options]
     filters: tuple[Link, ...]
     personal: personal.Options
+    hooks: tuple[Hook, ...]
     greylist: greylist.Options | None
     """None where nobody is asked to come again."""
     tarpit: tarpit.Options
@@ -107,6 +110,7 @@ def settings(config: Config) -> Settings:
             config.filters.learn_least,
             config.filters.learn_certain / 100,
         ),
+        hooks=loaded(config),
         greylist=greylist_options(config) if config.checks.greylist else None,
         tarpit=tarpit.Options(
             config.checks.tarpit,

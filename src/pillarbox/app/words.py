@@ -133,6 +133,7 @@ _CHECKS = {
     "virus": "for viruses",
     "milter": "by a filter",
     "learned": "what its recipient taught the filter",
+    "hook": "by a hook",
 }
 
 

@@ -99,6 +99,7 @@ class Worker:
                 resolver=resolver,
                 sending=sending,
             )
+            stack.push_async_callback(self._handlers.crew.close)
             stack.callback(self._handlers.views.shut)
             stack.push_async_callback(self._handlers.recorder.write)
             supervisor = Supervisor(clock)
@@ -174,6 +175,7 @@ class Worker:
     def _adopt(self, config: Config) -> None:
         pair = doors.pair_of(config.tls)
         try:
+            made = settings(config)
             if self._certificates is not None and pair is not None:
                 self._certificates.reload(pair)
         except PillarboxError as error:
@@ -183,7 +185,7 @@ class Worker:
         self._set_limits()
         logs.set_level(config.log.level)
         if self._handlers is not None:
-            self._handlers.adopt(settings(config))
+            self._handlers.adopt(made)
 
     def _cut_off(self) -> None:
         """The process that writes has gone: nothing can be promised any more."""

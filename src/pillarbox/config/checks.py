@@ -137,6 +137,14 @@ def path(value: object) -> Path | None:
     return Path(value).expanduser() if value else None
 
 
+def paths(value: object) -> tuple[Path, ...]:
+    """A list of absolute paths; ~ is expanded."""
+    found = tuple(Path(one).expanduser() for one in words(value))
+    if not all(one.is_absolute() for one in found):
+        raise ValueError("a list of absolute paths")
+    return found
+
+
 def binds(value: object) -> tuple[Bind, ...]:
     """Addresses to listen on: one or a list of "ip:port"; an empty list closes the door."""
     values = value if isinstance(value, list) else [value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pillarbox.config import checks
 from pillarbox.config.checks import Network, Zone
@@ -125,4 +126,31 @@ class Filters:
     )
     learn_certain: int = setting(
         95, checks.count(51, 100), "Points of 100 from which on it files a message as junk."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The operator's own rules in Python (docs/hooks.md)."""
+
+    files: tuple[Path, ...] = setting(
+        [],
+        checks.paths,
+        "Files with hooks. They run with all rights of the server: they and the directories above "
+        "them must belong to root or the server's user, and nobody else may write there. Read at "
+        "start and on SIGHUP.",
+    )
+    entry_points: tuple[str, ...] = setting(
+        [],
+        checks.words,
+        "Names of entry points of the group `pillarbox.hooks` that installed packages offer.",
+    )
+    timeout: float = setting(
+        "5s", checks.duration, "What a hook may take that says nothing else itself."
+    )
+    fault: str = setting(
+        "open",
+        checks.choice("open", "closed"),
+        "When a hook fails that says nothing else itself: go on as if it had said nothing (`open`) "
+        "or ask the sender to try again (`closed`).",
     )

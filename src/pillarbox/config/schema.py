@@ -16,7 +16,7 @@ from typing import Any
 from pillarbox.config import checks
 from pillarbox.config.checks import Bind, SendRoute
 from pillarbox.config.imap import Imap
-from pillarbox.config.inbound import Checks, Filters
+from pillarbox.config.inbound import Checks, Filters, Hooks
 from pillarbox.config.setting import setting
 
 
@@ -362,6 +362,7 @@ class Config:
     checks: Checks = dataclasses.field(default_factory=Checks)
     imap: Imap = dataclasses.field(default_factory=Imap)
     filters: Filters = dataclasses.field(default_factory=Filters)
+    hooks: Hooks = dataclasses.field(default_factory=Hooks)
     sieve: Sieve = dataclasses.field(default_factory=Sieve)
     limits: Limits = dataclasses.field(default_factory=Limits)
     auth: Auth = dataclasses.field(default_factory=Auth)
@@ -378,6 +379,7 @@ SECTIONS: dict[str, type[Any]] = {
     "checks": Checks,
     "imap": Imap,
     "filters": Filters,
+    "hooks": Hooks,
     "sieve": Sieve,
     "limits": Limits,
     "auth": Auth,

@@ -18,12 +18,13 @@ from pillarbox.delivery.gate import NOTHING, Gate
 from pillarbox.delivery.letters import Letter
 from pillarbox.delivery.sieve.joining import also, join, said, settled
 from pillarbox.delivery.sieve.plan import Plan, Scripted
-from pillarbox.model.flags import NO_FLAGS, FlagSet
-from pillarbox.model.mailbox import INBOX, Mailbox
+from pillarbox.model.flags import NO_FLAGS, FlagSet, flag_set
+from pillarbox.model.mailbox import INBOX, JUNK_USE, Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Event, Noted
 from pillarbox.model.transaction import Envelope, Local, Route
+from pillarbox.model.verdict import Verdict
 from pillarbox.queue.wishes import priority, release
 from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Parcel, Target
 from pillarbox.store.journal import Pair, Telling
@@ -48,7 +49,6 @@ class Options:
     """Received fields from which on a message counts as looping (RFC 5321 §6.3)."""
 
 
-JUNK_USE = "\\Junk"
 JUNK = FlagSet(keywords=frozenset({"$Junk"}))
 """RFC 9051 §2.3.2; whoever threw that mailbox away finds the mark in INBOX."""
 
@@ -250,7 +250,7 @@ class Acceptor:
                 may_wait = queue or len(envelope.recipients[pair[0]].routes) > 1
                 targets[key] = Target(
                     *key,
-                    JUNK if junk else NO_FLAGS,
+                    marks(envelope.verdict, route.account),
                     internaldate=int(envelope.received_at),
                     pair=pair if may_wait else None,
                 )
@@ -277,6 +277,13 @@ class Acceptor:
             if box is not None and not box.special_use:
                 return box
         return await self._store.mailbox_by_name(route.account, INBOX)
+
+
+def marks(verdict: Verdict, account: int) -> FlagSet:
+    """The flags of a new message in an account."""
+    flags = JUNK if verdict.junk_to(account) else NO_FLAGS
+    tags = flag_set(verdict.tags).keywords
+    return FlagSet(flags.system, flags.keywords | tags) if tags else flags
 
 
 def _routes(envelope: Envelope) -> Iterator[tuple[tuple[int, int], Route]]:

@@ -24,6 +24,8 @@ SPECIAL_USES = (  # RFC 6154 §2, RFC 8457 §3
     "\\Trash",
 )
 
+JUNK_USE = "\\Junk"
+
 DEFAULT_MAILBOXES = (  # what a new account finds, with the use clients look for
     (INBOX, ""),
     ("Archive", "\\Archive"),

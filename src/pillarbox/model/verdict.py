@@ -52,6 +52,8 @@ class Verdict:
     reason: str = ""
     findings: tuple[Finding, ...] = ()
     reply: Reply | None = None
+    tags: tuple[str, ...] = ()
+    """Keywords that its copies in mailboxes get."""
     personal: tuple[Finding, ...] = ()
     """What the filters of single recipients say: for the story, not for a field that all see."""
     junk_for: frozenset[int] = frozenset()

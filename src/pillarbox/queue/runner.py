@@ -18,6 +18,7 @@ from pillarbox.base.clock import Clock
 from pillarbox.base.errors import is_permanent
 from pillarbox.base.ids import Rng
 from pillarbox.base.log import Logger
+from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Route
 from pillarbox.queue.jobs import Job, Plan, Way, plan
@@ -55,6 +56,9 @@ Notify = Callable[[QueueItem, Sequence[Debt]], Awaitable[tuple[NewMessage, NewIt
 
 Failed = Callable[[QueueItem, Sequence[tuple[QueueRecipient, Reply]]], Awaitable[None]]
 """Told of recipients that nobody will try again."""
+
+Told = Callable[[QueueItem, Sequence[Settled]], None]
+"""Told of results once they are written; must not wait."""
 
 Destination = Callable[[QueueItem, QueueRecipient], str]
 """What concurrency is counted by; '' for no limit."""
@@ -99,6 +103,7 @@ class Runner:
         *,
         destination: Destination = domain_of,
         failed: Failed | None = None,
+        settled: Told | None = None,
     ) -> None:
         self._spool = spool
         self._transports = transports
@@ -107,6 +112,7 @@ class Runner:
         self._options = options or Options()
         self._destination = destination
         self._failed = failed
+        self._settled = settled
         self._owner = rng.token(12)
         self._wake = asyncio.Event()
         self._running = 0
@@ -338,8 +344,7 @@ class Runner:
         refusal = await self._spool.settle(
             item.id, item.lease, results, notice=message, notice_item=new_item, owing=owing
         )
-        if refusal is not None:
-            log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+        self._written(item, results, refusal)
 
     async def _hand_on(
         self, item: QueueItem, results: Sequence[Settled], message: NewMessage, new_item: NewItem
@@ -351,14 +356,21 @@ class Runner:
         )
         if refusal is not None:
             message.content.discard()
-            log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+        self._written(item, results, refusal)
 
     async def _keep(self, item: QueueItem, results: Sequence[Settled]) -> None:
         """Write results and go on holding the lease."""
         until = self._clock.now() + self._options.lease
         refusal = await self._spool.settle(item.id, item.lease, results, keep_until=until)
+        self._written(item, results, refusal)
+
+    def _written(
+        self, item: QueueItem, results: Sequence[Settled], refusal: Refusal | None
+    ) -> None:
         if refusal is not None:
             log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+        elif results and self._settled is not None:
+            self._settled(item, results)
 
     async def _renew(self, item: QueueItem) -> None:
         """A slow server is no reason to let another worker send the same again."""

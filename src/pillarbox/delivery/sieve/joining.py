@@ -57,7 +57,7 @@ def join(
         telling.refused = {**telling.refused, pair: spoken[pair]}
         return
     if not plan.targets:
-        ended = "refused by a Sieve script" if plan.refused else plan.ended
+        ended = f"refused by {plan.by}" if plan.refused else plan.ended
         telling.discarded = {**telling.discarded, pair: ended}
         return
     place[pair] = len(targets)

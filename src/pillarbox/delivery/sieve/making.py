@@ -24,7 +24,6 @@ from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
 from pillarbox.model.story import Noted
 from pillarbox.model.transaction import Envelope, Local, Recipient, Remote, Role, Route, Sender
-from pillarbox.model.verdict import Action as Judged
 from pillarbox.sieve.actions import (
     Discard,
     FileInto,
@@ -140,8 +139,9 @@ class Making:
         if isinstance(action, FileInto):
             box = await self._hands.place(case.route.account, action, case.inbox)
         names = list(action.flags or ())
-        if isinstance(action, Keep) and case.envelope.verdict.action is Judged.JUNK:
+        if isinstance(action, Keep) and case.envelope.verdict.junk_to(case.route.account):
             names.append("$Junk")  # RFC 9051 §2.3.2; so does mail without a script
+        names += case.envelope.verdict.tags
         flags = flag_set(names) if names else NO_FLAGS
         target = Target(
             *(case.route.account, box.id if box else 0, flags),

@@ -32,6 +32,8 @@ class Plan:
     ended: str = "discarded by a Sieve script"
     refused: Reject | None = None
     refuse: Callable[[], Awaitable[Parcel | None]] | None = None
+    by: str = "a Sieve script"
+    """Who refuses it."""
 
     def reply(self) -> Reply:
         """The refusal as a reply (RFC 5429 §2.1.1: ASCII, or words of ours)."""

@@ -46,6 +46,13 @@ _MILTER = {
     "continue": "a filter has nothing against it",
     "accept": "a filter has nothing against it",
 }
+_HOOK = {
+    "pass": "the hook {0} looked at it: {reason}",
+    "junk": "the hook {0} takes it for junk: {reason}",
+    "fail": "the hook {0} refuses it: {reason}",
+    "defer": "the hook {0} puts it off: {reason}",
+    "temperror": "the hook {0} failed: {reason}",
+}
 _DNSBL = {
     "pass": "the machine that sent it is on a list of good ones: {reason}",
     "fail": "the machine that sent it is on a list of bad ones: {reason}",
@@ -60,6 +67,7 @@ _WORDS: Mapping[str, tuple[Mapping[str, str], str]] = {
     "virus": (_VIRUS, ""),
     "milter": (_MILTER, ""),
     "dnsbl": (_DNSBL, ""),
+    "hook": (_HOOK, "policy.hook"),
 }
 _DECIDED = {
     Action.ACCEPT: "taken",

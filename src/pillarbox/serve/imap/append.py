@@ -9,12 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pillarbox.base.errors import PillarboxError
+from pillarbox.hooks.letter import Message
+from pillarbox.hooks.values import Append
 from pillarbox.mailbox.access import Place
 from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Draft
+from pillarbox.model.flags import FlagSet, system_names
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.rights import scope
+from pillarbox.model.verdict import Action
 from pillarbox.serve.imap.catenate import found
 from pillarbox.serve.imap.refusals import into
 from pillarbox.serve.imap.session import Session
@@ -181,6 +185,10 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
         if upload.refusal is not None:
             session.refuse(event.tag, *upload.refusal)
             return
+        no = await _hooked(session, upload)
+        if no is not None:
+            session.refuse(event.tag, *no)
+            return
         drafts, upload.drafts = upload.drafts, []
         box = upload.to.box
         old = (session.selected, upload.replaces) if upload.replaces else None
@@ -203,6 +211,27 @@ async def on_end(session: Session, event: commands.AppendEnd) -> None:
         session.finish(event.tag, "Replaced", high)
     else:
         session.finish(event.tag, "Replaced")
+
+
+async def _hooked(session: Session, upload: Upload) -> tuple[str, str] | None:
+    """Text and code of why the operator's own rules want none of it; else their tags are on it."""
+    crew, box = session.needs.hooks, upload.to.box
+    if crew is None or not crew.wants(Append):
+        return None
+    owner = await session.needs.store.account(box.account)
+    for draft in upload.drafts:
+        names = frozenset((*system_names(draft.flags.system), *draft.flags.keywords))
+        message = Message(bytes(draft.message.content.view()))
+        account = owner.address if owner is not None else ""
+        decision = (
+            await crew.ask(Append(account, box.name, session.user.address, names, message))
+        ).decision
+        if not decision.action.taken:
+            later = decision.action is Action.DEFER
+            return decision.reason, codes.UNAVAILABLE if later else codes.CANNOT
+        if decision.tags:
+            draft.flags = FlagSet(draft.flags.system, draft.flags.keywords | {*decision.tags})
+    return None
 
 
 async def on_bad(session: Session, event: events.BadCommand) -> None:

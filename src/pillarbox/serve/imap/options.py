@@ -9,6 +9,7 @@ from typing import Protocol
 from pillarbox.auth.login import Authenticator
 from pillarbox.base.clock import Clock
 from pillarbox.delivery.sieve.filtering import Filtering
+from pillarbox.hooks.crew import Crew
 from pillarbox.mailbox.intake import Intake
 from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
@@ -92,3 +93,5 @@ class Needs:
     """Without it nobody hears of IMAP commands."""
     filtering: Filtering | None = None
     """Runs the scripts of FILTER; without it FILTER=SIEVE is not offered."""
+    hooks: Crew | None = None
+    """The operator's own rules about messages that come by APPEND."""

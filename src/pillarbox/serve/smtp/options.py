@@ -13,6 +13,7 @@ from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.route import Router
 from pillarbox.delivery.senders import SenderRules
 from pillarbox.filters.chain import Screened
+from pillarbox.hooks.crew import Crew
 from pillarbox.mailbox.intake import Intake
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
@@ -70,3 +71,5 @@ class Needs:
     """Keeps other servers waiting that are a nuisance."""
     inspect: Callable[[Peer, Sender], Inspection | None] = unseen
     """Begins to look at a message from another server; None where that is not wanted."""
+    hooks: Crew | None = None
+    """The operator's own rules, asked last; None where there can be none."""

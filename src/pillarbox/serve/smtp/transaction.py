@@ -13,6 +13,7 @@ from pillarbox.base.errors import is_permanent
 from pillarbox.base.log import Logger
 from pillarbox.delivery.accept import Result
 from pillarbox.delivery.senders import leaves
+from pillarbox.hooks.values import Data, Rcpt
 from pillarbox.mailbox.intake import Intake
 from pillarbox.message import authres
 from pillarbox.model.address import Address
@@ -23,7 +24,7 @@ from pillarbox.model.transaction import Envelope, Peer, Role, Route
 from pillarbox.model.verdict import UNJUDGED, Finding, Verdict
 from pillarbox.policy.inbound.words import told
 from pillarbox.policy.limits import Allowance
-from pillarbox.serve.smtp import trace
+from pillarbox.serve.smtp import asking, trace
 from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.refusals import Refusals
@@ -89,6 +90,8 @@ class Transaction:
         if not isinstance(found, Reply):
             found = await self._limited(event.recipient.address, found) or found
         if not isinstance(found, Reply):
+            found = await self._hooked(event.recipient.address) or found
+        if not isinstance(found, Reply):
             found = await self._greyed(event.recipient.address) or found
         if isinstance(found, Reply):
             to = str(event.recipient.address)
@@ -98,6 +101,14 @@ class Transaction:
                 self.tarpit.blame(self.peer.ip)
             return self._engine.reply(found)
         return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
+
+    async def _hooked(self, address: Address) -> Reply | None:
+        """Why the operator's own rules do not want a recipient."""
+        crew, door = self._needs.hooks, self._role.value
+        if crew is None or not crew.wants(Rcpt, door):
+            return None
+        sender = str(self._sender or "")
+        return asking.no(await crew.ask(Rcpt(door, self.peer, sender, str(address))))
 
     async def _greyed(self, address: Address) -> Reply | None:
         """Why another server has to come again."""
@@ -210,7 +221,7 @@ class Transaction:
     async def _keep(self, incoming: _Incoming) -> Result | Reply:
         incoming.intake.write(incoming.gate.close())
         envelope, front = self._envelope(incoming.id, self._needs.clock.now()), b""
-        if self._role is Role.MX and not incoming.intake.too_big:
+        if self._looks and not incoming.intake.too_big:
             verdict, front = await self._judged(incoming, envelope)
             if not verdict.action.taken:
                 incoming.intake.discard()
@@ -233,18 +244,29 @@ class Transaction:
         verdict, fields, screen = UNJUDGED, b"", self._needs.screen
         if incoming.inspection is not None:
             verdict = await incoming.inspection.verdict()
-        if screen is not None and verdict.action.taken:
+        if screen is not None and self._role is Role.MX and verdict.action.taken:
             screened = await screen(envelope, incoming.intake.view(), verdict)
             verdict, fields = screened.verdict, screened.fields
         if self.tarpit is not None and any(map(_bad_machine, verdict.findings)):
             self.tarpit.blame(self.peer.ip, listed=True)
+        crew = self._needs.hooks
+        if crew is not None and verdict.action.taken and crew.wants(Data, self._role.value):
+            answer = await crew.ask(asking.value(envelope, incoming.intake.view(), verdict))
+            verdict, fields = asking.weighed(verdict, answer), fields + asking.fields(answer)
         incoming.found = told(verdict, self.peer.ip)
         if not incoming.found:
             return verdict, fields
         self._note(incoming.id, verdict)
-        if verdict.findings:
+        # Of mail of users there is nothing to say that another server would want to know.
+        if verdict.findings and self._role is Role.MX:
             fields = authres.field(self._options.engine.hostname, verdict.findings) + fields
         return verdict, fields
+
+    @property
+    def _looks(self) -> bool:
+        """Whether anybody looks at whole messages at this door."""
+        crew = self._needs.hooks
+        return self._role is Role.MX or (crew is not None and crew.wants(Data, self._role.value))
 
     def _note(self, trace_id: str, verdict: Verdict) -> None:
         """What was found, in one line; refused mail leaves no other trace of it."""

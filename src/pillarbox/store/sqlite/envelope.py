@@ -127,6 +127,7 @@ def _thaw_verdict(frozen: Mapping[str, Any]) -> Verdict:
     known["findings"] = _thaw_findings(known.get("findings", ()))
     known["personal"] = _thaw_findings(known.get("personal", ()))
     known["junk_for"] = frozenset(known.get("junk_for", ()))
+    known["tags"] = tuple(known.get("tags", ()))
     return Verdict(**known)
 
 
