@@ -180,6 +180,25 @@ def test_suppressions(ann: Run) -> None:
     assert len(ann.value("suppression", "list")["suppressions"]) == 1
 
 
+def test_filters_that_learn(ann: Run, tmp_path: Path) -> None:
+    for name, words in (("Junk", "cheap pills"), ("Archive", "minutes of the meeting")):
+        source = tmp_path / name / "cur"
+        source.mkdir(parents=True)
+        letter = f"From: a@x.test\r\nSubject: x\r\n\r\n{words}\r\n"
+        (source / "1:2,S").write_bytes(letter.encode())
+        (source / "2:2,").write_bytes(letter.replace("x\r", "y\r").encode())
+        ann.value("import", "maildir", str(source.parent), "--account", ANN, "--mailbox", name)
+    learned = ann.value("junk", "learn", ANN)
+    # What was not read yet may be junk that nobody saw.
+    assert [learned[key] for key in ("new", "junk", "good", "speaks")] == [3, 2, 1, False]
+    assert ann.value("junk", "learn", ANN)["new"] == 0
+    assert "before it learned 20 of each" in ann("junk", "status", ANN)[1]
+    ann.value("junk", "forget", ANN)
+    value = ann.value("junk", "status", ANN)
+    assert (value["junk"], value["good"], value["words"], value["needed"]) == (0, 0, 0, 20)
+    assert "there is no account" in ann.refused("junk", "status", "nobody@example.test")
+
+
 def test_passwords_come_from_standard_input(ann: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\nmore\n"))
     ann.value("account", "add", "bob@example.test", "--password-stdin")

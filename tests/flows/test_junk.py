@@ -223,3 +223,30 @@ async def test_learning_from_what_is_there(house: House) -> None:
     assert (learned, rounds) == (2 * LEAST, 3)
     assert await status(house) == (LEAST, LEAST)
     await act(reader.imap.logout)
+
+
+async def test_a_script_sees_it_and_keeps_it_where_it_belongs(house: House) -> None:
+    smtp, act = house.ports["smtp"], asyncio.to_thread
+    reader = await taught(house)
+    script = """require ["spamtest", "relational", "comparator-i;ascii-numeric", "imap4flags"];
+        if spamtest :value "ge" :comparator "i;ascii-numeric" "5" { addflag "Suspect"; }"""
+    names = {"address": ANN, "name": "s", "source": script, "activate": True}
+    await house.admin.call("sieve.put", names)
+    await act(send, smtp, letter(50, CHEAP, "scripted"), letter(51, WORK, "fine"))
+    assert await act(reader.subjects, "INBOX") == ["fine"]
+    assert (await act(reader.subjects, "Junk"))[-1] == "scripted"
+    flags = (await act(reader.imap.fetch, "*", "(FLAGS)"))[1][0]
+    assert b"Suspect" in flags
+    assert b"$Junk" in flags
+    await act(reader.imap.logout)
+
+
+async def test_what_is_not_yet_learned_is_learned_at_the_end(tmp_path: Path) -> None:
+    act = asyncio.to_thread
+    async with whole_house(tmp_path, "ann", resolver=FakeResolver({})) as house:
+        reader = await act(Reader, house)
+        await act(send, house.ports["smtp"], *(letter(n, CHEAP, "offer") for n in range(30)))
+        await act(reader.move, "INBOX", "Junk")
+        await act(reader.imap.logout)
+    async with whole_house(tmp_path, resolver=FakeResolver({})) as house:
+        assert await status(house) == (30, 0)

@@ -156,6 +156,7 @@ class House:
         self._stack.push_async_callback(handlers.crew.close)
         self._stack.callback(handlers.views.shut)
         self._stack.push_async_callback(handlers.recorder.write)
+        self._stack.push_async_callback(handlers.teacher.close)
         self._stack.push_async_callback(self._supervisor.close)
         self._supervisor.start("queue", handlers.runner.run)
         self._supervisor.start("index", core.indexer.run)

@@ -102,6 +102,7 @@ class Worker:
             stack.push_async_callback(self._handlers.crew.close)
             stack.callback(self._handlers.views.shut)
             stack.push_async_callback(self._handlers.recorder.write)
+            stack.push_async_callback(self._handlers.teacher.close)
             supervisor = Supervisor(clock)
             stack.push_async_callback(supervisor.close)
             supervisor.start("journal", self._handlers.recorder.run)

@@ -8,6 +8,7 @@ behind the command, in order; a crash costs lessons that wait, never mail.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ GOOD_MARKS: Final = frozenset({"$notjunk", "notjunk", "nonjunk"})
 ANSWERED: Final = "\\answered"
 WAITING: Final = 1000
 """Commands that wait to be learned from."""
+LAST: Final = 3.0
+"""Seconds for learning while the server goes down."""
 MOST: Final = 500
 """Messages of one command that are learned, the newest."""
 
@@ -103,12 +106,23 @@ class Teacher:
         """Learn what waits."""
         async with self._one:
             while self._waiting:
-                lesson = self._waiting.popleft()
+                lesson = self._waiting[
+                    0
+                ]  # taken out once it is learned: whoever stops us may go on
                 try:
                     await self._learn(lesson)
                 except Exception as error:
                     where = {"account": lesson.account, "mailbox": lesson.mailbox}
                     log.warning("junk.not-learned", error=repr(error), **where)
+                self._waiting.popleft()
+
+    async def close(self) -> None:
+        """Learn what still waits, as far as that is quick."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST):
+                await self.drain()
+        if self._waiting:
+            log.warning("junk.not-learned", commands=len(self._waiting))
 
     async def _learn(self, lesson: _Lesson) -> None:
         loaded = await self._store.load(lesson.account, lesson.mailbox)
