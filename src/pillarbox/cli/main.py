@@ -28,6 +28,7 @@ COMMANDS = {
     "suppression": "pillarbox.cli.suppression",
     "sieve": "pillarbox.cli.sieve",
     "junk": "pillarbox.cli.junk",
+    "replay": "pillarbox.cli.replay",
     "dns": "pillarbox.cli.dns",
     "tls": "pillarbox.cli.tls",
     "dmarc": "pillarbox.cli.dmarc",

@@ -69,12 +69,13 @@ _WORDS: Mapping[str, tuple[Mapping[str, str], str]] = {
     "dnsbl": (_DNSBL, ""),
     "hook": (_HOOK, "policy.hook"),
 }
-_DECIDED = {
+DECIDED = {
     Action.ACCEPT: "taken",
     Action.JUNK: "filed as junk",
     Action.DEFER: "put off",
     Action.REFUSE: "refused",
 }
+"""In a story; ``pillarbox replay`` reads it back."""
 
 
 def told(verdict: Verdict, ip: str) -> tuple[Judged, ...]:
@@ -90,7 +91,7 @@ def told(verdict: Verdict, ip: str) -> tuple[Judged, ...]:
 def _decision(verdict: Verdict) -> Judged:
     if verdict.action is not Action.ACCEPT or not verdict.junk_for:
         reason = verdict.reason or "nothing speaks against it"
-        return Judged("all", _DECIDED[verdict.action], reason)
+        return Judged("all", DECIDED[verdict.action], reason)
     who = "its recipient" if len(verdict.junk_for) == 1 else "some of its recipients"
     return Judged("all", "taken", f"to be filed as junk, as {who} taught the filter")
 
