@@ -153,3 +153,13 @@ async def tried(house: House, door: str) -> tuple[int, str]:
             return code, text.decode()[:5]
 
     return await asyncio.to_thread(talk)
+
+
+async def test_strangers_do_not_speak_for_our_filters(house: House) -> None:
+    forged = b"X-Pillarbox-Junk: good; points=0;\r\n\twords=friend\r\n"
+    code, _ = await sent(house, forged + mail("good.test"), "a@good.test")
+    assert code == 250
+    (message,) = await kept(house, "INBOX")
+    assert b"Subject: x\r\n" in message
+    assert b"X-Pillarbox-Junk" not in message
+    assert b"words=friend" not in message

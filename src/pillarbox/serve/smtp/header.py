@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pillarbox.base.ids import Rng
+from pillarbox.filters.personal import FIELD
 from pillarbox.message import authres, compose
 from pillarbox.model.verdict import Verdict
 
@@ -39,6 +40,9 @@ class Mender:
         )
 
 
+Mend = Callable[[bytes], bytes]
+
+
 class Inspection(Protocol):
     """Who looks at a message that comes in (``policy.inbound``)."""
 
@@ -53,7 +57,18 @@ class Inspection(Protocol):
     def abandon(self) -> None: ...
 
 
-Mend = Callable[[bytes], bytes]
+_OURS = (FIELD.lower().encode(),)
+
+
+def cleaned(inspection: Inspection) -> Mend:
+    """What an inspection keeps of a header, without what strangers say in our filters' name."""
+
+    def mend(raw: bytes) -> bytes:
+        return compose.without(inspection.header(raw), _OURS)
+
+    return mend
+
+
 See = Callable[[bytes], object]
 
 

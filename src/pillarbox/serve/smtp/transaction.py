@@ -25,7 +25,7 @@ from pillarbox.model.verdict import UNJUDGED, Finding, Verdict
 from pillarbox.policy.inbound.words import told
 from pillarbox.policy.limits import Allowance
 from pillarbox.serve.smtp import asking, trace
-from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender
+from pillarbox.serve.smtp.header import HeaderGate, Inspection, Mender, cleaned
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.refusals import Refusals
 from pillarbox.wire.smtp import events
@@ -165,7 +165,7 @@ class Transaction:
             inspection = self._needs.inspect(self.peer, sender)
             gate = HeaderGate(limit)
             if inspection is not None:
-                gate = HeaderGate(limit, inspection.header, inspection.body)
+                gate = HeaderGate(limit, cleaned(inspection), inspection.body)
         else:
             gate = HeaderGate(limit)
         self._incoming = _Incoming(trace_id, intake, gate, inspection)
