@@ -381,6 +381,20 @@ async def test_a_message_sent_again_is_not_passed_on_again() -> None:
     assert len(await house.queued()) == 4
 
 
+async def test_a_message_sent_again_is_not_filed_again_where_it_is_known_to_be_the_same() -> None:
+    house = await sieve_house("ann")
+    await house.script("ann", 'require "copy"; redirect :copy "b@far.test";')
+    for _ in range(3):
+        result = await house.send("ann@example.test", mail=MAIL)
+        assert result.replies == (DELIVERED,)
+    assert await house.boxes("ann") == {"INBOX": 1}
+    nameless = MAIL.replace(b"Message-ID", b"Reference")
+    for _ in range(2):  # nothing says that these are one
+        await house.send("ann@example.test", mail=nameless)
+    assert await house.boxes("ann") == {"INBOX": 3}
+    assert len(await house.queued()) == 2
+
+
 class Counted:
     """A content that knows how often it was given up."""
 

@@ -88,6 +88,14 @@ class Making:
         """Each action in turn."""
         for text in self._verdict.told:
             self._note(text)
+        whole = self._whole()
+        if whole is not None:
+            case, marks = self._case, [whole.key]
+            if await self._hands.store.marked(case.route.account, marks, self._hands.now()):
+                self._note("sent again: it is filed and redirected already")
+                self._plan.ended = "kept already, when it was sent the first time"
+                return self._plan
+            self._plan.marks.append(whole)
         for action in self._verdict.actions:
             match action:
                 case Keep() | FileInto():
@@ -116,6 +124,18 @@ class Making:
         """Remembered for this delivery of this message, or for what ``words`` say."""
         case = self._case
         return Mark(case.route.account, key(kind, *words), self._hands.now() + seconds)
+
+    def _whole(self) -> Mark | None:
+        """Remembered, with the delivery, of a message that a script redirects: what comes again
+        with every octet and its Message-ID is that message (RFC 5322 §3.6.4), whose sender had no
+        answer, and is neither redirected nor filed a second time. None where nothing leaves, or
+        where nothing tells a second message from the first one sent again."""
+        if not any(isinstance(action, Redirect) for action in self._verdict.actions):
+            return None
+        if not any(one.name == b"message-id" for one in header.fields(self._head)):
+            return None
+        words = self._identity(), str(self._case.owner)
+        return self._once("whole", *words, seconds=_SENT_AGAIN)
 
     def _identity(self) -> str:
         """What is the same when a sender who had no answer sends the message again: who, to whom,
