@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from pillarbox.app import checkup
 from pillarbox.app.house import House
 from pillarbox.base.errors import Misuse
-from support.whole import PASSWORD, memory_store, whole_house
+from support.whole import PASSWORD, configuration, memory_store, whole_house
 
 LETTER = (
     b"From: ann@out.test\r\nTo: bob@example.test\r\n"
@@ -266,6 +267,15 @@ async def test_a_house_does_not_open_with_a_file_of_others(tmp_path: Path) -> No
     with pytest.raises(Misuse, match="written by others"):
         async with whole_house(tmp_path, hooks={"files": (path,)}, opener=memory_store):
             pass
+
+
+def test_check_looks_at_files_and_runs_none(tmp_path: Path) -> None:
+    path = rules(tmp_path, "raise SystemExit('it ran')")
+    config = configuration(tmp_path, hooks={"files": (path,)})
+    assert [one.level for one in checkup.hooks(config)] == ["ok"]
+    path.chmod(0o666)
+    (found,) = checkup.hooks(config)
+    assert (found.level, found.hint) == ("error", f"chmod go-w {path}")
 
 
 @pytest.mark.slow
