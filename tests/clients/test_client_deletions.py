@@ -38,7 +38,7 @@ def test_undelete(house: Served, run, agent) -> None:
     assert [(entry["mailbox"], entry["uid"], entry["subject"]) for entry in listed] == [
         ("INBOX", stored.uid, str(n)) for n, stored in enumerate(before)
     ]
-    assert {entry["by"] for entry in listed} == {"pop3"}
+    assert {entry["by"] for entry in listed} == {f"pop3 {ann.address} from 127.0.0.1"}
 
     house.pillarbox(
         "undelete", "restore", "--account", ann.address, "--mailbox", "INBOX",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import authres
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pillarbox.message import header
@@ -85,6 +85,7 @@ def test_any_text(value: str) -> None:
 
 
 @given(st.text(max_size=50), st.text(max_size=50))
+@example(";", "=")
 def test_what_is_written_is_read(reason: str, value: str) -> None:
     finding = Finding("dkim", "fail", reason, (("header.d", value),))
     written = text("mx.test", [finding])

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 STARTING = 60.0
-PATIENCE = 40.0
+PATIENCE = 90.0
 
 _PREFS = {
     "app.update.auto": False,

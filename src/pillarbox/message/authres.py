@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 
 from pillarbox.message import compose, header
 from pillarbox.model.verdict import Finding
@@ -22,6 +23,13 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s();"=]+)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PAREN = re.compile(r"\\.|[()]", re.DOTALL)
+
+
+class _Sign(Enum):
+    """What stands between words. The same character in a quoted string is only a word."""
+
+    END = ";"
+    IS = "="
 
 
 def text(server: str, findings: Sequence[Finding]) -> str:
@@ -57,12 +65,10 @@ def server_of(value: str) -> tuple[str, str] | None:
     """The authserv-id (lower-case) and the version that a field claims ('1' where it says none);
     None when the field makes no sense."""
     words = _words(value)
-    if not words or words[0] in {";", "="}:
+    if not words or isinstance(words[0], _Sign):
         return None
-    rest = words[1:]
-    if rest and rest[0] not in {";", "="}:
-        return words[0].lower(), rest[0]
-    return words[0].lower(), "1"
+    version = words[1] if len(words) > 1 else _Sign.END
+    return words[0].lower(), "1" if isinstance(version, _Sign) else version
 
 
 def without_forged(head: bytes, server: str) -> bytes:
@@ -87,17 +93,17 @@ def _forged(value: bytes, server: str) -> bool:
 def read(value: str) -> tuple[Finding, ...]:
     """The results of a field, whoever wrote it; what makes no sense is left out."""
     found: list[Finding] = []
-    results: list[list[str]] = [[]]
+    results: list[list[str | _Sign]] = [[]]
     for word in _words(value):
-        if word == ";":
+        if word is _Sign.END:
             results.append([])
         else:
             results[-1].append(word)
     for words in results[1 : MOST + 1]:
         pairs = [
-            (words[at - 1].lower(), words[at + 1])
-            for at, word in enumerate(words)
-            if word == "=" and 0 < at < len(words) - 1
+            (name.lower(), said)
+            for name, sign, said in zip(words, words[1:], words[2:], strict=False)
+            if sign is _Sign.IS and isinstance(name, str) and isinstance(said, str)
         ]
         if not pairs:
             continue
@@ -108,9 +114,10 @@ def read(value: str) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _words(value: str) -> list[str]:
-    """Words, ``;`` and ``=``; comments are gone, quoted strings are their content."""
-    value, at, words = value[:LONGEST], 0, []
+def _words(value: str) -> list[str | _Sign]:
+    """Words and what stands between them; comments are gone, quoted strings are their content."""
+    words: list[str | _Sign] = []
+    value, at = value[:LONGEST], 0
     while at < len(value):
         space = _SPACE.match(value, at)
         at = space.end() if space else at
@@ -119,7 +126,7 @@ def _words(value: str) -> list[str]:
         if value[at] == "(":
             at = _comment_end(value, at)
         elif value[at] in ";=":
-            words.append(value[at])
+            words.append(_Sign(value[at]))
             at += 1
         else:
             word = _WORD.match(value, at)
