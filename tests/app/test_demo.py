@@ -151,6 +151,7 @@ def test_the_lines_to_copy_work(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "* 2 FETCH (ENVELOPE " in done.stdout
         assert done.stdout.count("Subject: Welcome to Pillarbox") == 2
+        assert "delivered to mailbox INBOX of bob@example.test, UID 2" in done.stdout
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     finally:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -35,6 +36,7 @@ from pillarbox.net.certs import make_demo_ca
 DOMAIN = "example.test"
 HOST = "127.0.0.1"
 NAME = "localhost"
+FILE = "pillarbox.toml"
 USER_FORMAT = f"user{{}}@{DOMAIN}"
 MANY = 1_000_000
 """Stands for no limit: a bench opens all its connections from one address."""
@@ -115,6 +117,17 @@ def make_certificates(directory: Path) -> Path:
     return folder / "ca.pem"
 
 
+def write_file(path: Path, config: Config) -> None:
+    """As much of the configuration as the commands that ask a running server need."""
+    tls, data = config.tls, config.server.data
+    lines = ["[server]", f"data = {json.dumps(str(data))}", "[tls]"]
+    lines += [
+        f"certificate = {json.dumps(str(tls.certificate))}",
+        f"key = {json.dumps(str(tls.key))}",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
 def people_of(wish: Wish, rng: SystemRng) -> list[Person]:
     """Who is to live in the house. Passwords that were not given are made up."""
     if wish.users is None:
@@ -135,7 +148,9 @@ class _Demo:
 
     async def run(self) -> int:
         ca = make_certificates(self._directory)
-        async with House(config_for(self._directory, self._wish)) as house:
+        config = config_for(self._directory, self._wish)
+        write_file(self._directory / FILE, config)
+        async with House(config) as house:
             stop = house.stop
             caught = catch({signal.SIGINT: stop, signal.SIGTERM: stop})
             try:
@@ -178,7 +193,9 @@ class _Demo:
         if self._wish.users is None:
             sender, reader = self._people
             self._say("")
-            for line in showing.recipes(NAME, house.ports, sender, reader, ca):
+            program = f"{sys.executable} -m pillarbox"
+            told = f"{program} why {reader.address} --config {self._directory / FILE}"
+            for line in showing.recipes(NAME, house.ports, sender, reader, ca, told):
                 self._say(line)
         self._say("")
         self._say("Ctrl-C ends it.")

@@ -46,9 +46,9 @@ def page(
 
 
 def recipes(
-    name: str, ports: Mapping[str, int], sender: Person, reader: Person, ca: Path
+    name: str, ports: Mapping[str, int], sender: Person, reader: Person, ca: Path, told: str
 ) -> Iterator[str]:
-    """Lines to copy."""
+    """Lines to copy. ``told``: the command that tells what happened to the reader's mail."""
     inbox = f"imaps://{name}:{ports['imaps']}/INBOX"
     pop3 = f"pop3s://{name}:{ports['pop3s']}"
     letter = (
@@ -67,6 +67,8 @@ def recipes(
     yield "  # the same by POP3"
     yield f"  curl --user {_login(reader)} {pop3}/"
     yield f"  curl --user {_login(reader)} {pop3}/1"
+    yield "  # what happened to each message"
+    yield f"  {told}"
     yield "  # in neomutt"
     user = reader.address.replace("@", "%40")
     yield f"  neomutt -n -F /dev/null -e 'set ssl_ca_certificates_file=\"{ca}\"' \\"
