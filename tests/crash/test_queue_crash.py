@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -27,10 +28,18 @@ def test_quick_rounds() -> None:
 
 
 class Empty:
-    """A house where nothing waits and nobody was told of a failure."""
+    """A house where nothing waits and nobody was told of a failure, with a story of ``wrote``
+    successes for every message."""
+
+    wrote = 1
 
     def queue(self) -> list[dict[str, object]]:
         return []
+
+    def say(self, command: str, *_: str) -> str:
+        assert command == "why"
+        event = {"kind": "attempted", "state": "done", "to": [COPY[1]]}
+        return json.dumps({"stories": [{"events": [event] * self.wrote}]})
 
 
 @pytest.fixture
@@ -42,8 +51,9 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
     return made
 
 
-def seen(known: Known) -> str:
+def seen(known: Known, wrote: int = 1) -> str:
     house: Any = Empty()
+    house.wrote = wrote
     return look(house, known)
 
 
@@ -66,3 +76,15 @@ def test_a_second_copy_without_a_reason_is_noticed(known: Known) -> None:
 def test_a_second_copy_with_a_reason_is_counted(known: Known) -> None:
     known.taken[COPY] = [Taken(50.0, False), Taken(99.5, True), Taken(105.0, True)]
     assert "sent twice: 1 where the peer hung up, 1 where the house was killed" in seen(known)
+
+
+def test_a_second_copy_of_what_was_written_down_is_noticed(known: Known) -> None:
+    known.taken[COPY] = [Taken(99.5, True), Taken(105.0, True)]
+    with pytest.raises(Failed, match="although it was answered"):
+        seen(known, wrote=2)
+
+
+def test_a_story_that_is_silent_about_a_success_is_noticed(known: Known) -> None:
+    known.taken[COPY] = [Taken(50.0, True)]
+    with pytest.raises(Failed, match="does not tell"):
+        seen(known, wrote=0)
