@@ -24,7 +24,7 @@ from pillarbox.model.account import Account
 from pillarbox.model.flags import flag_names
 from pillarbox.model.mailbox import SEPARATOR, Mailbox
 from pillarbox.model.numset import NumSet
-from pillarbox.store.api import Blobs, Column, Mail
+from pillarbox.store.api import Blobs, Column, Mail, Mailboxes
 from pillarbox.store.learned import Learned
 
 log = Logger("filters")
@@ -53,7 +53,7 @@ class Meaning(Enum):
     NEITHER = None
 
 
-class Store(Learned, Mail, Blobs, Protocol):
+class Store(Learned, Mail, Mailboxes, Blobs, Protocol):
     """What of the store is needed."""
 
 
@@ -106,9 +106,8 @@ class Teacher:
         """Learn what waits."""
         async with self._one:
             while self._waiting:
-                lesson = self._waiting[
-                    0
-                ]  # taken out once it is learned: whoever stops us may go on
+                # Taken out once it is learned: whoever stops us may go on.
+                lesson = self._waiting[0]
                 try:
                     await self._learn(lesson)
                 except Exception as error:
@@ -125,17 +124,20 @@ class Teacher:
             log.warning("junk.not-learned", commands=len(self._waiting))
 
     async def _learn(self, lesson: _Lesson) -> None:
-        loaded = await self._store.load(lesson.account, lesson.mailbox)
-        if loaded is None:
+        box = await self._store.mailbox(lesson.account, lesson.mailbox)
+        if box is None or not _may_mean(lesson.cause, box):
             return
-        box = loaded.box
-        flags = dict(zip(loaded.uids, loaded.flags, strict=True))
+        flags = {} if lesson.cause == "COPY" else await self._flags(box)
         blobs = await _blobs(self._store, box, lesson.uids)
         for uid, blob in blobs[-MOST:]:
             names = frozenset(n.lower() for n in flag_names(flags.get(uid, 0), box.keywords))
             said = meaning(lesson.cause, box, names, lesson.changed)
             if said is not None:
                 await self.teach(lesson.account, blob, said.value)
+
+    async def _flags(self, box: Mailbox) -> dict[int, int]:
+        loaded = await self._store.load(box.account, box.id)
+        return dict(zip(loaded.uids, loaded.flags, strict=True)) if loaded else {}
 
     async def teach(self, account: int, blob: int, kind: bool | None) -> bool:
         """Learn one message (True: as junk), or unlearn it; False when that changes nothing."""
@@ -174,6 +176,12 @@ def meaning(
         return Meaning.JUNK if junk else Meaning.GOOD if good else Meaning.NEITHER
     answered = ANSWERED in flags and ANSWERED in changed
     return Meaning.GOOD if answered and not junk and not is_junk(box) else None
+
+
+def _may_mean(cause: str, box: Mailbox) -> bool:
+    """Whether ``meaning`` may find anything, which spares most APPENDs a look at all flags."""
+    marked = (JUNK_MARKS | GOOD_MARKS).intersection(name.lower() for name in box.keywords)
+    return cause != "APPEND" or bool(marked) or is_junk(box)
 
 
 def is_junk(box: Mailbox) -> bool:
