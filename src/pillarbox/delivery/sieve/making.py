@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pillarbox.base.log import Logger
 from pillarbox.delivery.sieve import letters, manners
@@ -134,9 +135,10 @@ class Making:
             return None
         if not any(one.name == b"message-id" for one in header.fields(self._head)):
             return None
-        words = self._identity(), str(self._case.owner)
+        words = self._identity, str(self._case.owner)
         return self._once("whole", *words, seconds=_SENT_AGAIN)
 
+    @cached_property
     def _identity(self) -> str:
         """What is the same when a sender who had no answer sends the message again: who, to whom,
         and every octet but those that we put in front."""
@@ -223,7 +225,7 @@ class Making:
                     more=[item],
                     sent=sent if kind is Remote else None,
                     once=self._once(
-                        *("redirect", self._identity(), str(case.owner), action.address),
+                        *("redirect", self._identity, str(case.owner), action.address),
                         kind.__name__,
                         seconds=_SENT_AGAIN,
                     ),
