@@ -212,7 +212,7 @@ async def test_one_copy_of_several(house: House) -> None:
     assert "marked" in carol
     assert "Subject: to carol" in await inside(house, "carol", "Junk")
     text = await story(house, "not-carol@out.test")
-    assert "discarded by refused by a hook" in text
+    assert "no copy is kept: refused by a hook" in text
     assert "the hook rules.personal says refuse: Carol takes no such mail" in text
     assert (await sent(house, "not carol", "carol")) == (550, "5.7.1 Carol takes no such mail")
 

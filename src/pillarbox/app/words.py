@@ -96,7 +96,7 @@ def _way(way: Way, owner: Owner) -> str:
     if way.end == QUEUE:
         return f"For <{way.to}>{leads}: queued for {_QUEUED.get(kind, kind)}"
     if way.end == DISCARDED:
-        return f"For <{way.to}>{leads}: discarded by {way.name}"
+        return f"For <{way.to}>{leads}: no copy is kept: {way.name}"
     return f"For <{way.to}>{leads}: refused: {way.reply}"
 
 
