@@ -118,7 +118,7 @@ class Handlers:
             store, settings.site, self._route_report, self._message, clock, rng, way
         )
         self._acceptor = self._accepting(settings, gate)
-        self.teacher = Teacher(store, core.scan)
+        self.teacher = Teacher(store, core.scan, clock)
         self._tarpit = Tarpit(clock, settings.tarpit)
         self._personal = Personal(store, core.scan, settings.personal)
         tokens = Tokens(secret)

@@ -2,7 +2,8 @@
 
 Into Junk, or marked $Junk: junk. Out of it into INBOX or a folder, marked $NotJunk, or answered:
 good mail. Taking the mark away again takes the lesson back; the last word counts. It is learned
-behind the command, in order; a crash costs lessons that wait, never mail.
+behind the command, in order, a few messages at a time with rests between, so that the commands
+that follow do not feel it; a crash costs lessons that wait, never mail.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Temporary
 from pillarbox.base.lanes import Lane
 from pillarbox.base.log import Logger
@@ -25,7 +27,7 @@ from pillarbox.model.flags import flag_names
 from pillarbox.model.mailbox import SEPARATOR, Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Blobs, Column, Mail, Mailboxes
-from pillarbox.store.learned import Learned
+from pillarbox.store.learned import Learned, Lesson
 
 log = Logger("filters")
 
@@ -43,6 +45,12 @@ LAST: Final = 3.0
 """Seconds for learning while the server goes down."""
 MOST: Final = 500
 """Messages of one command that are learned, the newest."""
+STEP: Final = 8
+"""Messages learned in one transaction: a commit of mail may wait for it, some milliseconds."""
+SETTLE: Final = 1.0
+"""Seconds after a command until it is learned from: commands come together."""
+REST: Final = 4.0
+"""Times as long as a step took until the next."""
 
 
 class Meaning(Enum):
@@ -58,7 +66,7 @@ class Store(Learned, Mail, Mailboxes, Blobs, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Lesson:
+class _Deed:
     cause: str
     account: int
     mailbox: int
@@ -69,10 +77,11 @@ class _Lesson:
 class Teacher:
     """One for a process; ``run`` learns what ``happened``."""
 
-    def __init__(self, store: Store, lane: Lane) -> None:
+    def __init__(self, store: Store, lane: Lane, clock: Clock) -> None:
         self._store = store
         self._lane = lane
-        self._waiting: deque[_Lesson] = deque()
+        self._clock = clock
+        self._waiting: deque[_Deed] = deque()
         self._news = asyncio.Event()
         self._one = asyncio.Lock()
 
@@ -92,26 +101,27 @@ class Teacher:
         if len(self._waiting) >= WAITING:
             log.warning("junk.not-learned", account=account, mailbox=mailbox)
             return
-        self._waiting.append(_Lesson(cause, account, mailbox, uids, names))
+        self._waiting.append(_Deed(cause, account, mailbox, uids, names))
         self._news.set()
 
     async def run(self) -> None:
-        """Learn for ever."""
+        """Learn for ever, resting more than it works."""
         while True:
             await self._news.wait()
             self._news.clear()
-            await self.drain()
+            await self._clock.sleep(SETTLE)
+            await self.drain(REST)
 
-    async def drain(self) -> None:
-        """Learn what waits."""
+    async def drain(self, rest: float = 0.0) -> None:
+        """Learn what waits; ``rest``: times as long as it worked, after each step."""
         async with self._one:
             while self._waiting:
                 # Taken out once it is learned: whoever stops us may go on.
-                lesson = self._waiting[0]
+                deed = self._waiting[0]
                 try:
-                    await self._learn(lesson)
+                    await self._learn(deed, rest)
                 except Exception as error:
-                    where = {"account": lesson.account, "mailbox": lesson.mailbox}
+                    where = {"account": deed.account, "mailbox": deed.mailbox}
                     log.warning("junk.not-learned", error=repr(error), **where)
                 self._waiting.popleft()
 
@@ -123,41 +133,48 @@ class Teacher:
         if self._waiting:
             log.warning("junk.not-learned", commands=len(self._waiting))
 
-    async def _learn(self, lesson: _Lesson) -> None:
-        box = await self._store.mailbox(lesson.account, lesson.mailbox)
-        if box is None or not _may_mean(lesson.cause, box):
+    async def _learn(self, deed: _Deed, rest: float) -> None:
+        box = await self._store.mailbox(deed.account, deed.mailbox)
+        if box is None or not _may_mean(deed.cause, box):
             return
-        flags = {} if lesson.cause == "COPY" else await self._flags(box)
-        blobs = await _blobs(self._store, box, lesson.uids)
-        for uid, blob in blobs[-MOST:]:
+        flags = {} if deed.cause == "COPY" else await self._flags(box)
+        said: list[tuple[int, bool | None]] = []
+        for uid, blob in await _blobs(self._store, box, _newest(deed.uids)):
             names = frozenset(n.lower() for n in flag_names(flags.get(uid, 0), box.keywords))
-            said = meaning(lesson.cause, box, names, lesson.changed)
-            if said is not None:
-                await self.teach(lesson.account, blob, said.value)
+            meant = meaning(deed.cause, box, names, deed.changed)
+            if meant is not None:
+                said.append((blob, meant.value))
+        for at in range(0, len(said), STEP):
+            began = self._clock.monotonic()
+            await self._teach(deed.account, said[at : at + STEP])
+            if rest:
+                await self._clock.sleep(rest * (self._clock.monotonic() - began))
 
     async def _flags(self, box: Mailbox) -> dict[int, int]:
         loaded = await self._store.load(box.account, box.id)
         return dict(zip(loaded.uids, loaded.flags, strict=True)) if loaded else {}
 
-    async def teach(self, account: int, blob: int, kind: bool | None) -> bool:
-        """Learn one message (True: as junk), or unlearn it; False when that changes nothing."""
-        known = await self._store.lessons(account, [blob])
-        if known.get(blob) == kind:
-            return False
-        octets = await self._store.read(blob, 0, LOOKED_AT)
-        words = await self._lane.run(word_ids, octets)
-        return await self._store.learn(account, blob, kind, words)
+    async def _teach(self, account: int, said: Sequence[tuple[int, bool | None]]) -> int:
+        """Learn messages (True: as junk), or unlearn them; how many were news."""
+        known = await self._store.lessons(account, [blob for blob, _ in said])
+        lessons = []
+        for blob, kind in said:
+            if known.get(blob) == kind:
+                continue
+            try:
+                octets = await self._store.read(blob, 0, LOOKED_AT)
+            except Temporary as error:  # gone meanwhile, or the disk: the next may do
+                log.warning("junk.not-learned", error=str(error), account=account)
+                continue
+            lessons.append(Lesson(blob, kind, await self._lane.run(word_ids, octets)))
+        return await self._store.learn(account, lessons) if lessons else 0
 
     async def study(self, box: Mailbox, uids: NumSet, *, junk: bool) -> tuple[int, int]:
         """Learn messages of a mailbox; how many were looked at, and how many were news."""
-        looked = news = 0
-        for _, blob in await _blobs(self._store, box, uids):
-            looked += 1
-            try:
-                news += await self.teach(box.account, blob, junk)
-            except Temporary as error:  # gone meanwhile, or the disk: the next may do
-                log.warning("junk.not-learned", error=str(error), account=box.account)
-        return looked, news
+        said = [(blob, junk) for _, blob in await _blobs(self._store, box, uids)]
+        steps = range(0, len(said), STEP)
+        news = [await self._teach(box.account, said[at : at + STEP]) for at in steps]
+        return len(said), sum(news)
 
 
 def meaning(
@@ -188,6 +205,18 @@ def is_junk(box: Mailbox) -> bool:
     """By its use, or by the name that clients of old gave it."""
     last = box.name.rpartition(SEPARATOR)[2].casefold()
     return box.special_use == JUNK_USE or (not box.special_use and last in JUNK_NAMES)
+
+
+def _newest(uids: NumSet) -> NumSet:
+    """The last ``MOST`` of them."""
+    kept: list[tuple[int, int]] = []
+    room = MOST
+    for low, high in reversed(uids.ranges):
+        if room <= 0:
+            break
+        kept.append((max(low, high - room + 1), high))
+        room -= high - low + 1
+    return NumSet(kept[::-1])
 
 
 async def _blobs(store: Mail, box: Mailbox, uids: NumSet) -> list[tuple[int, int]]:

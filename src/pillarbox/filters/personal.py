@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.base.lanes import Lane
@@ -132,6 +133,7 @@ def _field(result: str, score: junk.Score) -> bytes:
     return (said + (f";\r\n\twords={words}" if words else "") + "\r\n").encode("ascii")
 
 
+@lru_cache(8192)
 def word_id(word: str) -> int:
     """63 bits that stand for a word."""
     octets = word.encode("utf-8", "replace")

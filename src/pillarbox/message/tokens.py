@@ -75,9 +75,9 @@ def _all(data: Data) -> Iterator[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    for match in _WORD.finditer(text):
-        word = match[0].casefold()
-        if _UNSPACED.search(word):
+    for found in dict.fromkeys(_WORD.findall(text)):  # each once: most words come again
+        word = found.casefold()
+        if not word.isascii() and _UNSPACED.search(word):
             yield from (word[at : at + 2] for at in range(min(len(word) - 1, 200)))
         elif _SHORTEST <= len(word) <= _LONGEST and not word.isdecimal():
             yield word

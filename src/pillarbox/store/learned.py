@@ -7,7 +7,7 @@ message is learned once, by its blob: copies and moves are the same message.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +26,15 @@ class Taught:
     words: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A message (its blob) and its words; ``junk`` None: it is neither, unlearn it."""
+
+    message: int
+    junk: bool | None
+    words: Collection[int]
+
+
 class Learned(Protocol):
     """The tables of words."""
 
@@ -39,12 +48,11 @@ class Learned(Protocol):
         """In how many messages of junk and of good mail each was; words never seen are missing."""
         ...
 
-    async def learn(
-        self, account: int, message: int, junk: bool | None, words: Collection[int]
-    ) -> bool:
-        """Learn a message, or unlearn it (None); what it was learned as before is taken back.
+    async def learn(self, account: int, lessons: Sequence[Lesson]) -> int:
+        """Learn messages in one transaction; what one was learned as before is taken back.
 
-        False when that changed nothing: it is so already, or there is no such account.
+        Returns how many changed something: not those that are so already, none where there is
+        no such account.
         """
         ...
 

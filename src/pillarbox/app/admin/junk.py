@@ -34,7 +34,7 @@ async def junk_learn(
     what was read elsewhere (not in Trash, Sent, Drafts) as good. Begin again with the ``mailbox``
     and ``after`` of the answer until it is ``done``."""
     account = await account_of(call.store, address)
-    teacher = Teacher(call.store, call.rooms.lane)
+    teacher = Teacher(call.store, call.rooms.lane, call.rooms.clock)
     boxes = sorted(await call.store.mailboxes(account.id), key=lambda box: box.id)
     for box in boxes:
         junk = is_junk(box)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from pillarbox.store import learned
-from pillarbox.store.learned import Taught
+from pillarbox.store.learned import Lesson, Taught
 from pillarbox.store.memory.lore import Lore
 from pillarbox.store.memory.state import State
 
@@ -32,26 +32,30 @@ class MemoryLearned:
         known = (self.state.lore.get(account) or Lore()).words
         return {word: (known[word][0], known[word][1]) for word in words if word in known}
 
-    async def learn(
-        self, account: int, message: int, junk: bool | None, words: Collection[int]
-    ) -> bool:
+    async def learn(self, account: int, lessons: Sequence[Lesson]) -> int:
         lore = self._lore(account)
-        if lore is None or lore.lessons.get(message) == junk:
-            return False
-        words, now = set(words), int(self.state.clock.now())
-        before = lore.lessons.pop(message, None)
-        if before is not None:
-            lore.count(before, -1, words, now)
-        if junk is not None:
-            lore.count(junk, 1, words, now)
-            lore.lessons[message] = junk
+        if lore is None:
+            return 0
+        news, now = 0, int(self.state.clock.now())
+        for lesson in lessons:
+            before = lore.lessons.get(lesson.message)
+            if before == lesson.junk:
+                continue
+            news += 1
+            words = set(lesson.words)
+            if before is not None:
+                lore.count(before, -1, words, now)
+                del lore.lessons[lesson.message]
+            if lesson.junk is not None:
+                lore.count(lesson.junk, 1, words, now)
+                lore.lessons[lesson.message] = lesson.junk
         if len(lore.words) > learned.MAX_WORDS:
             rare = sorted(lore.words, key=lambda w: (sum(lore.words[w][:2]), lore.words[w][2], w))
             for word in rare[: len(rare) - learned.MAX_WORDS * 9 // 10]:
                 del lore.words[word]
         while len(lore.lessons) > learned.MAX_LESSONS:
             del lore.lessons[next(iter(lore.lessons))]
-        return True
+        return news
 
     async def forget_taught(self, account: int) -> None:
         self.state.lore.pop(account, None)

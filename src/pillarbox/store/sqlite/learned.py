@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from pillarbox.store import learned
-from pillarbox.store.learned import Taught
+from pillarbox.store.learned import Lesson, Taught
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
@@ -15,14 +15,9 @@ _GIVEN = "(SELECT value FROM json_each(?))"
 _COUNTS = f"SELECT word, junk, good FROM lore_word WHERE account = ? AND word IN {_GIVEN}"
 _KNOWN = f"SELECT count(*) FROM lore_word WHERE account = ? AND word IN {_GIVEN}"
 _LESSONS = f"SELECT message, junk FROM lesson WHERE account = ? AND message IN {_GIVEN}"
-_COME = """
-    INSERT INTO lore_word SELECT ?, value, ?, ?, ? FROM json_each(?) WHERE true
-    ON CONFLICT DO UPDATE SET junk = junk + excluded.junk, good = good + excluded.good,
-    seen = excluded.seen
-"""
-_GO = f"""
-    UPDATE lore_word SET junk = max(0, junk - ?), good = max(0, good - ?)
-    WHERE account = ? AND word IN {_GIVEN}
+_COUNT = """
+    INSERT INTO lore_word VALUES (?1, ?2, max(0, ?3), max(0, ?4), ?5) ON CONFLICT DO UPDATE
+    SET junk = max(0, junk + ?3), good = max(0, good + ?4), seen = ?5
 """
 _EMPTY = f"DELETE FROM lore_word WHERE account = ? AND junk = 0 AND good = 0 AND word IN {_GIVEN}"
 _RARE = """
@@ -33,7 +28,9 @@ _OLD = """
     DELETE FROM lesson WHERE account = ?1 AND message IN
     (SELECT message FROM lesson WHERE account = ?1 ORDER BY number DESC LIMIT -1 OFFSET ?2)
 """
-_NEXT = "SELECT ifnull(max(number), 0) + 1 FROM lesson WHERE account = ?"
+_UNLEARN = "DELETE FROM lesson WHERE account = ? AND message = ?"
+_LORE = "SELECT junk, good, words FROM lore WHERE account = ?"
+_NEXT = "SELECT ifnull(max(number), 0) FROM lesson WHERE account = ?"
 
 
 class SqliteLearned:
@@ -43,7 +40,7 @@ class SqliteLearned:
     writer: WriteLane
 
     async def taught(self, account: int) -> Taught:
-        row = self.reader.row("SELECT junk, good, words FROM lore WHERE account = ?", (account,))
+        row = self.reader.row(_LORE, (account,))
         return Taught(*row) if row else Taught()
 
     async def lessons(self, account: int, messages: Collection[int]) -> dict[int, bool]:
@@ -54,44 +51,69 @@ class SqliteLearned:
         rows = self.reader.all(_COUNTS, (account, json.dumps(list(words))))
         return {word: (junk, good) for word, junk, good in rows}
 
-    async def learn(
-        self, account: int, message: int, junk: bool | None, words: Collection[int]
-    ) -> bool:
-        given = json.dumps(list(set(words)))
-        return await self.writer.do(
-            lambda tx: _learn(tx, account, message, junk, given), aside=True
-        )
+    async def learn(self, account: int, lessons: Sequence[Lesson]) -> int:
+        return await self.writer.do(lambda tx: _learn(tx, account, lessons), aside=True)
 
     async def forget_taught(self, account: int) -> None:
         await self.writer.do(lambda tx: _forget(tx, account), aside=True)
 
 
-def _learn(tx: Tx, account: int, message: int, junk: bool | None, given: str) -> bool:
-    row = tx.one("SELECT junk FROM lesson WHERE account = ? AND message = ?", (account, message))
-    before = None if row is None else bool(row[0])
-    if before == junk or tx.home(account) is None:
-        return False
-    held = tx.one("SELECT junk, good, words FROM lore WHERE account = ?", (account,))
-    of_junk, of_good, words = held or (0, 0, 0)
-    if before is not None:
-        tx.db.execute(_GO, (before, not before, account, given))
-        of_junk, of_good = max(0, of_junk - before), max(0, of_good - (not before))
-        tx.db.execute("DELETE FROM lesson WHERE account = ? AND message = ?", (account, message))
-    if junk is not None:
-        words += len(json.loads(given)) - _number(tx, _KNOWN, (account, given))
-        tx.db.execute(_COME, (account, int(junk), int(not junk), int(tx.now), given))
-        of_junk, of_good = of_junk + junk, of_good + (not junk)
-        lesson = (account, message, int(junk), _number(tx, _NEXT, (account,)))
-        tx.db.execute("INSERT INTO lesson VALUES (?, ?, ?, ?)", lesson)
-        tx.db.execute(_OLD, (account, learned.MAX_LESSONS))
+def _learn(tx: Tx, account: int, lessons: Sequence[Lesson]) -> int:
+    if tx.home(account) is None:
+        return 0
+    messages = json.dumps([lesson.message for lesson in lessons])
+    known = {message: bool(junk) for message, junk in tx.all(_LESSONS, (account, messages))}
+    of_junk, of_good, words = tx.one(_LORE, (account,)) or (0, 0, 0)
+    number = _number(tx, _NEXT, (account,))
+    counts: dict[int, list[int]] = {}
+    news = 0
+    for lesson in lessons:
+        message, junk, before = lesson.message, lesson.junk, known.get(lesson.message)
+        if before == junk:
+            continue
+        news += 1
+        more_junk = (junk is True) - (before is True)
+        more_good = (junk is False) - (before is False)
+        of_junk, of_good = max(0, of_junk + more_junk), max(0, of_good + more_good)
+        for word in set(lesson.words):
+            count = counts.setdefault(word, [0, 0])
+            count[0] += more_junk
+            count[1] += more_good
+        if junk is None:
+            tx.db.execute(
+                "DELETE FROM lesson WHERE account = ? AND message = ?", (account, message)
+            )
+            del known[message]
+        else:
+            row = (account, message, int(junk), number + news)
+            tx.db.execute("INSERT OR REPLACE INTO lesson VALUES (?, ?, ?, ?)", row)
+            known[message] = junk
+    if not news:
+        return 0
+    tx.db.execute(_OLD, (account, learned.MAX_LESSONS))
+    words = _bounded(tx, account, words + _count(tx, account, counts))
+    lore = (account, of_junk, of_good, words)
+    tx.db.execute("INSERT OR REPLACE INTO lore VALUES (?, ?, ?, ?)", lore)
+    return news
+
+
+def _count(tx: Tx, account: int, counts: dict[int, list[int]]) -> int:
+    """Add to what is known of words; how many more words are known then."""
+    given = json.dumps(list(counts))
+    more = len(counts) - _number(tx, _KNOWN, (account, given))
+    # In the order of the table: words that many messages share are written once.
+    rows = [(account, word, *counts[word], int(tx.now)) for word in sorted(counts)]
+    tx.db.executemany(_COUNT, rows)
     tx.db.execute(_EMPTY, (account, given))
-    words -= tx.db.changes()
-    if words > learned.MAX_WORDS:
-        tx.db.execute(_RARE, (account, words - learned.MAX_WORDS * 9 // 10))
-        words -= tx.db.changes()
-    row = (account, of_junk, of_good, words)
-    tx.db.execute("INSERT OR REPLACE INTO lore VALUES (?, ?, ?, ?)", row)
-    return True
+    return more - tx.db.changes()
+
+
+def _bounded(tx: Tx, account: int, words: int) -> int:
+    """So many words are known; how many once the rarest went, if those were too many."""
+    if words <= learned.MAX_WORDS:
+        return words
+    tx.db.execute(_RARE, (account, words - learned.MAX_WORDS * 9 // 10))
+    return words - tx.db.changes()
 
 
 def _number(tx: Tx, sql: str, values: tuple[object, ...]) -> int:
