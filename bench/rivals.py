@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -137,6 +138,8 @@ class Pillarbox:
     directory: Path
     workers: int = 1
     users: int = USERS
+    under: Sequence[str] = ()
+    """Words between the interpreter and our own, such as those of a profiler."""
     ports: Ports = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -148,7 +151,15 @@ class Pillarbox:
         self.directory.mkdir(parents=True, exist_ok=True)
         ready = self.directory / "ready.json"
         ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pillarbox", "demo", "--users", str(self.users)]
+        command = [
+            sys.executable,
+            *self.under,
+            "-m",
+            "pillarbox",
+            "demo",
+            "--users",
+            str(self.users),
+        ]
         command += ["--password", PASSWORD, "--ready-file", str(ready)]
         command += ["--dir", str(self.directory / "house"), "--workers", str(self.workers)]
         with (self.directory / "log").open("wb") as log:
