@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import AsyncIterator, Sequence
 
 from pillarbox.mailbox.kept import Shelf
@@ -188,3 +189,34 @@ async def test_a_header_is_searched_in_what_is_kept_with_the_same_answers() -> N
             made.account, view.box.id, NumSet([(10 * turn + 1, 10 * turn + 4)]), only_deleted=False
         )
         view.sync(allow_expunge=True)
+
+
+def test_texts_are_bounded_and_the_longest_unused_make_way() -> None:
+    shelf = Shelf(texts=5000)
+    one, two = shelf.of((1, 1)), shelf.of((1, 2))
+    for uid in range(1, 4):
+        one.texts.keep(uid, ["H" * 100], ["B" * 1000])
+    assert 0 < shelf.room(one) < 2000
+    two.texts.keep(1, None, ["B" * 1500])
+    one.texts.keep(4, None, ["B" * 1000])
+    assert shelf.room(two) > 0
+    assert not one.texts.known
+    assert one.texts.octets == 0
+    # Alone it keeps what it has, and takes no more.
+    for uid in range(2, 9):
+        two.texts.keep(uid, None, ["B" * 1000])
+    assert shelf.room(two) <= 0
+    assert len(two.texts.known) == 8
+
+
+def test_texts_of_messages_that_are_gone_go_when_they_are_many() -> None:
+    texts = Shelf().of((1, 1)).texts
+    for uid in range(1, 5):
+        texts.keep(uid, None, ["B" * 100])
+    weight = texts.octets
+    assert texts.keep(1, ["H" * 50], ["B" * 100]) > 50
+    texts.follow(array("I", [1, 2, 3, 4, 5]))
+    assert len(texts.known) == 4
+    texts.follow(array("I", [2, 3]))
+    assert set(texts.known) == {2, 3}
+    assert texts.octets == weight // 2

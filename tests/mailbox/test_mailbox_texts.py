@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,66 @@ async def test_search_finds_the_same_with_and_without(
     named = await Index(house.store).candidates(house.account, box.id, queries[3])  # type: ignore[arg-type]
     assert named is not None
     assert len(named) == 11  # 3 and 30 to 39
+
+
+async def test_texts_are_made_once_and_looked_into_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await room()
+    await house.put(b"Subject: wood\r\n\r\nOne two\r\n three four\r\n")
+    await house.put(
+        b"Subject: rope\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n\r\nends with one\r\n"
+        b"--b\r\nX-Part: wood\r\n\r\ntwo begins here\r\n--b--\r\n"
+    )
+    await house.put(b"Subject: tar\r\n\r\n\r\n")
+    asked: list[tuple[Column, ...]] = []
+    rows = house.store.rows
+
+    def counted(account: int, box: int, uids: NumSet, columns: Any) -> Any:
+        asked.append(tuple(columns))
+        return rows(account, box, uids, columns)
+
+    monkeypatch.setattr(house.store, "rows", counted)
+    view = await house.view(read_only=True)
+
+    async def found(query: q.Query) -> str:
+        return str((await search.search(house.store, view, query, now=MIDSUMMER)).seqs())
+
+    assert await found(q.Text("body", "nothing")) == ""
+    assert len(asked) == 1
+    assert await found(q.Text("body", "two three")) == "1"  # across a line end
+    assert await found(q.Text("body", "one two")) == "1"  # not from one part into the next
+    assert await found(q.Text("body", "two  begins")) == "2"
+    assert await found(q.Text("body", "wood")) == ""
+    assert await found(q.Not(q.Text("body", "two"))) == "3"
+    assert len(asked) == 1
+    assert await found(q.Text("text", "wood")) == "1:2"  # headers had not been made
+    assert len(asked) == 2
+    assert await found(q.Text("text", "wood")) == "1:2"
+    assert await found(q.Text("text", "x-part: wood")) == "2"
+    assert await found(q.Or((q.Text("text", "rope"), q.Text("body", "four")))) == "1:2"
+    assert await found(q.Text("body", "one two")) == "1"
+    assert len(asked) == 2
+    await house.put(b"Subject: x\r\n\r\nfour\r\n")
+    view.sync(allow_expunge=True)
+    assert await found(q.Text("body", "four")) == "1,4"
+    assert len(asked) == 3
+    await house.store.expunge(house.account, view.box.id, NumSet([(1, 1)]), only_deleted=False)
+    assert await found(q.Text("body", "four")) == "4"
+    view.sync(allow_expunge=True)
+    assert await found(q.Text("body", "four")) == "3"
+    assert len(asked) == 3
+
+
+def test_a_phrase_is_found_whatever_white_space_is_in_it() -> None:
+    spaces = " \t\r\n\v\f\x1c\x1f\x85\xa0\u2003\u2028"
+    for one in spaces:
+        for text in (f"A{one}B", f"A{one}{one} B", f"{one}A B{one}"):
+            assert Needle("a b").within(fold(text)), (one, text)
+        assert Needle(f"a{one}b").within("A B")
+        assert Needle(f"{one}a").within(f"X{one}A")
+        assert not Needle(f"{one}a").within("A")
+    assert not Needle("a b").within("AB")
+    assert not Needle("a. b").within("AX B")
 
 
 async def test_broken_messages_stay_candidates(lane: Lane) -> None:

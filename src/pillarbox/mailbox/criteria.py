@@ -7,7 +7,7 @@ a row: a few numbers, the kept header fields, or the message itself.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -60,6 +60,7 @@ class Criterion:
     kept: str = ""
     """The column of ``kept`` that can answer, as ``of_kept`` looks at it."""
     needle: Needle | None = None
+    """What is looked for, unless it is fuzzy."""
 
 
 def criterion(leaf: q.Query, now: float) -> Criterion | None:
@@ -168,6 +169,19 @@ def of_kept(needle: Needle, values: Sequence[str | int | None]) -> bytes:
     )
 
 
+def of_texts(needle: Needle, scope: str, known: Iterable[tuple[str | None, str]]) -> bytes:
+    """The same for texts that are kept (``kept.Texts``)."""
+    within = needle.within
+    if scope == "body":
+        return bytes([within(text) for _, text in known])
+    return bytes(
+        [
+            within(text) or (UNKNOWN if headers is None else within(headers))
+            for headers, text in known
+        ]
+    )
+
+
 def _fuzzy_header(leaf: q.Header, name: bytes) -> Criterion:
     wanted = fuzzy.Fuzzy(leaf.value)
     weight = fuzzy.SUBJECT if name == b"subject" else fuzzy.HEADER
@@ -208,4 +222,4 @@ def _text(leaf: q.Text) -> Criterion:
         return any(needle.within(found) for found in document.headers()) or in_body(document)
 
     test = in_body if leaf.scope == "body" else anywhere
-    return Criterion(document=test, text=leaf)
+    return Criterion(document=test, text=leaf, needle=needle)

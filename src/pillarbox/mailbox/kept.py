@@ -6,12 +6,16 @@ for, in the order of its UIDs. They never change: arrivals are read and added be
 are cut out, flags do not concern them. With them goes the last answer of each kind, which is good
 until a message comes or goes.
 
+Texts that a search of bodies had to make are kept as well: who searches once searches again, most
+often in the same mail, and finding a word in a text costs a twentieth of making it.
+
 A ``Shelf`` bounds what all mailboxes of the process keep together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
@@ -28,6 +32,10 @@ from pillarbox.store.api import Column, Mail
 
 CELLS: Final = 3_000_000
 """Values kept by all mailboxes together: 8 octets each, several times that where it is a text."""
+TEXTS: Final = 64 * 1024 * 1024
+"""Octets of texts kept by all mailboxes together: some 16,000 messages of 4 KB."""
+LONGEST: Final = 256 * 1024
+"""Octets of a message whose texts are kept."""
 ANSWERS: Final = 8
 """Answers kept of one mailbox."""
 
@@ -104,10 +112,46 @@ KINDS: Final[dict[str, Kind]] = {
 """Columns by name. KIN is the Message-ID, 0 for none, and those of ancestors, oldest first."""
 
 
+class Texts:
+    """What SEARCH looks into, folded, of some messages of one mailbox: by UID what TEXT reads
+    besides (None: not made yet) and what BODY reads, each with its parts joined by NUL."""
+
+    __slots__ = ("known", "octets")
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[str | None, str]] = {}
+        self.octets = 0
+
+    def keep(self, uid: int, headers: Sequence[str] | None, texts: Iterable[str]) -> int:
+        """Keep those of a message; the octets that took."""
+        before = self.known.get(uid)
+        new = (None if headers is None else "\0".join(headers), "\0".join(texts))
+        self.known[uid] = new
+        more = _weight(new) - (_weight(before) if before is not None else 0)
+        self.octets += more
+        return more
+
+    def follow(self, uids: array[int]) -> None:
+        """Let go of messages that are not among ``uids``, once they are many."""
+        if len(self.known) > len(uids):
+            there = set(uids)
+            self.known = {uid: text for uid, text in self.known.items() if uid in there}
+            self.octets = sum(map(_weight, self.known.values()))
+
+    def clear(self) -> None:
+        """Let go of all."""
+        self.known = {}
+        self.octets = 0
+
+
+def _weight(text: tuple[str | None, str]) -> int:
+    return 200 + sum([sys.getsizeof(one) for one in text])
+
+
 class Kept:
     """The columns of one mailbox. ``uids`` says which messages they are about."""
 
-    __slots__ = ("answers", "asked", "columns", "lock", "uids")
+    __slots__ = ("answers", "asked", "columns", "lock", "texts", "uids")
 
     def __init__(self) -> None:
         self.uids: array[int] = array("I")
@@ -116,6 +160,7 @@ class Kept:
         self.asked: set[str] = set()
         """Columns that would have been of use before."""
         self.lock = asyncio.Lock()
+        self.texts = Texts()
 
     @property
     def cells(self) -> int:
@@ -172,8 +217,9 @@ class Kept:
 class Shelf:
     """What the mailboxes of a process keep; the longest unused goes when it is too much."""
 
-    def __init__(self, cells: int = CELLS) -> None:
+    def __init__(self, cells: int = CELLS, texts: int = TEXTS) -> None:
         self._cells = cells
+        self._texts = texts
         self._kept: OrderedDict[tuple[int, int], Kept] = OrderedDict()
 
     def of(self, box: tuple[int, int]) -> Kept:
@@ -192,6 +238,20 @@ class Shelf:
         again = name in kept.asked
         kept.asked.add(name)
         return again and count * (len(kept.columns) + 1) <= self._cells // 2
+
+    def room(self, kept: Kept) -> int:
+        """Octets of texts for which ``kept`` has room, others having made way where need be.
+
+        A mailbox that fills all of it keeps what it has: were its own oldest to make way, each
+        search of all would find none of what the one before had kept.
+        """
+        left = self._texts - sum([one.texts.octets for one in self._kept.values()])
+        for other in self._kept.values():  # the longest unused first
+            if left > 0 or other is kept:
+                break
+            left += other.texts.octets
+            other.texts.clear()
+        return left
 
     def drop(self, box: tuple[int, int]) -> None:
         """The mailbox is no longer open."""

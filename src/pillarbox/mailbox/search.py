@@ -23,8 +23,9 @@ from typing import Final, Protocol
 from pillarbox.mailbox import document
 from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_mask, spans
 from pillarbox.mailbox.bounds import AllOf, AnyOf, Known, Leaf, Node, Not
-from pillarbox.mailbox.criteria import Tier, criterion, of_kept
+from pillarbox.mailbox.criteria import Tier, criterion, of_kept, of_texts
 from pillarbox.mailbox.fuzzy import spread
+from pillarbox.mailbox.kept import LONGEST, Kept
 from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
 from pillarbox.message.freeze import thaw
@@ -39,7 +40,8 @@ BREATH: Final = 128 * 1024
 GAP: Final = 16
 """Rows not wanted that are read along rather than asking for one more range."""
 
-
+MANY: Final = 256
+"""Texts at hand looked at before others get their turn: about as long."""
 FEW: Final = 200
 """Messages in doubt up to which looking at them is cheaper than asking an index."""
 
@@ -201,7 +203,10 @@ class _Run:
         await self._ask_tier(store, Tier.FIELDS, root)
         leaves = [leaf for leaf in self.leaves if leaf.criterion.document is not None]
         if leaves and (doubt := self._doubt(root)):
-            await self._ask_messages(store, leaves, doubt)
+            await self._ask_texts(leaves, doubt)
+            doubt = self._doubt(root)
+            if doubt:
+                await self._ask_messages(store, leaves, doubt)
 
     async def _ask_tier(self, store: Source, tier: Tier, root: Node) -> None:
         leaves = [leaf for leaf in self.leaves if (r := leaf.criterion.rows) and r.tier is tier]
@@ -232,7 +237,7 @@ class _Run:
     async def _ask_kept(self, store: Source, leaf: Leaf) -> None:
         """Ask what the mailbox keeps of its messages while it is open."""
         state, box = self.view.state, (self.view.box.account, self.view.box.id)
-        kept, name, needle = state.shelf.of(box), leaf.criterion.kept, leaf.criterion.needle
+        kept, name, needle = self._kept(), leaf.criterion.kept, leaf.criterion.needle
         if needle is None or not state.shelf.pays(kept, name, len(state.uids)):
             return
         await kept.fill(store, box, state, [name])
@@ -258,13 +263,33 @@ class _Run:
                 both = int.from_bytes(may, "little") & int.from_bytes(leaf.maybe, "little")
                 leaf.maybe = bytearray(_bytes(both, self.count))
 
+    def _kept(self) -> Kept:
+        return self.view.state.shelf.of((self.view.box.account, self.view.box.id))
+
+    async def _ask_texts(self, leaves: Sequence[Leaf], doubt: bytes) -> None:
+        """Ask the texts that earlier searches made."""
+        texts = self._kept().texts
+        texts.follow(self.view.state.uids)
+        known, uids = texts.known, self.columns.uids
+        indexes = [at for at in compress(range(self.count), doubt) if uids[at] in known]
+        for start in range(0, len(indexes), MANY):
+            some = indexes[start : start + MANY]
+            found = [known[uids[at]] for at in some]
+            for leaf in leaves:
+                text, needle = leaf.criterion.text, leaf.criterion.needle
+                if isinstance(text, q.Text) and needle is not None:
+                    leaf.learn(some, of_texts(needle, text.scope, found))
+            await asyncio.sleep(0)
+
     async def _ask_messages(self, store: Source, leaves: Sequence[Leaf], doubt: bytes) -> None:
         columns = [Column.UID, Column.BLOB, Column.SCAN, Column.BODY]
         texts = [text for leaf in leaves if isinstance(text := leaf.criterion.text, q.Text)]
         depth = document.depth_for(texts)
+        kept, shelf = self._kept(), self.view.state.shelf
         looked = 0
         async for indexes, batch in self._rows(store, doubt, columns, 0):
-            for at, (_, blob, frozen, body) in zip(indexes, batch, strict=True):
+            room = shelf.room(kept) if texts else 0
+            for at, (uid, blob, frozen, body) in zip(indexes, batch, strict=True):
                 scan = thaw(frozen) if isinstance(frozen, bytes) else None
                 if scan is None or not isinstance(blob, int):
                     continue
@@ -276,6 +301,9 @@ class _Run:
                         score = test(found)
                         leaf.learn((at,), bytes((score > 0,)))
                         leaf.scores[at] = score
+                if room > 0 and found.octets <= LONGEST and isinstance(uid, int):
+                    headers = found.headers() if depth is document.Depth.PARTS else None
+                    room -= kept.texts.keep(uid, headers, found.texts())
                 looked += found.octets
                 if looked >= BREATH:
                     looked = 0
