@@ -107,3 +107,20 @@ def test_damaged_bodies_are_noticed() -> None:
         codec.decode(kind, b"nonsense", 1400)
     with pytest.raises(Permanent):
         codec.decode(77, kept, 1400)
+
+
+def test_many_bodies_at_once() -> None:
+    bodies = [b"mail is text, text is mail\r\n" * n for n in range(40)]
+    kinds, kept = zip(*[codec.encode(body) for body in bodies], strict=True)
+    assert {codec.PLAIN, codec.ZSTD} == set(kinds)
+    sizes = [len(body) for body in bodies]
+    assert codec.decode_all(kinds, kept, sizes) == bodies
+    assert codec.decode_all((codec.PLAIN, codec.ZSTD), (None, None), (5, 6)) == [None, None]
+    assert codec.decode_all((), (), ()) == []
+    for damaged in (kept[-1][:-5], b"nonsense"):
+        with pytest.raises(Permanent):
+            codec.decode_all(kinds, (*kept[:-1], damaged), sizes)
+    with pytest.raises(Permanent):
+        codec.decode_all((*kinds[:-1], 77), kept, sizes)
+    with pytest.raises(Permanent):
+        codec.decode_all(kinds, kept, [*sizes[:-1], sizes[-1] - 1])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from array import array
+from collections.abc import Sequence
 
 import zstandard
 
@@ -47,3 +49,28 @@ def decode(codec: int, data: bytes, size: int) -> bytes:
         return _contexts.grow.decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
         raise Permanent(f"damaged body: {error}") from error
+
+
+def decode_all(
+    codecs: Sequence[int], bodies: Sequence[bytes | None], sizes: Sequence[int]
+) -> list[bytes | None]:
+    """``decode`` of many, None where there is none here. Those that are packed are unfolded in
+    one call: a thread that does so leaves the interpreter to others meanwhile."""
+    out = list(bodies)
+    packed: dict[int, bytes] = {}
+    for at, (codec, data, size) in enumerate(zip(codecs, bodies, sizes, strict=True)):
+        if codec == ZSTD and data is not None:
+            packed[at] = data
+        elif data is not None:
+            out[at] = decode(codec, data, size)
+    if packed:
+        lengths = array("Q", [sizes[at] for at in packed]).tobytes()
+        try:
+            grown = _contexts.grow.multi_decompress_to_buffer(
+                list(packed.values()), decompressed_sizes=lengths
+            )
+        except zstandard.ZstdError as error:
+            raise Permanent(f"damaged body: {error}") from error
+        for number, at in enumerate(packed):
+            out[at] = grown[number].tobytes()
+    return out

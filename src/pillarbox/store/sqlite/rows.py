@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -11,7 +13,7 @@ import apsw
 
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column, Snapshot
-from pillarbox.store.blobs.codec import decode
+from pillarbox.store.blobs.codec import decode_all
 from pillarbox.store.rules import BYTES_BATCH, ROWS_BATCH
 from pillarbox.store.sqlite import packed
 from pillarbox.store.sqlite.picks import pick
@@ -29,6 +31,15 @@ _RANGES = 500
 
 _SMALL = 8192
 """Octets of a row on average up to which a hundred more are read without a look."""
+_BODIES = 384 * 1024
+"""Octets of a batch with bodies, unfolded: ``_AHEAD`` more are on their way beside it."""
+_AHEAD = 2
+"""Batches that threads unfold while whoever reads is busy with the one before."""
+_HANDFUL = 32 * 1024
+"""Octets of bodies that are unfolded sooner than a thread has heard of them."""
+
+_CODEC, _SIZE = 0, 1
+"""Behind the columns asked for, where bodies are among them."""
 
 _PLACES = {
     Column.UID: "m.uid",
@@ -46,7 +57,7 @@ _PLACES = {
     Column.THREAD: "b.thread",
     Column.BODY: "d.data",
 }
-_LARGE = {column for column, place in _PLACES.items() if place[0] in "fd"}
+_FACTS = {column for column, place in _PLACES.items() if place[0] == "f"}
 
 
 async def load(reader: Reader, account: int, mailbox: int) -> tuple[Snapshot, bool] | None:
@@ -68,12 +79,44 @@ async def load(reader: Reader, account: int, mailbox: int) -> tuple[Snapshot, bo
         return Snapshot(value, all_of.uids, all_of.modseqs, all_of.flags), stale
 
 
+Row = tuple[Any, ...]
+
+
 async def rows(
     reader: Reader, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
 ) -> AsyncIterator[list[tuple[object, ...]]]:
-    """Batches as ``Mail.rows`` promises; each is a statement of its own, so that a slow client
-    holds up nothing."""
-    left, columns = uids, tuple(columns)
+    """Batches as ``Mail.rows`` promises. Bodies are unfolded by threads, so that some are on their
+    way while those before them are sent."""
+    columns = tuple(columns)
+    coming: deque[asyncio.Future[list[Row]]] = deque()
+    try:
+        async for batch in _read(reader, account, mailbox, uids, columns):
+            if not coming and _unfolded(batch, columns) <= _HANDFUL:
+                yield _finished(batch, columns)
+                continue
+            coming.append(asyncio.ensure_future(reader.aside(_finished, batch, columns)))
+            if len(coming) > _AHEAD:
+                yield await coming.popleft()
+        while coming:
+            yield await coming.popleft()
+    finally:
+        for job in coming:
+            job.cancel()
+            job.add_done_callback(_unasked)
+
+
+def _unasked(job: asyncio.Future[list[Row]]) -> None:
+    """Nobody waits for it any more: that it may have failed is no news."""
+    if not job.cancelled():
+        job.exception()
+
+
+async def _read(
+    reader: Reader, account: int, mailbox: int, uids: NumSet, columns: tuple[Column, ...]
+) -> AsyncIterator[list[Row]]:
+    """Batches with what ``_finished`` needs behind; each is a statement of its own, so that a
+    slow client holds up nothing."""
+    left = uids
     first = True
     while left:
         if not first:
@@ -98,7 +141,7 @@ def _after(uids: NumSet, last: int) -> NumSet:
 
 def _batch(
     db: apsw.Connection, account: int, mailbox: int, uids: NumSet, columns: Sequence[Column]
-) -> tuple[list[tuple[object, ...]], int]:
+) -> tuple[list[Row], int]:
     """Rows up to the bounds, and the last UID of them, 0 when none are left in ``uids``."""
     chosen = pick(uids)
     places = [_PLACES[column] for column in columns]
@@ -117,11 +160,12 @@ def _batch(
         f" WHERE m.account = :account AND m.mailbox = :mailbox {chosen.where} {chosen.order}"
     )
     cursor = db.execute(sql, {"account": account, "mailbox": mailbox, **chosen.values})
-    large = [itemgetter(place) for place, column in enumerate(columns) if column in _LARGE]
+    large = [itemgetter(place) for place, column in enumerate(columns) if column in _FACTS]
+    bound = _BODIES if Column.BODY in columns else BYTES_BATCH
     piece = 8  # and more once the first show that rows are small
-    taken: list[tuple[object, ...]] = []
+    taken: list[Row] = []
     octets = last = 0
-    while len(taken) < ROWS_BATCH and octets < BYTES_BATCH:
+    while len(taken) < ROWS_BATCH and octets < bound:
         asked = min(piece, ROWS_BATCH - len(taken))
         some = list(islice(cursor, asked))
         taken += some
@@ -129,29 +173,31 @@ def _batch(
             break
         for get in large:
             octets += sum(map(len, filter(None, map(get, some))))
+        octets += _unfolded(some, columns)
         if octets < len(taken) * _SMALL:
             piece = 100
     else:
-        last = taken[-1][0 if columns[:1] == (Column.UID,) else -1]  # type: ignore[assignment]
-    return _finished(taken, columns), last
+        last = taken[-1][0 if columns[:1] == (Column.UID,) else -1]
+    return taken, last
 
 
-def _finished(
-    taken: list[tuple[object, ...]], columns: Sequence[Column]
-) -> list[tuple[object, ...]]:
+def _unfolded(batch: Sequence[Row], columns: Sequence[Column]) -> int:
+    """Octets of the bodies of a batch, as they were given."""
+    if Column.BODY not in columns:
+        return 0
+    body, size = columns.index(Column.BODY), len(columns) + _SIZE
+    return sum([row[size] for row in batch if row[body] is not None])
+
+
+def _finished(batch: list[Row], columns: Sequence[Column]) -> list[Row]:
     """Without the extra values, and text and bodies as they were given."""
-    if Column.BODY in columns or Column.PREVIEW in columns:
-        return [tuple(_values(row, columns)) for row in taken]
     count = len(columns)
-    return taken if columns[:1] == (Column.UID,) else [row[:count] for row in taken]
-
-
-def _values(row: Sequence[Any], columns: Sequence[Column]) -> Iterator[object]:
-    count = len(columns)
-    for column, value in zip(columns, row, strict=False):
+    if Column.BODY not in columns and Column.PREVIEW not in columns:
+        return batch if columns[:1] == (Column.UID,) else [row[:count] for row in batch]
+    made: list[Sequence[Any]] = list(zip(*batch, strict=True))
+    for place, column in enumerate(columns):
         if column is Column.PREVIEW:
-            yield value.decode()
-        elif column is Column.BODY and value is not None:
-            yield decode(row[count], value, row[count + 1])
-        else:
-            yield value
+            made[place] = [text.decode() for text in made[place]]
+        elif column is Column.BODY:
+            made[place] = decode_all(made[count + _CODEC], made[place], made[count + _SIZE])
+    return list(zip(*made[:count], strict=True))
