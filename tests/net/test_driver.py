@@ -559,3 +559,35 @@ async def test_read_or_hears_a_brief_wake(serve: Serve) -> None:
     client.close()
     await asyncio.sleep(0.02)
     assert serve.listeners[0].draining._watchers is None
+
+
+async def test_who_deals_with_octets_at_once_keeps_the_connection_from_idling(serve: Serve) -> None:
+    heard: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def handler(conn: Connection) -> None:
+        def take(data: bytes) -> bool:
+            heard.append(data)
+            if data == b"left":
+                return False
+            conn.write(data)
+            conn.flush()
+            return True
+
+        conn.at_once, conn.timeout = take, 0.3
+        assert await conn.read() == b"left"
+        with pytest.raises(IdleTimeout):
+            await conn.read()
+        ended.set()
+
+    port = await serve(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(5):  # longer than the time-out in all
+        writer.write(b"ping")
+        assert await reader.readexactly(4) == b"ping"
+        await asyncio.sleep(0.1)
+    writer.write(b"left")
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert heard == [b"ping"] * 5 + [b"left"]
+    writer.close()

@@ -21,7 +21,7 @@ from pillarbox.mailbox.ops import Ops
 from pillarbox.mailbox.views import Views
 from pillarbox.net.driver import Connection
 from pillarbox.net.faults import NetFault
-from pillarbox.serve.imap.door import handlers
+from pillarbox.serve.imap.door import at_once, handlers
 from pillarbox.serve.imap.options import Needs, Options
 from pillarbox.serve.imap.pulse import between
 from pillarbox.serve.imap.session import Session
@@ -91,7 +91,7 @@ class Doorway:
             self.clock,
             Options(progress=3600.0),
         )
-        self._table = handlers()
+        self._table, self._prompt = handlers(), at_once()
         self._count = 0
 
     async def open(self, address: str) -> Spoken:
@@ -100,7 +100,7 @@ class Doorway:
         conn = Connection(server_side=True, connection_id=f"s{self._count}")
         pipe = _Pipe()
         conn.connection_made(pipe)
-        session = Session(conn, self._needs, self._table, between)
+        session = Session(conn, self._needs, self._table, self._prompt, between)
         session.account = await self.store.account_by_address(address)
         session.engine.state = State.AUTHENTICATED
         conn.timeout = None

@@ -80,6 +80,10 @@ class Connection(Stream):
                 detach()
         return self._take() if self._inbox or self._at_end() else None
 
+    def knock(self) -> None:
+        """End the wait of ``read_or`` with None: there is something to do."""
+        self._waiter.knock()
+
     def write(self, data: bytes) -> None:
         """Add ``data`` to what leaves next. After a long answer, ``await drain()``.
 

@@ -27,7 +27,7 @@ class Stream(asyncio.BufferedProtocol):
         *("_closing", "_congested", "_eof", "_fault", "_held", "_inbox", "_layer", "_linger"),
         *("_loop", "_lost", "_on_made", "_options", "_out", "_out_size", "_paused"),
         *("_packed", "_server_side", "_tls_source", "_transport", "_view", "_waiter"),
-        *("draining", "id", "local", "on_lost", "peer", "timeout", "tls"),
+        *("at_once", "draining", "id", "local", "on_lost", "peer", "timeout", "tls"),
     )
 
     def __init__(
@@ -53,6 +53,9 @@ class Stream(asyncio.BufferedProtocol):
         self._server_side = server_side
         self._tls_source = tls
         self._on_made = on_made
+        #: Offered what arrives before ``read`` is woken for it; True where it has dealt with it.
+        #: It runs in the loop's callback: no waiting, no raising. None: all is for ``read``.
+        self.at_once: Callable[[bytes], bool] | None = None
         #: Called once the connection is gone for good.
         self.on_lost: Callable[[Any], object] | None = None
         self._loop = asyncio.get_running_loop()
@@ -194,6 +197,16 @@ class Stream(asyncio.BufferedProtocol):
                 self._eof = True
                 self._waiter.wake()
         if not data:
+            return
+        at_once = self.at_once
+        if (
+            at_once is not None
+            and not self._inbox
+            and not self._congested
+            and self._packed is None  # what is unpacked piece by piece is taken by ``read``
+            and at_once(data)
+        ):
+            self._waiter.prolong(self.timeout)
             return
         self._inbox.append(data)
         self._held += len(data)

@@ -48,6 +48,11 @@ class Waiter:
         if future is not None and not future.done():
             future.set_result(True)
 
+    def prolong(self, seconds: float | None) -> None:
+        """The peer has spoken without ending the wait: the time-out begins anew."""
+        if seconds is not None:
+            self._deadline = self._loop.time() + seconds
+
     def knock(self, *_: object) -> None:
         """Wake, and leave word of it: what knocked may have gone again when the task runs."""
         self.knocked = True

@@ -143,7 +143,7 @@ def _refuse(session: Session, tag: str, text: str, code: str) -> None:
     session.refuse(tag, text, code)
 
 
-async def on_chunk(session: Session, event: events.LiteralChunk) -> None:
+def on_chunk(session: Session, event: events.LiteralChunk) -> None:
     """Octets of the message; a disk that refuses them fails the command, not the session."""
     upload: Upload | None = session.scratch.get("append")
     if upload is None or upload.intake is None:
@@ -234,7 +234,7 @@ async def _hooked(session: Session, upload: Upload) -> tuple[str, str] | None:
     return None
 
 
-async def on_bad(session: Session, event: events.BadCommand) -> None:
+def on_bad(session: Session, event: events.BadCommand) -> None:
     """Not a command; if it broke off an APPEND, that is forgotten."""
     upload: Upload | None = session.scratch.pop("append", None)
     if upload is not None:
@@ -242,11 +242,14 @@ async def on_bad(session: Session, event: events.BadCommand) -> None:
     session.write(event.reply)
 
 
+AT_ONCE = {
+    events.LiteralChunk: on_chunk,
+    events.BadCommand: on_bad,
+}
+
 HANDLERS = {
     events.CatenateText: on_text,
     events.CatenateUrl: on_url,
     commands.AppendStart: on_start,
-    events.LiteralChunk: on_chunk,
     commands.AppendEnd: on_end,
-    events.BadCommand: on_bad,
 }

@@ -285,6 +285,13 @@ class Client:
 
     # -- what the session is ------------------------------------------------------------------
 
+    @property
+    def unheard(self) -> bool:
+        """Whether ``hear`` has something to do."""
+        view, watch = self.view, self.watch
+        changed = watch is not None and watch.changed.is_set()
+        return changed or (view is not None and view.access != view.state.access)
+
     async def hear(self) -> None:
         """Take note of what others did that is not in the view: rights and annotations."""
         await self.recheck()

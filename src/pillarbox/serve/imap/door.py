@@ -28,7 +28,7 @@ from pillarbox.serve.imap import (
 )
 from pillarbox.serve.imap.options import Needs
 from pillarbox.serve.imap.pulse import between
-from pillarbox.serve.imap.session import Handler, Session
+from pillarbox.serve.imap.session import AtOnce, Handler, Session
 
 FAMILIES = (
     general,
@@ -62,11 +62,20 @@ def handlers() -> dict[type, Handler]:
     return table
 
 
+def at_once() -> dict[type, AtOnce]:
+    """What answers without waiting for anything, by type."""
+    table: dict[type, AtOnce] = {}
+    for family in (general, append):
+        known: Mapping[type, AtOnce] = family.AT_ONCE
+        table.update(known)
+    return table
+
+
 def imap_door(needs: Needs) -> Callable[[Connection], Awaitable[None]]:
     """The handler of connections that ``net.listen`` wants."""
-    table = handlers()
+    table, prompt = handlers(), at_once()
 
     async def serve(conn: Connection) -> None:
-        await Session(conn, needs, table, between).run()
+        await Session(conn, needs, table, prompt, between).run()
 
     return serve

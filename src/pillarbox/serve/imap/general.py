@@ -14,13 +14,13 @@ NAME = 100
 """Characters of a client's name that are remembered."""
 
 
-async def on_capability(session: Session, command: commands.Capability) -> None:
+def on_capability(session: Session, command: commands.Capability) -> None:
     """RFC 9051 §6.1.1."""
     session.write(render.capability(session.capabilities()))
     session.finish(command.tag)
 
 
-async def on_noop(session: Session, command: commands.Noop | commands.Check) -> None:
+def on_noop(session: Session, command: commands.Noop | commands.Check) -> None:
     """Also CHECK: everything is on disk already (RFC 3501 §6.4.1)."""
     session.finish(command.tag)
 
@@ -73,10 +73,19 @@ async def on_idle_done(session: Session, event: events.IdleDone) -> None:
     session.finish(event.tag, "Idle ended")
 
 
-HANDLERS = {
+def on_send(session: Session, event: events.Send) -> None:
+    """What the engine says of itself: a small literal may come."""
+    session.write(event.data)
+
+
+AT_ONCE = {
+    events.Send: on_send,
     commands.Capability: on_capability,
     commands.Noop: on_noop,
     commands.Check: on_noop,
+}
+
+HANDLERS = {
     commands.Logout: on_logout,
     commands.Id: on_id,
     commands.Enable: on_enable,

@@ -5,6 +5,11 @@ are found by the type of the command. What another session changed is told where
 allows it: ``finish`` says it before the tagged answer, and the loop says it while the client
 idles. Between commands ``between`` (given by the door) says what takes more work: results kept up
 to date, and what NOTIFY asked for.
+
+A command that needs nothing asked (NOOP, a piece of a literal) is answered where its octets arrive,
+in the loop's callback, while the task of the connection goes on waiting; waking it and falling
+asleep again costs more than such an answer (decision 0081). The first event of another kind, and
+all behind it, is left to the task.
 """
 
 from __future__ import annotations
@@ -22,11 +27,12 @@ from pillarbox.serve.imap.client import Client
 from pillarbox.serve.imap.options import Needs
 from pillarbox.serve.imap.progress import Progress
 from pillarbox.wire.imap import commands, extensions, render
-from pillarbox.wire.imap.events import BadCommand, Bye, Disconnected, Send
+from pillarbox.wire.imap.events import Bye, Disconnected
 from pillarbox.wire.imap.render import codes
 from pillarbox.wire.imap.server import Event
 
 Handler = Callable[["Session", Any], Awaitable[None]]
+AtOnce = Callable[["Session", Any], None]
 Between = Callable[["Session"], Awaitable[None]]
 
 ROOM = 65_536
@@ -61,11 +67,17 @@ class Session(Client):
         conn: Connection,
         needs: Needs,
         handlers: Mapping[type, Handler],
+        at_once: Mapping[type, AtOnce],
         between: Between = _nothing,
     ) -> None:
         super().__init__(conn, needs)
         self._handlers = handlers
+        self._prompt = at_once
         self._between = between
+        self._listening = False
+        """The task waits for octets and for nothing else."""
+        self._left: list[Event] = []
+        """What was not for ``_at_once``."""
         self._progress = Progress(self._working, needs.options.progress)
 
     # -- the loop -----------------------------------------------------------------------------
@@ -74,18 +86,56 @@ class Session(Client):
         """From greeting to end."""
         conn, engine = self.conn, self.engine
         self.ask_who()
+        conn.at_once = self._at_once
         conn.write(render.ok("*", "Pillarbox is ready", codes.capability(self.capabilities())))
         try:
             while not self.over:
                 data = await self._wait()
-                if data is None:
-                    continue
-                await self._handle(engine.feed(data) if data else engine.eof())
+                if self._left:  # came before ``data``
+                    left, self._left = self._left, []
+                    await self._handle(left)
+                if data is not None and not self.over:
+                    await self._handle(engine.feed(data) if data else engine.eof())
         except IdleTimeout:
             late = "been silent for too long" if self.account else "taken too long to log in"
             conn.write(render.bye(f"You have {late}"))
         finally:
+            conn.at_once = None
             await self.end()
+
+    def _at_once(self, data: bytes) -> bool:
+        """Answer what can be answered now; False when the task has to read ``data`` itself."""
+        if not self._listening or self._left or self.account is None:
+            return False
+        if self.notify is not None or self.contexts or self.unheard:
+            return False
+        engine, table = self.engine, self._prompt
+        events = engine.feed(data)
+        while events:
+            for number, event in enumerate(events):
+                answer = table.get(type(event))
+                if answer is None or self.unsent >= ROOM:
+                    self._left = events[number:]
+                    self.conn.knock()
+                    return True
+                self._answer_now(answer, event)
+                if self.over:
+                    self.conn.knock()
+                    return True
+            engine.done()
+            events = engine.resume()
+        self.conn.flush()
+        self.unsent = 0
+        return True
+
+    def _answer_now(self, answer: AtOnce, event: Event) -> None:
+        self.command = event
+        try:
+            answer(self, event)
+        except Exception as error:
+            self._failed(event, error)
+        finally:
+            self.command = None
 
     async def _wait(self) -> bytes | None:
         """Bytes from the client; None when something else was dealt with meanwhile."""
@@ -99,8 +149,12 @@ class Session(Client):
             await self._say_between()
             if self.over:
                 return None
-        data = await conn.read_or(conn.draining, *self._wakes())
-        if data is not None:
+        self._listening = True
+        try:
+            data = await conn.read_or(conn.draining, *self._wakes())
+        finally:
+            self._listening = False
+        if data is not None or self._left:
             return data
         if conn.draining.is_set():
             self.bye("The server is going down")
@@ -156,15 +210,14 @@ class Session(Client):
             events = engine.resume()
 
     async def _answer(self, event: Event) -> None:
-        match event:
-            case Send():
-                self.write(event.data)
-                self.conn.flush()
-                return
-            case Disconnected():
-                self.over = True
-                return
         kind = type(event)
+        at_once = self._prompt.get(kind)
+        if at_once is not None and not self.unheard:
+            self._answer_now(at_once, event)
+            return
+        if kind is Disconnected:
+            self.over = True
+            return
         self.command = event
         for name in features.used(event):
             if name not in self.speaks:
@@ -177,10 +230,10 @@ class Session(Client):
             await self.hear()
             if self.over:
                 return
-            if handler is not None:
+            if at_once is not None:
+                at_once(self, event)
+            elif handler is not None:
                 await handler(self, event)
-            elif isinstance(event, BadCommand):
-                self.write(event.reply)
             elif isinstance(event, Bye):
                 self.write(event.reply)
                 self.over = True
@@ -188,12 +241,8 @@ class Session(Client):
                 raise RuntimeError(f"no handler for {type(event).__name__}")
         except NetFault:
             raise
-        except Temporary as error:
-            self.log.warning("imap.unavailable", command=type(event).__name__, error=str(error))
-            self._give_up(event, "Not possible at the moment; try again later", codes.UNAVAILABLE)
         except Exception as error:
-            self.log.error("imap.bug", exc=error, command=type(event).__name__)
-            self._give_up(event, "Something is wrong here; it has been noted", codes.SERVERBUG)
+            self._failed(event, error)
         finally:
             self._progress.stop()
             self.command = None
@@ -202,6 +251,16 @@ class Session(Client):
         """A command takes long: say that the server is alive (RFC 9585 §4)."""
         self.write(render.ok("*", "Still at it", codes.inprogress(tag)))
         self.conn.flush()
+
+    def _failed(self, event: Event, error: Exception) -> None:
+        """A hand that broke, or a bug: the client is told, and the session goes on."""
+        command = type(event).__name__
+        if isinstance(error, Temporary):
+            self.log.warning("imap.unavailable", command=command, error=str(error))
+            self._give_up(event, "Not possible at the moment; try again later", codes.UNAVAILABLE)
+        else:
+            self.log.error("imap.bug", exc=error, command=command)
+            self._give_up(event, "Something is wrong here; it has been noted", codes.SERVERBUG)
 
     def _give_up(self, event: Event, text: str, code: str) -> None:
         tag = getattr(event, "tag", "")
