@@ -263,7 +263,7 @@ class Client:
             self.write(telling.say(updates, view, self.manner(silent=silent, told=told)))
             self._note(updates, view, known)
         if (modseqs or (self.condstore and len(updates.flagged))) and view.behind:
-            self.write(held_back(view))
+            self.write(telling.held_back(view))
 
     def made(self, uidvalidity: int, uids: Iterable[int]) -> None:
         """This session put messages into a mailbox: it needs no word about what they are
@@ -395,9 +395,3 @@ class Client:
 def mailbox_ids(box: Mailbox) -> list[tuple[str, str]]:
     """What OBJECTID+ says of a mailbox: its owner is that of the mail, whoever looks at it."""
     return [("MAILBOXID", box.object_id), ("ACCOUNTID", account_id(box.account))]
-
-
-def held_back(view: View) -> bytes:
-    """Modseqs were shown while expunges with smaller ones wait: what counts as known (RFC 7162
-    §3.2)."""
-    return render.ok("*", "Expunges are held back", codes.highestmodseq(view.told_modseq))

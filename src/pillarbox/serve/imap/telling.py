@@ -122,3 +122,9 @@ def flags_of(view: View, seqs: NumSet, manner: Manner) -> bytes:
     """FETCH responses with flags and modseq, as a client that comes back wants them."""
     rows = [(seq, uid, bits, modseq, 0) for seq, uid, bits, modseq in view.rows(seqs)]
     return _full(rows, view, manner)
+
+
+def held_back(view: View) -> bytes:
+    """Modseqs were shown while expunges with smaller ones wait: what counts as known (RFC 7162
+    §3.2)."""
+    return render.ok("*", "Expunges are held back", codes.highestmodseq(view.told_modseq))
