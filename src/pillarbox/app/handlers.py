@@ -125,7 +125,7 @@ class Handlers:
         self._subscriptions = Subscriptions(store, tokens, clock)
         self._ops = Ops(store)
         self._maildrops = Maildrops(store)
-        self.views = Views(store, bus)
+        self.views = Views(store, bus, fetch_cache=settings.fetch_cache)
         self.presence = Presence()
         self._authenticator = Authenticator(
             store,

@@ -73,6 +73,8 @@ class Settings:
     inbound: inbound.Options | None
     """None where mail is not checked."""
     imap: Mapping[str, imap.Options]
+    fetch_cache: int
+    """Octets."""
     pop3: pop3.Options
     managesieve: managesieve.Options
     web: web.Facts
@@ -119,6 +121,7 @@ def settings(config: Config) -> Settings:
         ),
         inbound=inbound_options(config) if config.checks.enabled else None,
         imap={door: imap_options(config, door) for door in ("imap", "imaps")},
+        fetch_cache=config.imap.fetch_cache,
         web=web.facts(config),
         senders=sending_limits.Options(
             hour=limits.hour_recipients,

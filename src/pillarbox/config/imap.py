@@ -51,3 +51,9 @@ class Imap:
     progress: float = setting(
         "1s", checks.duration, "How long a command may take until the client is told (INPROGRESS)."
     )
+    fetch_cache: int = setting(
+        "32M",
+        checks.size,
+        "Memory, in octets a process, for what FETCH answered of messages (ENVELOPE, "
+        "BODYSTRUCTURE, header fields) to be said again; bodies are not kept.",
+    )

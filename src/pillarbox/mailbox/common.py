@@ -82,22 +82,31 @@ def cut(column: bytes, names: Collection[bytes]) -> list[bytes] | None:
     return found
 
 
-def subsets(columns: Iterable[bytes], names: tuple[bytes, ...]) -> list[bytes | None]:
-    """The same of many messages, each as one piece. Most columns of a mailbox begin with one of
-    a few heads, and fields that lie beside each other are cut out together."""
+def subsets(
+    columns: Iterable[bytes], names: tuple[bytes, ...], tail: bytes = b""
+) -> list[bytes | None]:
+    """The same of many messages, each as one piece with ``tail`` behind. Most columns of a mailbox
+    begin with one of a few heads, and fields that lie beside each other are cut out together."""
     known: dict[bytes, _Cut | None] = {}
     out: list[bytes | None] = []
     for column in columns:
         head = column[: _HEAD + column[1]] if len(column) > 1 else b""
-        plan = known.get(head)
-        if plan is None:
+        try:
+            plan = known[head]
+        except KeyError:
             plan = known[head] = _cut_of(head, names)
         if plan is None:
             out.append(None)
             continue
         lengths, at, runs = plan
-        ends = list(accumulate(lengths(column, len(head)), initial=at))
-        out.append(b"".join([column[ends[first] : ends[last]] for first, last in runs]))
+        sizes = lengths(column, len(head))
+        if len(runs) == 1:  # the usual case: what stands in the middle of a header
+            first, last = runs[0]
+            start = at + sum(sizes[:first])
+            out.append(column[start : start + sum(sizes[first:last])] + tail)
+            continue
+        ends = list(accumulate(sizes, initial=at))
+        out.append(b"".join([column[ends[first] : ends[last]] for first, last in runs]) + tail)
     return out
 
 

@@ -84,11 +84,10 @@ def piece(item: Piece, kept: Kept) -> Value | ToRead:
 
 def fields_of(item: Section, columns: Sequence[bytes]) -> list[bytes | None]:
     """A subset of the header of many messages; None where the kept fields do not answer."""
-    names, partial = item.fields, item.partial
-    found = common.subsets(columns, names)
+    found, partial = common.subsets(columns, item.fields, b"\r\n"), item.partial
     if partial is None:
-        return [None if octets is None else octets + b"\r\n" for octets in found]
-    return [None if o is None else _part_of(o + b"\r\n", partial) for o in found]
+        return found
+    return [None if octets is None else _part_of(octets, partial) for octets in found]
 
 
 def _section(item: Section, kept: Kept) -> Value | ToRead:

@@ -8,12 +8,24 @@ than it asked for knows (RFC 2180 §4.1).
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from pillarbox.mailbox import cut
-from pillarbox.mailbox.fetchplan import Att, Item, Large, Piece, Plan, Section, Value, kept_beside
+from pillarbox.mailbox.blocks import Stretch, stretches
+from pillarbox.mailbox.fetchplan import (
+    OF_ARRAYS,
+    Att,
+    Item,
+    Large,
+    Piece,
+    Plan,
+    Section,
+    Value,
+    kept_beside,
+)
 from pillarbox.mailbox.view import View
 from pillarbox.message import imapform
 from pillarbox.message.freeze import thaw
@@ -57,9 +69,42 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
     (``Ops.mark_seen``), and so is CHANGEDSINCE (``View.changed_since``).
     """
     if not plan.columns:
-        for part in _slices(seqs, BATCH):
-            yield _from_arrays(view, plan, part)
+        for some in _slices(seqs, BATCH):
+            yield _from_arrays(view, plan, some)
         return
+    if not plan.lasting or len(seqs.ranges) > SCATTERED:
+        async for batch in _read(store, view, plan, seqs):
+            yield batch
+        return
+    loose: list[tuple[int, int]] = []  # of blocks of which not all is wanted: in one go
+    for part in stretches(view.uids, view.count, seqs):
+        found = _from_blocks(view, plan, part)
+        if found is None and not part.whole:
+            loose.append((part.start + 1, part.stop))
+            continue
+        if loose:
+            async for batch in _read(store, view, plan, NumSet.merge(loose)):
+                yield batch
+            loose = []
+        if found is not None:
+            yield found
+            continue
+        batches = []
+        async for batch in _read(store, view, plan, NumSet([(part.start + 1, part.stop)])):
+            batches.append(batch)
+            yield batch
+        _keep(view, plan, part, batches)
+    if loose:
+        async for batch in _read(store, view, plan, NumSet.merge(loose)):
+            yield batch
+
+
+SCATTERED: Final = 64
+"""Runs of messages beyond which blocks are more trouble than help."""
+
+
+async def _read(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIterator[Batch]:
+    """Batches from the store."""
     uids = view.uids_of(seqs)
     async for rows in store.rows(view.box.account, view.box.id, uids, plan.columns):
         joined = join(view, rows)
@@ -67,6 +112,37 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
         if plan.has_pieces:
             await _look_into(store, view, plan, columns, joined)
         yield Batch(joined.seqs, columns)
+
+
+def _from_blocks(view: View, plan: Plan, part: Stretch) -> Batch | None:
+    """What was kept of a stretch; None unless that is all that was asked for."""
+    state = view.state
+    if view.uids is not state.uids:  # some of its messages may have gone
+        return None
+    box, wanted = (view.box.account, view.box.id), slice(part.start, part.stop)
+    columns: list[Sequence[Any]] = []
+    for item in plan.items:
+        values = (
+            _arrays(view)[item][wanted]
+            if item in OF_ARRAYS
+            else state.blocks.find(box, item, view.uids, part)
+        )
+        if values is None:
+            return None
+        columns.append(values)
+    return Batch(range(part.start + 1, part.stop + 1), columns)
+
+
+def _keep(view: View, plan: Plan, part: Stretch, batches: Sequence[Batch]) -> None:
+    """Keep what was read, if that is a value for each message of the block."""
+    if sum(map(len, batches)) != part.stop - part.start or view.uids is not view.state.uids:
+        return
+    box = (view.box.account, view.box.id)
+    for place, item in enumerate(plan.items):
+        if item not in OF_ARRAYS:
+            pieces = [batch.columns[place] for batch in batches]
+            values = pieces[0] if len(pieces) == 1 else [*chain.from_iterable(pieces)]
+            view.state.blocks.keep(box, item, view.uids, part, values)
 
 
 @dataclass(slots=True)
@@ -139,16 +215,19 @@ _DIRECT: Final = {
 }
 
 
+def _arrays(view: View) -> Mapping[Item, array[int]]:
+    """What the mailbox itself has, in the order of its messages."""
+    state = view.state
+    return {Att.UID: state.uids, Att.FLAGS: state.flags, Att.MODSEQ: state.modseqs}
+
+
 def _from_arrays(view: View, plan: Plan, seqs: NumSet) -> Batch:
     """Flags, UIDs and modseqs need no store."""
     state = view.state
     (low, high), *more = seqs.ranges
     if view.uids is state.uids and not more and high <= view.count:
-        part = slice(low - 1, high)
-        arrays = {Att.UID: view.uids, Att.FLAGS: state.flags, Att.MODSEQ: state.modseqs}
-        columns: list[Sequence[Any]] = [
-            arrays[item][part] for item in plan.items if isinstance(item, Att)
-        ]
+        arrays, part = _arrays(view), slice(low - 1, high)
+        columns: list[Sequence[Any]] = [arrays[item][part] for item in plan.items]
         return Batch(range(low, high + 1), columns)
     rows = list(view.rows(seqs))
     if not rows:

@@ -122,6 +122,18 @@ _PART: Final = (Column.BODY, Column.BLOB, Column.SCAN)
 _KEPT: Final = (Column.COMMON,)
 
 
+OF_ARRAYS: Final[frozenset[object]] = frozenset({Att.UID, Att.FLAGS, Att.MODSEQ})
+"""Items that need no store: a mailbox in memory has them."""
+_SMALL: Final[frozenset[object]] = OF_ARRAYS | {
+    Att.INTERNALDATE,
+    Att.SIZE,
+    Att.ENVELOPE,
+    Att.BODYSTRUCTURE,
+    Att.BODY,
+    Att.PREVIEW,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a request is answered. ``columns`` begins with UID, or is empty: no store needed."""
@@ -133,6 +145,14 @@ class Plan:
     def has_pieces(self) -> bool:
         """True when parts of messages are asked for."""
         return any(not isinstance(item, Att) for item in self.items)
+
+    @property
+    def lasting(self) -> bool:
+        """True when all that is asked for is small and never changes, or is in memory anyhow."""
+        return all(
+            item in _SMALL or (isinstance(item, Section) and kept_beside(item))
+            for item in self.items
+        )
 
 
 def plan(items: Sequence[Item]) -> Plan:

@@ -28,6 +28,7 @@ from pillarbox.mailbox.arrays import (
     with_zeros,
     without,
 )
+from pillarbox.mailbox.blocks import Blocks
 from pillarbox.mailbox.kept import Shelf
 from pillarbox.model.change import (
     AccessChanged,
@@ -90,6 +91,7 @@ class MailboxState:
         "_weight",
         "access",
         "announced",
+        "blocks",
         "box",
         "claimed",
         "ended",
@@ -107,9 +109,13 @@ class MailboxState:
         "watchers",
     )
 
-    def __init__(self, snapshot: Snapshot, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self, snapshot: Snapshot, shelf: Shelf | None = None, blocks: Blocks | None = None
+    ) -> None:
         self.shelf = shelf or Shelf()
         """Where what is worked out of its messages is kept."""
+        self.blocks = blocks or Blocks()
+        """Where what was said of them is kept."""
         self.watchers: dict[Watcher, None] = {}
         self.announced = 0
         """Largest UID that a read-write session was told of: not \\Recent for later ones."""

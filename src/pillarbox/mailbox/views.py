@@ -13,6 +13,7 @@ from typing import Protocol
 from pillarbox.base.errors import Temporary
 from pillarbox.base.log import Logger
 from pillarbox.bus.api import Bus, Subscription
+from pillarbox.mailbox.blocks import OCTETS, Blocks
 from pillarbox.mailbox.kept import Shelf
 from pillarbox.mailbox.state import LOST, MailboxState
 from pillarbox.mailbox.view import View
@@ -61,13 +62,16 @@ class Views:
         *,
         idle_messages: int = IDLE_MESSAGES,
         idle_mailboxes: int = IDLE_MAILBOXES,
+        fetch_cache: int = OCTETS,
     ) -> None:
+        """``fetch_cache``: octets of answers to FETCH that are kept."""
         self._store = store
         self.bus = bus
         """For those who want to hear of more than mailboxes that are open."""
         self._idle_messages = idle_messages
         self._idle_mailboxes = idle_mailboxes
         self._shelf = Shelf()
+        self._blocks = Blocks(fetch_cache)
         self._rooms: dict[tuple[int, int], _Room] = {}
         self._idle: OrderedDict[tuple[int, int], _Room] = OrderedDict()
 
@@ -222,7 +226,7 @@ class Views:
                     self._end(room)
                     return False
                 if room.state is None:
-                    room.state = MailboxState(snapshot, self._shelf)
+                    room.state = MailboxState(snapshot, self._shelf, self._blocks)
                 else:
                     room.state.reload(snapshot)
                 if self._catch_up(room, room.state):
