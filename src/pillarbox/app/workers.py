@@ -136,7 +136,7 @@ class Workers:
     def committed(self, done: Committed) -> None:
         """Tell all of a commit: before its waiters go on, so a worker hears of what it asked for
         before it gets the answer."""
-        if self._running and (done.changes or done.forget or done.forget_all):
+        if self._running and (done.changes or done.forget or done.learned or done.forget_all):
             frame = news(done)
             for one in self._running.values():
                 if one.line is not None:

@@ -8,7 +8,7 @@ is on disk or none of it. The outcome is one reply a recipient: LMTP sends them 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pillarbox.base.clock import Clock
@@ -139,8 +139,9 @@ class Acceptor:
             return Result(replies, (), 0)
         later = self._later(envelope) if queue else _remote(envelope) - no.keys()
         later |= frozenset(ruling.held)
-        plans = await self._plans(envelope, message, later)
-        targets, place = await self._targets(envelope, later | plans.keys(), queue=queue)
+        boxes = _Boxes(self._store, self._options.detail_to_mailbox, envelope.verdict)
+        plans = await self._plans(envelope, message, later, boxes)
+        targets, place = await self._targets(envelope, later | plans.keys(), boxes, queue=queue)
         wait = 0.0 if later else self._options.retry_after
         due = max(self._clock.now() + wait, release(envelope))
         item = NewItem(
@@ -200,7 +201,7 @@ class Acceptor:
                 log.warning("accept.letter-lost", id=item.envelope.id, error=str(error))
 
     async def _plans(
-        self, envelope: Envelope, message: NewMessage, later: Collection[Pair]
+        self, envelope: Envelope, message: NewMessage, later: Collection[Pair], boxes: _Boxes
     ) -> dict[Pair, Plan]:
         """What scripts make of it, for those local recipients that have some."""
         plans: dict[Pair, Plan] = {}
@@ -214,7 +215,7 @@ class Acceptor:
             if route.account in first:
                 plans[pair] = Plan(ended=ONCE_ONLY, refused=first[route.account].refused)
                 continue
-            inbox = await self._mailbox(route, junk=envelope.verdict.junk_to(route.account))
+            inbox = await boxes.of(route)
             plan = await self._scripted.plan(envelope, pair[0], route, message, inbox)
             if plan is not None:
                 plans[pair] = first[route.account] = plan
@@ -233,7 +234,12 @@ class Acceptor:
         }
 
     async def _targets(
-        self, envelope: Envelope, later: Collection[tuple[int, int]], *, queue: bool
+        self,
+        envelope: Envelope,
+        later: Collection[tuple[int, int]],
+        boxes: _Boxes,
+        *,
+        queue: bool,
     ) -> tuple[list[Target], dict[tuple[int, int], int]]:
         """A target for each mailbox that is reached, however many recipients lead there, and
         which target serves which (recipient, route)."""
@@ -243,8 +249,7 @@ class Acceptor:
         for pair, route in _routes(envelope):
             if not isinstance(route, Local) or pair in later:
                 continue
-            junk = envelope.verdict.junk_to(route.account)
-            box = await self._mailbox(route, junk=junk)
+            box = await boxes.of(route)
             key = (route.account, box.id if box else 0)
             if key not in targets:
                 may_wait = queue or len(envelope.recipients[pair[0]].routes) > 1
@@ -257,26 +262,43 @@ class Acceptor:
             place[pair] = order.setdefault(key, len(order))
         return list(targets.values()), place
 
-    async def _mailbox(self, route: Local, *, junk: bool) -> Mailbox | None:
+
+@dataclass(slots=True)
+class _Boxes:
+    """The mailboxes that one message goes to; each is looked for once."""
+
+    store: Keeper
+    detail_to_mailbox: bool
+    verdict: Verdict
+    known: dict[Local, Mailbox | None] = field(default_factory=dict)
+
+    async def of(self, route: Local) -> Mailbox | None:
+        """Where a copy goes that no script files."""
+        if route not in self.known:
+            junk = self.verdict.junk_to(route.account)
+            self.known[route] = await self._look(route, junk=junk)
+        return self.known[route]
+
+    async def _look(self, route: Local, *, junk: bool) -> Mailbox | None:
         """The one for junk, the named mailbox, the one of the detail, or INBOX.
 
         A detail comes from strangers, so it never reaches a mailbox with a special use: nobody
         shall plant mail in Sent or hide it in Trash.
         """
         if junk:
-            boxes = await self._store.mailboxes(route.account)
+            boxes = await self.store.mailboxes(route.account)
             box = next((one for one in boxes if one.special_use == JUNK_USE), None)
             if box is not None:
                 return box
         if route.mailbox:
-            box = await self._store.mailbox_by_name(route.account, route.mailbox)
+            box = await self.store.mailbox_by_name(route.account, route.mailbox)
             if box is not None:
                 return box
-        if route.detail and self._options.detail_to_mailbox:
-            box = await self._store.mailbox_by_name(route.account, route.detail)
+        if route.detail and self.detail_to_mailbox:
+            box = await self.store.mailbox_by_name(route.account, route.detail)
             if box is not None and not box.special_use:
                 return box
-        return await self._store.mailbox_by_name(route.account, INBOX)
+        return await self.store.mailbox_by_name(route.account, INBOX)
 
 
 def marks(verdict: Verdict, account: int) -> FlagSet:

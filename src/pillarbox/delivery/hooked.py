@@ -38,8 +38,10 @@ class Hooked:
         self, envelope: Envelope, n: int, route: Local, message: NewMessage, inbox: Mailbox | None
     ) -> Plan | None:
         """See ``Scripted``."""
+        if not self.crew.wants(Deliver):
+            return await self.scripts.plan(envelope, n, route, message, inbox)
         owner = parse_address(route.address)
-        if owner is None or not self.crew.wants(Deliver):
+        if owner is None:
             return await self.scripts.plan(envelope, n, route, message, inbox)
         octets = bytes(message.content.view())
         answer = await self.crew.ask(_value(envelope, n, route, octets))

@@ -55,26 +55,34 @@ class Personal:
         if not self.options.enabled or screened.verdict.action is not Action.ACCEPT:
             return screened
         try:
+            able = await self._able(envelope)
+            if not able:
+                return screened  # most messages: not even a timer is set
             async with asyncio.timeout(self.options.seconds):
-                return await self._screen(envelope, content, screened)
+                return await self._screen(envelope, content, screened, able)
         except TimeoutError:
             log.warning("filter.failed", filter=METHOD, id=envelope.id, error="not ready in time")
         except Exception as error:
             log.error("filter.bug", exc=error, filter=METHOD, id=envelope.id)
         return screened
 
-    async def _screen(
-        self, envelope: Envelope, content: memoryview, screened: Screened
-    ) -> Screened:
-        people = _people(envelope)
+    async def _able(self, envelope: Envelope) -> list[tuple[Local, junk.Training]]:
+        """Whose filters have learned enough to speak."""
         able = []
-        for route in people[:MOST]:
+        for route in _people(envelope)[:MOST]:
             taught = await self._store.taught(route.account)
             training = junk.Training(taught.junk, taught.good, taught.words)
             if training.enough(self.options.least):
                 able.append((route, training))
-        if not able:
-            return screened
+        return able
+
+    async def _screen(
+        self,
+        envelope: Envelope,
+        content: memoryview,
+        screened: Screened,
+        able: Sequence[tuple[Local, junk.Training]],
+    ) -> Screened:
         words = await self._lane.run(tokens, bytes(content[:LOOKED_AT]))
         ids = {word_id(word): word for word in words}
         findings: list[Finding] = []
@@ -92,7 +100,9 @@ class Personal:
             await asyncio.sleep(0)  # the loop may have others to serve between two tables
         verdict = replace(screened.verdict, personal=tuple(findings), junk_for=frozenset(junk_for))
         fields = screened.fields
-        if len(people) == 1:  # several share the message: nobody learns of the others by a field
+        if (
+            len(_people(envelope)) == 1
+        ):  # several share the message: nobody learns of the others by a field
             fields += _field(findings[0].result, scores[0])
         return Screened(verdict, fields)
 

@@ -83,7 +83,10 @@ class Crew:
 
     def wants(self, kind: type[Value], door: str = "mx") -> bool:
         """Whether some hook is to be asked: a value costs something to make."""
-        return any(door in one.doors or kind not in {Rcpt, Data} for one in self._hooks[kind])
+        hooks = self._hooks[kind]
+        if not hooks:
+            return False
+        return any(door in one.doors or kind not in {Rcpt, Data} for one in hooks)
 
     async def ask(self, value: Value) -> Answer:
         """What all hooks for it say; the first that refuses or defers ends it. Never raises but

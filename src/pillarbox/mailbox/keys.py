@@ -12,6 +12,7 @@ import hashlib
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.mailbox.subject import base_subject
@@ -220,9 +221,24 @@ def _date(value: bytes | None) -> tuple[int | None, int]:
     )
 
 
+_REMEMBERED: Final = 512
+"""Octets of an address list whose keys are worth remembering: the same people write again."""
+
+
 def _first(value: bytes | None) -> tuple[str, str]:
     """Mailbox and display form of the first address of a list, folded."""
-    for found in address.parse(value) if value else ():
+    if not value:
+        return "", ""
+    return _short_first(value) if len(value) <= _REMEMBERED else _any_first(value)
+
+
+@lru_cache(maxsize=4096)
+def _short_first(value: bytes) -> tuple[str, str]:
+    return _any_first(value)
+
+
+def _any_first(value: bytes) -> tuple[str, str]:
+    for found in address.parse(value):
         mailbox, host, name = found.mailbox or b"", found.host, found.name
         if found.mailbox is None and host is None:
             continue  # the end of a group: its members decide

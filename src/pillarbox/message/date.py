@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -30,6 +31,7 @@ _TIME = (
     + rb"(?P<second>\d{2})(?:[.,]\d++)?)?"
 )
 _ZONE = rb"(?:(?:GMT|UTC|UT)?(?P<offset>[+-]\d{1,2}:?\d{2})|(?P<zone>[A-Za-z]{1,5}))?"
+_GROUPS = ("day", "month", "year", "hour", "minute", "second", "offset", "zone")
 _FORMS = (
     # Wed, 17 Jul 1996 02:23:25 -0700; commas, dashes and the weekday are optional.
     re.compile(
@@ -67,14 +69,15 @@ def parse(value: bytes) -> datetime | None:
 
 
 def _build(found: re.Match[bytes]) -> datetime | None:
-    month_text = found["month"].lower()
+    day, month_text, year_text, hour, minute, second, offset, zone = found.group(*_GROUPS)
+    month_text = month_text.lower()
     month = int(month_text) if month_text.isdigit() else _MONTH.get(month_text)
     if month is None:
         return None
-    year = int(found["year"])
-    if len(found["year"]) == 2 and year < 50:
+    year = int(year_text)
+    if len(year_text) == 2 and year < 50:
         year += 2000  # RFC 5322 §4.3
-    elif len(found["year"]) < 4:
+    elif len(year_text) < 4:
         year += 1900
     if not 1900 <= year <= 9998:  # within every time zone of what datetime can do
         return None
@@ -82,16 +85,17 @@ def _build(found: re.Match[bytes]) -> datetime | None:
         return datetime(
             year,
             month,
-            int(found["day"]),
-            int(found["hour"]),
-            int(found["minute"]),
-            min(int(found["second"] or 0), 59),  # RFC 5322 §3.3 allows the leap second 60
-            tzinfo=_zone(found["offset"], found["zone"]),
+            int(day),
+            int(hour),
+            int(minute),
+            min(int(second or 0), 59),  # RFC 5322 §3.3 allows the leap second 60
+            tzinfo=_zone(offset, zone),
         )
     except ValueError:
         return None
 
 
+@lru_cache(maxsize=1024)
 def _zone(offset: bytes | None, name: bytes | None) -> timezone:
     if offset is None:
         return timezone(timedelta(minutes=_ZONES.get(name.upper(), 0))) if name else UTC

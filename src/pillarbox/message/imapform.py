@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from pillarbox.message import address, charset, params, words
 from pillarbox.message.address import Address
@@ -23,6 +24,8 @@ _COMMON_OCTETS = 128
 _COMMON_ENTRIES = 1000
 _COMMON: dict[tuple[int, bytes, bytes, Params, bytes], bytes] = {}
 """Bounded: strangers choose what comes, and the first thousand kinds are those that matter."""
+_REMEMBERED = 512
+"""Octets of an address list whose form is worth remembering: the same people write again."""
 _MAX_LINE = 500_000  # imaplib gives up at a million octets
 
 
@@ -110,6 +113,11 @@ class _Form:
         """``"(" 1*address ")" / nil``: an empty list is NIL too."""
         if not value:
             return b"NIL"
+        if len(value) <= _REMEMBERED:
+            return _short_addresses(self.max_quoted, value, None if value.isascii() else hint)
+        return self.all_addresses(value, hint)
+
+    def all_addresses(self, value: bytes, hint: bytes | None) -> bytes:
         found = address.parse(value)
         return b"(%b)" % b"".join([self.address(one, hint) for one in found]) if found else b"NIL"
 
@@ -214,6 +222,11 @@ class _Form:
         return b"(%b)" % b" ".join(
             [b"%b %b" % (self.string(name.upper()), self.string(value)) for name, value in pairs]
         )
+
+
+@lru_cache(maxsize=4096)
+def _short_addresses(max_quoted: int, value: bytes, hint: bytes | None) -> bytes:
+    return _Form(max_quoted).all_addresses(value, hint)
 
 
 def _alabels(host: bytes, hint: bytes | None) -> bytes:

@@ -13,6 +13,7 @@ import unicodedata
 from dataclasses import dataclass
 
 _COMMON = re.compile(r"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*\Z")
+_BLANK = re.compile(r"[\s\x00-\x1f]")
 _DOT_ATOM_SPECIALS = frozenset('()<>[]:;@\\," ')
 
 
@@ -29,7 +30,9 @@ class Address:
 
     def __str__(self) -> str:
         """The form between angle brackets, quoted where RFC 5321 §4.1.2 needs it."""
-        local = self.local if is_dot_string(self.local) else quote_local(self.local)
+        local = self.local
+        if _COMMON.match(local) is None and not is_dot_string(local):
+            local = quote_local(local)
         return f"{local}@{self.domain}" if self.domain else local
 
     @property
@@ -54,8 +57,9 @@ def parse_address(text: str) -> Address | None:
 
     Wire grammar (source routes, quoting, literals) is the SMTP engine's business.
     """
-    local, at, domain = text.strip().rpartition("@")
-    if not at or not local or not domain or any(c.isspace() or ord(c) < 32 for c in text.strip()):
+    text = text.strip()
+    local, at, domain = text.rpartition("@")
+    if not at or not local or not domain or _BLANK.search(text) is not None:
         return None
     if len(local) >= 2 and local[0] == local[-1] == '"':
         local = local[1:-1].replace("\\", "")

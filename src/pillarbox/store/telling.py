@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from pillarbox.model.numset import NumSet
@@ -52,11 +53,19 @@ def _fields(kind: type[Any]) -> tuple[tuple[str, object], ...]:
     return tuple((field.name, field.default) for field in fields(kind))
 
 
+@cache
+def _values(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Takes all fields at once."""
+    names = [name for name, _ in _fields(kind)]
+    take = attrgetter(*names)
+    return take if len(names) > 1 else lambda value: (take(value),)
+
+
 def plain(value: Any) -> dict[str, Any]:
     """An event, or a part of one, as JSON values; what is at its default is left out."""
     packed: dict[str, Any] = {}
-    for name, default in _fields(value.__class__):
-        held = getattr(value, name)
+    kind: Any = value.__class__
+    for (name, default), held in zip(_fields(kind), _values(kind)(value), strict=True):
         if held != default:
             packed[name] = [plain(one) for one in held] if name in _NESTED else held
     return packed

@@ -34,8 +34,10 @@ class Planner:
     ) -> Plan | None:
         """See ``Scripted``."""
         scripts = await self._chain.scripts(route.account, self.hands.site)
+        if not scripts:
+            return None
         owner = parse_address(route.address)
-        if not scripts or owner is None:
+        if owner is None:
             return None
         return await self._plan(scripts, Case(envelope, n, route, message, inbox, owner))
 

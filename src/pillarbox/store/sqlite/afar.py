@@ -114,7 +114,7 @@ class StoreAfar:
         if done.forget_all:
             self._reading.cache.clear()
         else:
-            self._reading.cache.accounts.forget(done.forget)
+            self._reading.cache.forget(done.forget, done.learned)
 
     async def close(self) -> None:
         """Let go of the files."""

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from pillarbox.model.account import Account, Alias, Domain
 from pillarbox.model.lists import MailingList
+from pillarbox.store.learned import Taught
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -57,6 +58,12 @@ class Cache:
         self.accounts: Memo[int, Account | None] = Memo()
         self.scripts: Memo[int, tuple[str, bytes] | None] = Memo()
         """The active one of an account."""
+        self.taught: Memo[int, Taught] = Memo()
+
+    def forget(self, accounts: Iterable[int], learned: Iterable[int]) -> None:
+        """The numbers of some accounts changed, and what the filters of others learned."""
+        self.accounts.forget(accounts)
+        self.taught.forget(learned)
 
     def clear(self) -> None:
         """The directory changed."""
@@ -66,3 +73,4 @@ class Cache:
         self.addresses.clear()
         self.accounts.clear()
         self.scripts.clear()
+        self.taught.clear()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from pillarbox.store import learned
 from pillarbox.store.learned import Lesson, Taught
+from pillarbox.store.sqlite.cache import Cache
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
@@ -38,8 +39,12 @@ class SqliteLearned:
 
     reader: Reader
     writer: WriteLane
+    cache: Cache
 
     async def taught(self, account: int) -> Taught:
+        return self.cache.taught.of(account, self._taught)
+
+    def _taught(self, account: int) -> Taught:
         row = self.reader.row(_LORE, (account,))
         return Taught(*row) if row else Taught()
 
@@ -94,6 +99,7 @@ def _learn(tx: Tx, account: int, lessons: Sequence[Lesson]) -> int:
     words = _bounded(tx, account, words + _count(tx, account, counts))
     lore = (account, of_junk, of_good, words)
     tx.db.execute("INSERT OR REPLACE INTO lore VALUES (?, ?, ?, ?)", lore)
+    tx.learned.add(account)
     return news
 
 
@@ -122,5 +128,6 @@ def _number(tx: Tx, sql: str, values: tuple[object, ...]) -> int:
 
 
 def _forget(tx: Tx, account: int) -> None:
+    tx.learned.add(account)
     for table in ("lore", "lore_word", "lesson"):
         tx.db.execute(f"DELETE FROM {table} WHERE account = ?", (account,))

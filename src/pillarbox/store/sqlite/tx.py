@@ -120,6 +120,8 @@ class Tx:
     changes: list[Change] = field(default_factory=list)
     forget: set[int] = field(default_factory=set)
     """Accounts whose cached row is no longer true."""
+    learned: set[int] = field(default_factory=set)
+    """Accounts whose filter knows other words now."""
     forget_all: bool = False
     """The directory changed."""
     files: list[str] = field(default_factory=list)

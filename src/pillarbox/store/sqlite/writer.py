@@ -53,6 +53,7 @@ class Committed:
 
     changes: list[Change] = field(default_factory=list)
     forget: set[int] = field(default_factory=set)
+    learned: set[int] = field(default_factory=set)
     forget_all: bool = False
     files: list[str] = field(default_factory=list)
 
@@ -190,6 +191,7 @@ class WriteLane:
                 if job.error is None and job.tx is not None:
                     done.changes += job.tx.changes
                     done.forget |= job.tx.forget
+                    done.learned |= job.tx.learned
                     done.forget_all |= job.tx.forget_all
                     done.files += job.tx.files
             self._tell(done)
