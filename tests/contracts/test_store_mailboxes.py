@@ -272,3 +272,37 @@ async def test_renaming_what_has_only_children(kit: Kit) -> None:
     assert await rename(ann.id, "a", "x/y") is None
     assert (await kit.again(below)).name == "x/y/b"
     assert await names(kit, ann.id) == ["x", "x/y/b"]
+
+
+async def test_which_mailbox_has_a_name_is_never_out_of_date(kit: Kit) -> None:
+    ann, bob = await kit.account(), await kit.account("bob")
+
+    async def at(name: str) -> tuple[int, str, str] | None:
+        box = await kit.store.mailbox_at(ann.id, name)
+        there = await kit.store.mailbox_by_name(ann.id, name)
+        assert (box is None) == (there is None)
+        return None if box is None else (box.id, box.name, box.special_use)
+
+    assert await at("lists") is None
+    box = await kit.box(ann, "lists")
+    assert await at("lists") == (box.id, "lists", "")
+    assert await kit.store.mailbox_at(bob.id, "lists") is None
+    assert await kit.store.set_special_use(ann.id, box.id, "\\Trash") is not None  # another has it
+    assert await kit.store.rename_mailbox(ann.id, box.id, "old/lists") is None
+    assert await at("lists") is None
+    assert await at("old/lists") == (box.id, "old/lists", "")
+    assert await kit.store.rename_children(ann.id, "old", "new") is None
+    assert await at("old/lists") is None
+    assert await kit.store.delete_mailbox(ann.id, box.id) is None
+    assert await at("old/lists") is None
+    assert await at("new/lists") is None
+    again = await kit.box(ann, "new/lists")
+    assert await at("new/lists") == (again.id, "new/lists", "")
+    assert await at("inbox") == await at("INBOX")
+    assert await at("INBOX") is not None
+    for number in range(40):  # more names than are remembered
+        assert await at(f"list{number}") is None
+    assert await at("new/lists") == (again.id, "new/lists", "")
+    assert await kit.store.remove_account(ann.id) is None
+    assert await at("INBOX") is None
+    assert await kit.store.mailbox_at(ann.id, "\ud800") is None

@@ -291,14 +291,14 @@ class _Boxes:
             if box is not None:
                 return box
         if route.mailbox:
-            box = await self.store.mailbox_by_name(route.account, route.mailbox)
+            box = await self.store.mailbox_at(route.account, route.mailbox)
             if box is not None:
                 return box
         if route.detail and self.detail_to_mailbox:
-            box = await self.store.mailbox_by_name(route.account, route.detail)
+            box = await self.store.mailbox_at(route.account, route.detail)
             if box is not None and not box.special_use:
                 return box
-        return await self.store.mailbox_by_name(route.account, INBOX)
+        return await self.store.mailbox_at(route.account, INBOX)
 
 
 def marks(verdict: Verdict, account: int) -> FlagSet:

@@ -7,7 +7,6 @@ holds is refused or held.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -65,10 +64,7 @@ class Gate:
         if not self.rules:
             return NOTHING
 
-        @functools.cache
-        def head() -> bytes:
-            return header.top(bytes(message.content.view()[: header.TOP]))
-
+        head = _Head(message)
         refused: dict[Pair, Reply] = {}
         held: set[Pair] = set()
         whys: list[str] = []
@@ -76,12 +72,31 @@ class Gate:
         sent: Sent | None = None
         for rule in self.rules:
             ruling = await rule(envelope, head)
+            if ruling is NOTHING:
+                continue
             refused |= ruling.refused
             held |= set(ruling.held)
             whys += [ruling.why] if ruling.why else []
             letters += ruling.letters
             sent = ruling.sent or sent
+        if not (refused or held or sent or letters):
+            return NOTHING
         return Ruling(refused, held - refused.keys(), "; ".join(whys), sent, letters)
+
+
+class _Head:
+    """The header of a message, cut out when somebody asks for it, and once."""
+
+    __slots__ = ("_cut", "_message")
+
+    def __init__(self, message: NewMessage) -> None:
+        self._message = message
+        self._cut: bytes | None = None
+
+    def __call__(self) -> bytes:
+        if self._cut is None:
+            self._cut = header.top(bytes(self._message.content.view()[: header.TOP]))
+        return self._cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,8 @@ class ListRule:
                 elif verdict is Others.HOLD:
                     held.append((n, r))
                     names[one.address] = None
+        if not (refused or held):
+            return NOTHING
         why = f"somebody has to look at mail to {' '.join(names)}" if names else ""
         letters = [one for name in names for one in await self._told(name, envelope)]
         return Ruling(refused, held, why, letters=letters)

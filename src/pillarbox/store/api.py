@@ -469,6 +469,11 @@ class Mailboxes(Protocol):
 
     async def mailbox_by_name(self, account: int, name: str) -> Mailbox | None: ...
 
+    async def mailbox_at(self, account: int, name: str) -> Mailbox | None:
+        """The same for whoever asks which mailbox has the name: what mail changes (UIDs, counts,
+        keywords) may be that of an earlier moment."""
+        ...
+
     async def create_mailbox(
         self, account: int, name: str, special_use: str = ""
     ) -> Mailbox | Refusal:

@@ -226,7 +226,8 @@ class Transaction:
             if not verdict.action.taken:
                 incoming.intake.discard()
                 return verdict.reply or TROUBLE
-            envelope = replace(envelope, verdict=verdict)
+            if verdict is not UNJUDGED:
+                envelope = replace(envelope, verdict=verdict)
         message = await incoming.intake.finish(front)
         if isinstance(message, Refusal):
             incoming.discard()

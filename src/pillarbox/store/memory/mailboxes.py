@@ -32,6 +32,9 @@ class MemoryMailboxes:
         box = home.by_name(canonical_name(name)) if home else None
         return home.row(box) if home and box else None
 
+    async def mailbox_at(self, account: int, name: str) -> Mailbox | None:
+        return await self.mailbox_by_name(account, name)
+
     async def create_mailbox(
         self, account: int, name: str, special_use: str = ""
     ) -> Mailbox | Refusal:

@@ -35,6 +35,7 @@ from pillarbox.store.sqlite.tx import Box, Home, Tx
 _PACK_ON_LOOP = 32 * 1024
 """Larger bodies are compressed in a thread: their tenth of a millisecond is worth the trip."""
 _KNOWN = "SELECT thread FROM thread WHERE account = ? AND message = ?"
+Row = tuple[int, ...]
 MSG = "INSERT INTO msg VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -155,6 +156,7 @@ def accept(
     blob = keep(tx, body, facts, refs, dict.fromkeys(key[0] for key in boxes))
     results: list[Appended | Refusal] = []
     arrived: dict[tuple[int, int], list[Arrived]] = {}
+    new_rows: list[Row] = []
     for target, place in zip(targets, places, strict=True):
         if place is not None:
             results.append(place)
@@ -162,13 +164,15 @@ def accept(
         key = (target.account, target.mailbox)
         box, home = boxes[key], tx.home(target.account)
         assert home is not None  # noqa: S101  (_place found it)
-        appended, new = put(tx, home, box, target, blob, body.size)
+        appended, new, row = put(tx, home, box, target, blob, body.size)
         results.append(appended)
+        new_rows.append(row)
         arrived.setdefault(key, []).append(new)
+    tx.db.executemany(MSG, new_rows)
+    tx.save_each([(tx.home(account), boxes[account, mailbox]) for account, mailbox in arrived])
     for (account, mailbox), new_ones in arrived.items():
         home, box = tx.home(account), boxes[account, mailbox]
         assert home is not None  # noqa: S101
-        tx.save(home, box)
         tx.changes.append(Added(account, mailbox, home.modseq, new_ones, tuple(box.keywords)))
     rows: Sequence[QueueRecipient] = ()
     item = story = 0
@@ -231,8 +235,9 @@ def _place(tx: Tx, boxes: dict[tuple[int, int], Box], target: Target, size: int)
 
 def put(
     tx: Tx, home: Home, box: Box, target: Target, blob: int, size: int
-) -> tuple[Appended, Arrived]:
-    """A row in a mailbox; ``home`` has counted the message already. The caller saves both.
+) -> tuple[Appended, Arrived, Row]:
+    """A row for a mailbox; ``home`` has counted the message already. The caller writes the row
+    and saves both.
 
     Keywords without room are left out: a delivery must not fail for them.
     """
@@ -241,12 +246,9 @@ def put(
     if target.flags.keywords:
         flags |= intern_keywords(target.flags.keywords, box.keywords)
     uid = box.uidnext
-    tx.db.execute(
-        MSG,
-        (
-            box.account, box.id, uid, modseq, flags, target.internaldate, target.zone,
-            int(tx.now), size, blob,
-        ),
+    row = (
+        box.account, box.id, uid, modseq, flags, target.internaldate, target.zone, int(tx.now),
+        size, blob,
     )  # fmt: skip
     box.uidnext += 1
     box.highest_modseq = modseq
@@ -255,7 +257,7 @@ def put(
     box.deleted += bool(flags & DELETED)
     box.size += size
     answer = Appended(box.account, box.id, box.uidvalidity, uid, modseq, blob)
-    return answer, Arrived(uid, flags, size)
+    return answer, Arrived(uid, flags, size), row
 
 
 def append_many(
@@ -293,13 +295,14 @@ def append_many(
         place = (box.account, box.id, box.name, uid)
         told = model.Appended(*place, octets, blob, facts.message_id, by)
         journal.begin(tx, (told,))
+    tx.db.executemany(MSG, [row for _, _, row in done])
     tx.save(home, box)
-    new = [arrived for _, arrived in done]
+    new = [arrived for _, arrived, _ in done]
     tx.changes.append(Added(box.account, box.id, home.modseq, new, tuple(box.keywords)))
     if old is not None:
         there = old.box
         tx.changes.append(Expunged(there.account, there.id, old.home.modseq, old.found.uids))
-    return [appended for appended, _ in done]
+    return [appended for appended, _, _ in done]
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ HERE: Final = frozenset(
         *("stage", "read", "stream"),
         *("domains", "domain", "accounts", "account", "account_by_address", "credentials"),
         *("aliases", "alias"),
-        *("mailboxes", "mailbox", "mailbox_by_name", "subscriptions"),
+        *("mailboxes", "mailbox", "mailbox_by_name", "mailbox_at", "subscriptions"),
         *("load", "rows", "expunged_since"),
         *("scripts", "script", "active_script", "marked"),
         *("annotations", "access_list", "access_lists", "sharing"),
@@ -114,7 +114,7 @@ class StoreAfar:
         if done.forget_all:
             self._reading.cache.clear()
         else:
-            self._reading.cache.forget(done.forget, done.learned)
+            self._reading.cache.forget(done.forget, done.learned, done.changes)
 
     async def close(self) -> None:
         """Let go of the files."""

@@ -24,7 +24,7 @@ from pillarbox.store.blobs.files import FileBodies
 from pillarbox.store.journal import by_trace
 from pillarbox.store.ledger import Audited, Lost, Place, check
 from pillarbox.store.sqlite import journal
-from pillarbox.store.sqlite.accept import put
+from pillarbox.store.sqlite.accept import MSG, put
 from pillarbox.store.sqlite.journal import FIND, rows_of
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Tx
@@ -263,7 +263,8 @@ def _put_back(tx: Tx, lost: Lost) -> bool:
     home.messages += 1
     box.uidnext = max(box.uidnext, uid + 1)
     target = Target(account, box.id, internaldate=int(tx.now))
-    _, new = put(tx, home, box, target, lost.blob, row[0])
+    _, new, added = put(tx, home, box, target, lost.blob, row[0])
+    tx.db.execute(MSG, added)
     tx.db.execute("UPDATE blob SET refs = refs + 1 WHERE id = ?", (lost.blob,))
     journal.put_back(tx, lost.place, box, new.uid)
     tx.save(home, box)

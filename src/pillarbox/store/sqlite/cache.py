@@ -1,4 +1,4 @@
-"""What SMTP asks at every RCPT, remembered until it changes."""
+"""What SMTP asks at every RCPT and every delivery, remembered until it changes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 from pillarbox.model.account import Account, Alias, Domain
+from pillarbox.model.change import BoxChanged, BoxCreated, BoxDeleted, Change
 from pillarbox.model.lists import MailingList
+from pillarbox.model.mailbox import Mailbox
 from pillarbox.store.learned import Taught
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 LIMIT = 50_000
 """Entries of one kind. Strangers choose what is looked up, so there has to be one."""
+NAMES = 32
+"""Names of mailboxes that are remembered of an account: a detail (``ann+detail@``) is one."""
+_TREE = (BoxCreated, BoxChanged, BoxDeleted)
 
 
 class Memo(Generic[K, V]):
@@ -59,11 +64,17 @@ class Cache:
         self.scripts: Memo[int, tuple[str, bytes] | None] = Memo()
         """The active one of an account."""
         self.taught: Memo[int, Taught] = Memo()
+        self.names: Memo[int, dict[str, Mailbox | None]] = Memo()
+        """Mailboxes of an account by the names that were asked for, at most ``NAMES``."""
 
-    def forget(self, accounts: Iterable[int], learned: Iterable[int]) -> None:
-        """The numbers of some accounts changed, and what the filters of others learned."""
+    def forget(
+        self, accounts: Iterable[int], learned: Iterable[int], changes: Iterable[Change]
+    ) -> None:
+        """The numbers of some accounts changed, what the filters of others learned, and maybe
+        mailboxes."""
         self.accounts.forget(accounts)
         self.taught.forget(learned)
+        self.names.forget([one.account for one in changes if isinstance(one, _TREE)])
 
     def clear(self) -> None:
         """The directory changed."""
@@ -74,3 +85,4 @@ class Cache:
         self.accounts.clear()
         self.scripts.clear()
         self.taught.clear()
+        self.names.clear()

@@ -9,6 +9,7 @@ from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.sqlite import journal
+from pillarbox.store.sqlite.cache import NAMES, Cache
 from pillarbox.store.sqlite.messages import find, retain, take, transfer
 from pillarbox.store.sqlite.picks import pick
 from pillarbox.store.sqlite.reader import Reader
@@ -26,6 +27,7 @@ class SqliteMailboxes:
 
     reader: Reader
     writer: WriteLane
+    cache: Cache
 
     async def mailboxes(self, account: int) -> list[Mailbox]:
         rows = self.reader.all(f"{_SELECT} ORDER BY b.name <> '{INBOX}', b.name", (account,))
@@ -36,6 +38,17 @@ class SqliteMailboxes:
         return read_box(row[:-1]).value(bool(row[-1])) if row else None
 
     async def mailbox_by_name(self, account: int, name: str) -> Mailbox | None:
+        return self._by_name(account, name)
+
+    async def mailbox_at(self, account: int, name: str) -> Mailbox | None:
+        known = self.cache.names.of(account, _no_names)
+        if name not in known:
+            if len(known) >= NAMES:
+                known.clear()
+            known[name] = self._by_name(account, name)
+        return known[name]
+
+    def _by_name(self, account: int, name: str) -> Mailbox | None:
         try:
             row = self.reader.row(f"{_SELECT} AND b.name = ?", (account, canonical_name(name)))
         except UnicodeEncodeError:  # lone surrogates: no mailbox can have that name
@@ -74,6 +87,10 @@ class SqliteMailboxes:
         if box is None or box.recent_uid == box.uidnext:
             return box.recent_uid if box else 0  # nothing to claim, so nothing to write
         return await self.writer.do(lambda tx: _claim_recent(tx, account, mailbox))
+
+
+def _no_names(_account: int) -> dict[str, Mailbox | None]:
+    return {}
 
 
 def _create(tx: Tx, account: int, name: str, special_use: str) -> Mailbox | Refusal:

@@ -109,7 +109,7 @@ class SqliteStore(
         if done.forget_all:
             self.cache.clear()
         else:
-            self.cache.forget(done.forget, done.learned)
+            self.cache.forget(done.forget, done.learned, done.changes)
         if done.files:
             self.afterwards(self.lane.run(self.files.remove, done.files))
         self._checkpointer.look(self.writer)

@@ -28,6 +28,7 @@ _HOME = (
 )
 _FIND = f"SELECT {_BOX} FROM mailbox b WHERE b.account = ? AND b.id = ?"
 _ALL = f"SELECT {_BOX} FROM mailbox b WHERE b.account = ?"
+_SAVE_HOME = "UPDATE account SET modseq = ?, used = ?, messages = ? WHERE id = ?"
 _SAVE = """
     UPDATE mailbox SET uidnext = ?, highest_modseq = ?, recent_uid = ?, messages = ?, unseen = ?,
     deleted = ?, size = ?, floor = ?, keywords = ? WHERE account = ? AND id = ?
@@ -189,19 +190,19 @@ class Tx:
 
     def save(self, home: Home, *boxes: Box) -> None:
         """Write the numbers back."""
-        self.db.execute(
-            "UPDATE account SET modseq = ?, used = ?, messages = ? WHERE id = ?",
-            (home.modseq, home.used, home.messages, home.id),
-        )
+        self.db.execute(_SAVE_HOME, (home.modseq, home.used, home.messages, home.id))
         self.forget.add(home.id)
-        for b in boxes:
-            self.db.execute(
-                _SAVE,
-                (
-                    b.uidnext, b.highest_modseq, b.recent_uid, b.messages, b.unseen, b.deleted,
-                    b.size, b.floor, " ".join(b.keywords), b.account, b.id,
-                ),
-            )  # fmt: skip
+        for box in boxes:
+            self.db.execute(_SAVE, _saved(box))
+
+    def save_each(self, pairs: Sequence[tuple[Home | None, Box]]) -> None:
+        """The same for a mailbox each of many accounts."""
+        homes = {home.id: home for home, _ in pairs if home is not None}
+        self.db.executemany(
+            _SAVE_HOME, [(h.modseq, h.used, h.messages, h.id) for h in homes.values()]
+        )
+        self.db.executemany(_SAVE, [_saved(box) for _, box in pairs])
+        self.forget.update(homes)
 
     def bury(self, box: Box, modseq: int, runs: Iterable[tuple[int, int]]) -> None:
         """Leave tombstones for runs of UIDs."""
@@ -231,6 +232,14 @@ class Tx:
         for table, key in (("blob", "id"), ("facts", "blob"), ("body", "blob")):
             self.db.executemany(f"DELETE FROM {table} WHERE {key} = ?", gone)
         return freed
+
+
+def _saved(box: Box) -> tuple[object, ...]:
+    """The values of ``_SAVE``."""
+    return (
+        box.uidnext, box.highest_modseq, box.recent_uid, box.messages, box.unseen, box.deleted,
+        box.size, box.floor, " ".join(box.keywords), box.account, box.id,
+    )  # fmt: skip
 
 
 def read_box(row: Sequence[object]) -> Box:
