@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,15 @@ class Context:
     @property
     def loopback(self) -> bool:
         """True when the peer is this machine: nobody listens in between."""
-        if not self.ip:
-            return True
-        try:
-            address = ipaddress.ip_address(self.ip.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return (mapped or address).is_loopback
+        return not self.ip or _loopback(self.ip)
+
+
+@lru_cache(1024)
+def _loopback(ip: str) -> bool:
+    """Remembered: it is asked several times a connection, and costs as much as a command."""
+    try:
+        address = ipaddress.ip_address(ip.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 from pillarbox.net.deflate import DeflateLayer
 from pillarbox.net.faults import IdleTimeout, PeerGone, SlowPeer, TlsFailed
@@ -79,6 +80,15 @@ class Connection(Stream):
             for detach in undo:
                 detach()
         return self._take() if self._inbox or self._at_end() else None
+
+    @property
+    def congested(self) -> bool:
+        """So much is on its way that no more should be written before ``drain`` or ``read``."""
+        return self._congested
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Have ``call`` called in the next turn of the loop."""
+        self._loop.call_soon(call)
 
     def knock(self) -> None:
         """End the wait of ``read_or`` with None: there is something to do."""

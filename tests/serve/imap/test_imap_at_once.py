@@ -69,6 +69,32 @@ async def test_news_come_with_it(door: Doorway) -> None:
     assert lines[-1] == "n OK Done"
 
 
+async def test_idlers_hear_of_it_once_and_go_on(door: Doorway) -> None:
+    idlers = [await door.open(ANN) for _ in range(3)]
+    for one in idlers:
+        await one.say("SELECT INBOX")
+        await one.say("IDLE", "+")
+    other = await door.open(ANN)
+    for number in (1, 2):
+        other.send(b"a APPEND INBOX {5+}\r\nA: b\n {5+}\r\nA: c\n\r\n")
+        await other.hear("a OK")
+        for one in idlers:
+            assert await one.hear("* ") == [f"* {2 * number} EXISTS", f"* {2 * number} RECENT"]
+    await other.say("DELETE Nothing")
+    assert [await one.done() for one in idlers] == [["t2 OK Idle ended"]] * 3
+
+
+async def test_a_mailbox_that_goes_while_idle(door: Doorway) -> None:
+    one, other = await door.open(ANN), await door.open(ANN)
+    await other.say("CREATE X")
+    await one.say("SELECT X")
+    await one.say("IDLE", "+")
+    await other.say("DELETE X")
+    assert (await one.hear("* BYE"))[-1].startswith("* BYE")
+    await one.turns()
+    assert one.over
+
+
 async def test_a_mailbox_that_is_gone_ends_the_session(door: Doorway) -> None:
     one, other = await door.open(ANN), await door.open(ANN)
     await other.say("CREATE X")

@@ -9,7 +9,8 @@ to date, and what NOTIFY asked for.
 A command that needs nothing asked (NOOP, a piece of a literal) is answered where its octets arrive,
 in the loop's callback, while the task of the connection goes on waiting; waking it and falling
 asleep again costs more than such an answer (decision 0081). The first event of another kind, and
-all behind it, is left to the task.
+all behind it, is left to the task. News for a client that idles are told in the same way, one turn
+of the loop after the commit: hundreds of sessions may idle in one mailbox.
 """
 
 from __future__ import annotations
@@ -149,11 +150,18 @@ class Session(Client):
             await self._say_between()
             if self.over:
                 return None
+        view = self.view if self.idling and self.notify is None else None
+        if view is not None:
+            view.changed.watch(self._news)
+            if view.changed.is_set():
+                self._news()
         self._listening = True
         try:
             data = await conn.read_or(conn.draining, *self._wakes())
         finally:
             self._listening = False
+            if view is not None:
+                view.changed.unwatch(self._news)
         if data is not None or self._left:
             return data
         if conn.draining.is_set():
@@ -176,18 +184,32 @@ class Session(Client):
         """What happens elsewhere and is to be told while the client says nothing."""
         watch, view = self.notify, self.view
         wakes = []
-        if view is not None:
-            if watch is None:
-                listens = self.idling
-            else:  # RFC 5465 §4: IDLE tells what NOTIFY tells
-                listens = self.engine.between and watch.hears("MessageNew")
-            if listens:
-                wakes.append(view.changed)
+        # RFC 5465 §4: IDLE tells what NOTIFY tells; without NOTIFY ``_news`` does.
+        listens = watch is not None and self.engine.between and watch.hears("MessageNew")
+        if view is not None and listens:
+            wakes.append(view.changed)
         if watch is not None and self.engine.between:
             wakes.append(watch.signal)
         if self.watch is not None and self.idling:
             wakes.append(self.watch.changed)
         return wakes
+
+    def _news(self) -> None:
+        """The mailbox of a client that idles has changed. Told in a turn of its own: the commit
+        that brings it may bring more, and others wait for its end."""
+        self.conn.soon(self._tell_idler)
+
+    def _tell_idler(self) -> None:
+        view, conn = self.view, self.conn
+        if view is None or not self._listening or not view.changed.is_set():
+            return  # the task is awake and looks itself before it waits again
+        if self.unheard or self.contexts or conn.congested:
+            conn.knock()
+            return
+        self._tell_at_once(view)
+        conn.flush()
+        if self.over:
+            conn.knock()
 
     def _tell_at_once(self, view: View) -> None:
         """The mailbox has changed, and the client is listening: RFC 2177 §3, RFC 5465 §3.1."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
+from functools import lru_cache, partial
 
 from pillarbox.wire.sasl import scram
 from pillarbox.wire.sasl.login import LoginClient, LoginServer
@@ -75,7 +75,13 @@ def mechanism(name: str) -> Mechanism | None:
 
 def offered(has: Collection[Need]) -> list[str]:
     """Names of what a connection that ``has`` this may use, strongest first."""
-    return [row.name for row in MECHANISMS if row.needs.issubset(has)]
+    return list(_offered(frozenset(has)))
+
+
+@lru_cache
+def _offered(has: frozenset[Need]) -> tuple[str, ...]:
+    """Remembered: every connection asks, and there are few kinds of them."""
+    return tuple(row.name for row in MECHANISMS if row.needs <= has)
 
 
 def choose(server_offers: Iterable[str], context: ClientContext) -> ClientMachine | None:
