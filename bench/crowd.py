@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import multiprocessing
 import re
 import resource
@@ -233,6 +234,26 @@ def deliver(
                 raise TimeoutError(f"only {seen} of {len(messages)} messages are visible")
             time.sleep(0.01)
         return accepted, accepted + time.perf_counter() - began
+
+
+def deliver_apart(ports: Ports, messages: Sequence[bytes], users: Sequence[str]) -> float:
+    """Seconds until IMAP shows all to all, each connection delivering to a user of its own."""
+    shares = [messages[n :: len(users)] for n in range(len(users))]
+    with contextlib.ExitStack() as stack:
+        ears = [stack.enter_context(client(ports, user)) for user in users]
+        wanted = [one.count("INBOX") + len(share) for one, share in zip(ears, shares, strict=True)]
+        visits = [
+            Visit(ports.smtp, SMTP, [lambda share=share, user=user: smtp(share, [user])])  # type: ignore[misc]
+            for share, user in zip(shares, users, strict=True)
+            if share
+        ]
+        accepted = crowd(visits).seconds
+        began = time.perf_counter()
+        while any(one.count("INBOX") < count for one, count in zip(ears, wanted, strict=True)):
+            if time.perf_counter() - began > LONGEST:
+                raise TimeoutError("not all messages are visible")
+            time.sleep(0.01)
+        return accepted + time.perf_counter() - began
 
 
 def round_trips(ports: Ports, connections: int, each: int) -> float:

@@ -21,8 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import os
-import platform
 import random
 import shutil
 import socket
@@ -37,6 +35,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import apsw
+import pages
 
 from pillarbox.base.clock import SystemClock
 from pillarbox.base.lanes import Lane
@@ -506,34 +505,6 @@ def measure_big(server: Server, table: Table, size: int) -> None:
         table.put(name, size, _times(client, command))
 
 
-BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
-
-
-def machine() -> str:
-    """Where and when."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    load = "{:.1f}, {:.1f}, {:.1f}".format(*os.getloadavg())
-    return (
-        f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python"
-        f" {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; load average at the"
-        f" end {load}, of which this run itself is about 1."
-    )
-
-
-def put_into(page: Path, text: str) -> None:
-    """In place of what stood between the marks."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(before + BEGIN + text + END + after, encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", default="10000,100000")
@@ -558,10 +529,10 @@ def main() -> None:
             measure(server, table, size)
         if arguments.big:
             measure_big(server, table, arguments.big)
-        text = f"{machine()}\n\n{table.markdown()}\n"
+        text = f"{pages.machine()}\n\n{table.markdown()}\n"
         print(text)
         if arguments.page is not None:
-            put_into(arguments.page, text)
+            pages.put_into(arguments.page, "figures", text)
     finally:
         server.stop()
         if arguments.keep is None:

@@ -263,33 +263,70 @@ async def _idler(port: int, user: str, context: ssl.SSLContext | None = None) ->
     return reader, writer
 
 
+class _Ear(asyncio.Protocol):
+    """An idler that costs the load little: hundreds of them hear of one message at once."""
+
+    def __init__(self, user: str) -> None:
+        self._hello = f"l LOGIN {user}@{DOMAIN} {PASSWORD}\r\ns SELECT INBOX\r\ni IDLE\r\n".encode()
+        self._buffer = b""
+        self.transport: Any = None
+        self.heard: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        transport.write(self._hello)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._sign in self._buffer and data.endswith(b"\n") and not self.heard.done():
+            self.heard.set_result(time.perf_counter())
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        if not self.heard.done():
+            self.heard.set_exception(
+                problem or ConnectionError(f"hung up: {self._buffer[-200:]!r}")
+            )
+
+    _sign = b"\r\n+ "
+
+    def listen(self) -> asyncio.Future[float]:
+        """When the next EXISTS comes."""
+        self._buffer, self._sign = b"", b" EXISTS\r\n"
+        self.heard = asyncio.get_running_loop().create_future()
+        return self.heard
+
+
 def idle_latency(ports: Ports, idlers: int, rounds: int) -> list[float]:
     """Seconds from the last octet of SMTP data to EXISTS, for each idler and round."""
     chance = random.Random(2)
 
-    async def hear(reader: asyncio.StreamReader) -> float:
-        while not (await _line(reader)).endswith(b"EXISTS\r\n"):
-            pass
-        return time.perf_counter()
-
     async def work() -> list[float]:
-        streams = [await _idler(ports.imap, "user9") for _ in range(idlers)]
+        loop = asyncio.get_running_loop()
+        ears: list[_Ear] = []
+        for _ in range(idlers):
+            _, ear = await loop.create_connection(lambda: _Ear("user9"), "127.0.0.1", ports.imap)
+            await asyncio.wait_for(ear.heard, PATIENCE)
+            ears.append(ear)
         out = []
         for number in range(rounds):
             await asyncio.sleep(0.05)
-            ears = asyncio.gather(*[hear(reader) for reader, _ in streams])
+            all_heard = asyncio.gather(*[ear.listen() for ear in ears])
             mail = [message(number, 4000, chance)]
             sent = await _smtp(ports.smtp, mail, f"user9@{DOMAIN}")
-            out += [heard - sent for heard in await asyncio.wait_for(ears, PATIENCE)]
-        for _, writer in streams:
-            writer.close()
+            out += [heard - sent for heard in await asyncio.wait_for(all_heard, PATIENCE)]
+        for ear in ears:
+            ear.heard = loop.create_future()
+            ear.heard.set_result(0.0)
+            ear.transport.abort()
         return out
 
     return run(work(), 120)
 
 
-def idle_memory(ports: Ports, idlers: int, read: Callable[[], int], *, tls: bool) -> int:
-    """What ``read`` tells of the server while so many connections idle."""
+def idle_memory(
+    ports: Ports, idlers: int, read: Callable[[], int], *, tls: bool, rest: float = 1.0
+) -> int:
+    """What ``read`` tells of the server when so many connections idled for ``rest`` seconds."""
     context = trusting(ports.ca) if tls else None
     port = ports.imaps if tls else ports.imap
 
@@ -301,14 +338,14 @@ def idle_memory(ports: Ports, idlers: int, read: Callable[[], int], *, tls: bool
                 return await _idler(port, f"user{number % 20}", context)
 
         streams = await asyncio.gather(*[one(number) for number in range(idlers)])
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(rest)
         used = read()
         for _, writer in streams:
             writer.transport.abort()
         await asyncio.sleep(1.0)
         return used
 
-    return run(work(), 120)
+    return run(work(), LONGEST)
 
 
 def resync(ports: Ports, user: str, changed: int) -> float:

@@ -320,25 +320,43 @@ namespace inbox {{
 }}
 """
 
+_HIBERNATING = """
+imap_hibernate_timeout = 2s
+service imap {
+  unix_listener imap-master {
+    user = $default_internal_user
+  }
+}
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0666
+  }
+}
+"""
+
 
 @dataclass
 class PostfixDovecot:
-    """Debian's Postfix and Dovecot; ``store`` is maildir or mdbox."""
+    """Debian's Postfix and Dovecot; ``store`` is maildir or mdbox. ``hibernates``: sessions that
+    idle are handed to one process, which saves memory and costs each of their wakes."""
 
     directory: Path
     store: str
+    hibernates: bool = False
     ports: Ports = field(init=False)
     _dovecot: subprocess.Popen[bytes] | None = None
 
     @property
     def name(self) -> str:
-        return f"postfix+dovecot/{self.store}"
+        return f"postfix+dovecot/{'hibernating' if self.hibernates else self.store}"
 
     def start(self) -> None:
-        _quietly("useradd", "-r", "-M", "vmail")
         top = self.directory
         smtp, smtps, sasl, lmtp, imap, imaps, pop3 = free_ports(7)
-        ca, cert, key = _certificate(top)
+        ca, cert, key = (top / f"{name}.pem" for name in ("ca", "cert", "key"))
+        if not ca.exists():  # the first start is longer than those that are timed
+            _quietly("useradd", "-r", "-M", "vmail")
+            _certificate(ca, cert, key)
         self.ports = Ports(smtp, smtps, imap, imaps, pop3, str(ca))
         mail, run, queue, data, conf = (
             top / name for name in ("mail", "run", "queue", "data", "postfix")
@@ -355,6 +373,7 @@ class PostfixDovecot:
                 location=f"{self.store}:~/{self.store}", home=mail,
                 imap=imap, imaps=imaps, pop3=pop3, lmtp=lmtp, sasl=sasl,
             )
+            + (_HIBERNATING if self.hibernates else "")
         )  # fmt: skip
         self._dovecot = subprocess.Popen(
             ["/usr/sbin/dovecot", "-F", "-c", str(top / "dovecot.conf")],
@@ -392,11 +411,9 @@ class PostfixDovecot:
         return octets_under(self.directory / "mail")
 
 
-def _certificate(directory: Path) -> tuple[Path, Path, Path]:
-    """A throw-away authority and a certificate for localhost."""
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = tuple(directory / name for name in ("ca.pem", "cert.pem", "key.pem"))
+def _certificate(*paths: Path) -> None:
+    """A throw-away authority, a certificate for localhost and its key."""
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
     for path, text in zip(paths, make_demo_ca(["localhost", "127.0.0.1"]), strict=True):
         path.write_bytes(text)
     os.chmod(paths[2], 0o600)
-    return paths[0], paths[1], paths[2]
