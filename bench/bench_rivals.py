@@ -43,7 +43,7 @@ def many_watchers() -> Iterator[None]:
     """Lets 200 Dovecot processes watch with inotify; past Linux's 128 they look every 30 s."""
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
     before = limit.read_text()
-    limit.write_text(str(max(int(before), 4096)))
+    limit.write_text(str(max(int(before), 16_384)))
     try:
         yield
     finally:
@@ -111,9 +111,13 @@ def compare(form: Form, kept: Measured, keep: Callable[[], None], only: str = ""
 
 def _one(make: Kind, name: str, form: Form, kept: Measured, first: bool) -> None:
     if first:
-        attempt(lambda: kept.put(name, at_rest(make, form.part(3_000))), f"{name}, at rest", kept)
+        attempt(functools.partial(_rest, make, name, form, kept), name, kept)
     with running(make) as server:
         kept.put(name, measure(server, form, kept, first=first))
+
+
+def _rest(make: Kind, name: str, form: Form, kept: Measured) -> None:
+    kept.put(name, at_rest(make, form.part(3_000)))
 
 
 def _apart(form: Form, kept: Measured, first: bool) -> None:
@@ -155,6 +159,10 @@ def syncs(count: int = 200) -> list[str]:
             finally:
                 server.stop()
     return lines
+
+
+def _syncs(kept: Measured) -> None:
+    kept.syncs.extend(syncs())
 
 
 def show(kept: Measured) -> list[str]:
@@ -226,7 +234,7 @@ def main() -> None:
     with many_watchers():
         compare(sizes, kept, save, told.only)
     if told.full and not told.only:
-        attempt(lambda: kept.syncs.extend(syncs()), "syncs", kept)
+        attempt(functools.partial(_syncs, kept), "all", kept)
         save()
     print("\n".join([*show(kept), *kept.syncs]))
     if told.page:

@@ -323,6 +323,7 @@ namespace inbox {{
 _HIBERNATING = """
 imap_hibernate_timeout = 2s
 service imap {
+  service_count = 1
   unix_listener imap-master {
     user = $default_internal_user
   }
