@@ -46,6 +46,8 @@ def test_every_default_passes_its_own_check() -> None:
         ("mail.retention = 'soon'\n", ["x.toml:1", "mail.retention", "30d"]),
         ("[tls]\ncertificate = '/c.pem'\n", ["x.toml:2", "go together"]),
         ("[listen]\nimap = []\n", ["need a certificate"]),
+        ("[mail]\nsend_as = ['ann=x@y.test']\n", ["x.toml:2", "account=address", "ann=x@y.test"]),
+        ("[mail]\nsend_as = ['ann@y.test=@']\n", ["x.toml:2", "account=address"]),
         ("[server\n", ["not valid TOML", "line 1"]),
         ("[log]\nlevel = 'loud'\n", ["x.toml:2", '"debug"']),
         ("[imap]\nmask = ['UIDONLI']\n", ["x.toml:2", "imap.mask", "not 'UIDONLI'"]),

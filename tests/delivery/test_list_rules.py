@@ -15,6 +15,7 @@ from pillarbox.delivery.lists.tokens import Tokens
 from pillarbox.message.bounce import Failure, failures
 from pillarbox.model.address import Address
 from pillarbox.model.lists import MailingList, Member, Others, Post, RewriteFrom
+from pillarbox.model.verdict import Finding, Verdict
 
 TALK = MailingList(1, "talk@example.test", "Talk")
 MEMBERS = [Member(1, 1, "ann@far.test"), Member(2, 1, "bob@far.test", owner=True)]
@@ -167,3 +168,44 @@ def test_any_bytes_are_a_report_or_not(data: bytes) -> None:
     failures(data)
     facts(data)
     copies.for_members(data, TALK, rewrite=True)
+
+
+def _found(*results: str) -> Verdict:
+    """Findings out of ``method=result domain``."""
+    names = {"spf": "smtp.mailfrom", "dkim": "header.d", "dmarc": "header.from"}
+    found = []
+    for one in results:
+        what, _, domain = one.partition(" ")
+        method, _, result = what.partition("=")
+        found.append(Finding(method, result, "", ((names.get(method, "x"), domain),)))
+    return Verdict(findings=tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("results", "answer"),
+    [
+        ((), None),  # nobody looked
+        (("spam=pass", "hook=none"), None),
+        (("dmarc=pass far.test",), None),
+        (("dmarc=fail far.test",), posting.UNPROVEN),
+        (("dmarc=fail far.test", "spf=pass far.test"), posting.UNPROVEN),
+        (("dmarc=pass eve.test", "spf=pass eve.test"), posting.UNPROVEN),
+        (("dmarc=none far.test", "spf=pass far.test"), None),
+        (("dmarc=none far.test", "dkim=pass far.test"), None),
+        (("dmarc=none far.test", "dkim=pass test"), None),
+        (("dmarc=none far.test", "dkim=pass r.test"), posting.UNPROVEN),
+        (("dmarc=none far.test", "dkim=pass eve.far.test"), posting.UNPROVEN),
+        (("dmarc=none far.test", "spf=none", "dkim=none"), posting.UNPROVEN),
+        (("dmarc=temperror far.test", "spf=none eve.test"), posting.NOT_NOW),
+        (("dmarc=none far.test", "spf=temperror far.test"), posting.NOT_NOW),
+        (("dmarc=none far.test", "spf=temperror eve.test"), posting.UNPROVEN),
+    ],
+)
+def test_a_member_in_from_has_to_be_proven(results: tuple[str, ...], answer: object) -> None:
+    found, verdict = facts(b"From: ann@far.test\r\n\r\n"), _found(*results)
+    assert judge(TALK, MEMBERS, SOMEBODY, found, verdict) == answer
+    held = MailingList(1, TALK.address, "Talk", others=Others.HOLD)
+    looked_at = Others.HOLD if answer else None
+    assert judge(held, MEMBERS, SOMEBODY, found, verdict) == looked_at
+    anyone = MailingList(1, TALK.address, "Talk", post=Post.ANYONE)
+    assert judge(anyone, MEMBERS, SOMEBODY, found, verdict) is None

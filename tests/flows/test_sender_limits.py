@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.config.checks import grants
 from support.street import Street, fates
 from support.whole import PASSWORD
 
@@ -161,3 +162,32 @@ async def test_owners_are_told_of_mail_that_waits_for_them(street: Street) -> No
     (letter,) = await street.inbox("eve@example.test")
     assert b"Subject: Mail to talk@example.test waits" in letter
     assert b"ann@example.test" in letter
+
+
+@pytest.mark.parametrize(
+    ("mail", "code"),
+    [
+        ({}, 550),
+        ({"send_as": grants(["ann@example.test=Eve@example.test"])}, 250),
+        ({"send_as": grants(["ann@example.test=@example.test"])}, 250),
+        ({"authors": "any"}, 250),
+    ],
+)
+async def test_nobody_writes_in_the_name_of_another(
+    street: Street, mail: dict[str, object], code: int
+) -> None:
+    await street.open("example.test", "ann", "eve", **mail)
+    port = street.houses["example.test"].ports["submission"]
+
+    def run() -> tuple[int, bytes]:
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.login(ANN, PASSWORD)
+            client.mail(ANN)
+            client.rcpt("eve@example.test")
+            return client.data("From: Eve <eve@example.test>\r\nSubject: pay\r\n\r\nhi\r\n")
+
+    answer = await asyncio.to_thread(run)
+    assert answer[0] == code
+    if code != 250:
+        said = b"5.7.1 From says eve@example.test, which is not an address of yours"
+        assert answer[1] == said

@@ -22,6 +22,7 @@ from pillarbox.auth.sendas import SendAs
 from pillarbox.base.log import Logger
 from pillarbox.bus.api import Bus
 from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.authors import AuthorRule
 from pillarbox.delivery.consequences import Consequences
 from pillarbox.delivery.gate import Gate, ListRule
 from pillarbox.delivery.hooked import Hooked
@@ -111,7 +112,9 @@ class Handlers:
         self._senders = SenderRules(
             *(store, letters, clock, settings.senders, settings.suppress_for)
         )
-        gate = Gate([ListRule(store, letters), self._senders])
+        send_as = SendAs(store, settings.send_as)
+        authors = [AuthorRule(store, send_as)] if settings.own_authors else []
+        gate = Gate([*authors, ListRule(store, letters), self._senders])
         self.crew = Crew(clock)
         way = self._senders.onward
         self._hands = Hands(
@@ -143,7 +146,7 @@ class Handlers:
             self._router,
             self._acceptor,
             self._authenticator,
-            SendAs(store, settings.send_as),
+            send_as,
             self._intake,
             clock,
             rng,

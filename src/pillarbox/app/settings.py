@@ -63,6 +63,8 @@ class Settings:
     login: login.Options
     lockout: lockout.Options
     send_as: sendas.Options
+    own_authors: bool
+    """Users write in nobody else's name."""
     smtp: Mapping[str, smtp.Options]
     filters: tuple[Link, ...]
     personal: personal.Options
@@ -104,7 +106,8 @@ def settings(config: Config) -> Settings:
         ),
         login=login.Options(cleartext_on_loopback=auth.cleartext_on_loopback),
         lockout=lockout.Options(pair_failures=auth.failures, pair_seconds=auth.lockout),
-        send_as=sendas.Options(detail_separator=mail.detail_separator),
+        send_as=sendas.Options(_granted(config), mail.detail_separator),
+        own_authors=mail.authors == "own",
         smtp={door: smtp_options(config, role) for door, role in ROLES.items()},
         filters=filter_links(config),
         personal=personal.Options(
@@ -212,6 +215,14 @@ def inbound_options(config: Config) -> inbound.Options:
         deadline=checks.deadline,
         questions=checks.questions,
     )
+
+
+def _granted(config: Config) -> dict[str, frozenset[str]]:
+    """Whom accounts may send as beside themselves."""
+    found: dict[str, frozenset[str]] = {}
+    for one in config.mail.send_as:
+        found[one.account] = found.get(one.account, frozenset()) | {one.sender}
+    return found
 
 
 def greylist_options(config: Config) -> greylist.Options:

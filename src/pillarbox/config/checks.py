@@ -238,12 +238,33 @@ def _sender(value: str) -> str:
     return parsed.normal() if parsed is not None else normal_domain(value)
 
 
+def grants(value: object) -> tuple[Grant, ...]:
+    """A list of texts, each account=address or account=@domain."""
+    found = []
+    for one in words(value):
+        account, _, sender = (part.strip() for part in one.partition("="))
+        whole = sender.startswith("@") and _HOST.match(sender[1:])
+        if parse_address(account) is None or not (whole or parse_address(sender)):
+            raise ValueError(f"a list of texts as account=address, and {one!r} is not")
+        name = f"@{normal_domain(sender[1:])}" if whole else address(sender)
+        found.append(Grant(address(account), name))
+    return tuple(found)
+
+
 def networks(value: object) -> tuple[Network, ...]:
     """A list of networks, each in the form of 192.0.2.0/24 or one address."""
     try:
         return tuple(ipaddress.ip_network(one) for one in words(value))
     except ValueError as error:
         raise ValueError(f"a list of networks ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An account, and an address (or ``@domain``) that it may send as; in normal form."""
+
+    account: str
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pillarbox.config import checks
-from pillarbox.config.checks import Bind, SendRoute
+from pillarbox.config.checks import Bind, Grant, SendRoute
 from pillarbox.config.imap import Imap
 from pillarbox.config.inbound import Checks, Filters, Hooks
 from pillarbox.config.setting import setting
@@ -144,6 +144,18 @@ class Mail:
         "refuse",
         checks.choice("refuse", "normalise"),
         "A lone CR or LF in a message from another server. Submission always normalises.",
+    )
+    authors: str = setting(
+        "own",
+        checks.choice("own", "any"),
+        "What From may say in mail of users: of addresses in domains of this server only their "
+        "`own` (the account's, its aliases', those of `send_as`), or `any`.",
+    )
+    send_as: tuple[Grant, ...] = setting(
+        [],
+        checks.grants,
+        "Further addresses that accounts may send as, such as "
+        '`"ann@example.org=info@example.org"`, or `"ann@example.org=@example.net"` for a domain.',
     )
     queue_expire: float = setting("5d", checks.duration, "Age at which waiting mail is given up.")
     queue_retry: float = setting(

@@ -124,7 +124,9 @@ class ListRule:
                     continue  # the queue says so
                 found = found or posting.facts(head())
                 members = await self.book.members(one.id)
-                verdict = posting.judge(one, members, envelope.sender.address, found)
+                verdict = posting.judge(
+                    one, members, envelope.sender.address, found, envelope.verdict
+                )
                 if isinstance(verdict, Reply):
                     refused[n, r] = verdict
                 elif verdict is Others.HOLD:

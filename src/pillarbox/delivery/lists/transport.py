@@ -108,7 +108,12 @@ class ListTransport:
     async def _post(self, item: QueueItem, one: MailingList, data: bytes) -> Report:
         members = await self.store.members(one.id)
         head = header.top(data)
-        verdict = posting.judge(one, members, item.envelope.sender.address, posting.facts(head))
+        envelope = item.envelope
+        verdict = posting.judge(
+            one, members, envelope.sender.address, posting.facts(head), envelope.verdict
+        )
+        if verdict is posting.NOT_NOW:
+            verdict = posting.UNPROVEN  # what was found at the door stays as it is
         if isinstance(verdict, Reply):
             return Report(verdict)
         recipients = await self._recipients(one, members)
