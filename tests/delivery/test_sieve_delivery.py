@@ -8,6 +8,7 @@ import pytest
 
 from pillarbox.delivery.accept import DELIVERED
 from pillarbox.delivery.sieve.site import Named, Site
+from pillarbox.model.verdict import Action, Verdict
 from pillarbox.sieve.limits import Limits
 from pillarbox.store.api import Content, NewMessage
 from support.people import account, envelope
@@ -228,6 +229,20 @@ async def test_the_null_sender_gets_no_report() -> None:
     await house.script("ann", 'require "ereject"; ereject "No.";')
     await house.send("ann@example.test", "bob@example.test", sender="")
     assert await house.queued() == []
+
+
+@pytest.mark.parametrize("word", ["reject", "ereject"])
+async def test_who_sent_junk_gets_no_report_and_it_is_kept(word: str) -> None:
+    """The sender is most likely somebody else: a report would be spam by our hand."""
+    house = await sieve_house("ann", "bob")
+    await house.script("ann", f'require "{word}"; {word} "No.";')
+    junk = Verdict(Action.JUNK, "forged")
+    await house.send("ann@example.test", "bob@example.test", verdict=junk)
+    assert await house.queued() == []
+    assert await house.boxes("ann") == {"Junk": 1}
+    result = await house.send("ann@example.test", verdict=junk)
+    assert str(result.overall()) == "550 5.7.1 No."
+    assert await house.boxes("ann") == {"Junk": 1}
 
 
 async def test_an_account_gets_a_message_once_by_two_addresses() -> None:

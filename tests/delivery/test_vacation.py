@@ -7,6 +7,7 @@ import email.policy
 
 import pytest
 
+from pillarbox.model.verdict import Action, Verdict
 from support.sievehouse import MAIL, sieve_house
 
 AWAY = 'require "vacation"; vacation "I am away.";'
@@ -74,6 +75,15 @@ async def test_a_mime_entity() -> None:
     )
     answer = email.message_from_bytes(octets, policy=email.policy.default)
     assert [part.get_content_type() for part in answer.iter_parts()] == ["text/plain", "text/html"]
+
+
+async def test_junk_is_not_answered() -> None:
+    """Its sender is most likely somebody else."""
+    house = await sieve_house("ann")
+    await house.script("ann", AWAY)
+    await house.send("ann@example.test", verdict=Verdict(Action.JUNK, "forged"))
+    assert await house.boxes("ann") == {"Junk": 1}
+    assert await house.queued() == []
 
 
 async def test_references_go_on() -> None:

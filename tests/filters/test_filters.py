@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -159,9 +159,16 @@ async def test_only_harsher(before: Action, said: list[Action], after: Action) -
 class Listener:
     """A milter that notes everything and says what it was told to."""
 
-    def __init__(self, protocol: int = 0, end: bytes = b"\0\0\0\1c", step: bytes = b"c") -> None:
+    def __init__(
+        self,
+        protocol: int = 0,
+        end: bytes = b"\0\0\0\1c",
+        step: bytes = b"c",
+        rcpt: Sequence[bytes] = (),
+    ) -> None:
         self.packets: list[tuple[bytes, bytes]] = []
         self._protocol, self._end, self._step = protocol, end, step
+        self._rcpt = list(rcpt)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -173,6 +180,8 @@ class Listener:
                 answer = struct.pack("!I", 13) + b"O" + struct.pack("!III", 6, 1, self._protocol)
             elif letter in {b"D", b"Q"}:
                 continue
+            elif letter == b"R" and self._rcpt:
+                answer = self._rcpt.pop(0)
             else:
                 answer = self._end if letter == b"E" else b"\0\0\0\1" + self._step
             writer.write(answer)
@@ -244,6 +253,26 @@ async def test_a_milter_that_knows_early() -> None:
     milter = Listener(step=b"r")
     assert (await asked(milter)).action is Action.REFUSE
     assert not milter.told(b"B")
+
+
+@pytest.mark.parametrize(
+    ("said", "action", "code"),
+    [
+        ((packet(b"r"), packet(b"c")), Action.ACCEPT, 0),  # one of two was accepted already
+        ((packet(b"r"), packet(b"r")), Action.REFUSE, 550),
+        ((packet(b"r"), packet(b"t")), Action.DEFER, 451),
+        ((packet(b"y", b"450 4.2.1 later\0"), packet(b"r")), Action.DEFER, 450),
+        ((packet(b"r"), packet(b"y", b"551 5.1.6 gone\0")), Action.REFUSE, 551),
+        ((packet(b"d"),), Action.REFUSE, 550),  # of the whole message
+        ((packet(b"a"),), Action.ACCEPT, 0),
+    ],
+)  # fmt: skip
+async def test_what_a_milter_says_of_recipients(
+    said: Sequence[bytes], action: Action, code: int
+) -> None:
+    opinion = await asked(Listener(rcpt=said))
+    assert opinion.action is action
+    assert (opinion.reply.code if opinion.reply else 0) == code
 
 
 @given(st.binary(max_size=200), st.integers(1, 20))

@@ -19,6 +19,7 @@ from pillarbox.model.flags import flag_names
 from pillarbox.model.numset import NumSet
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Recipient, Role, Route
+from pillarbox.model.verdict import UNJUDGED, Verdict
 from pillarbox.store.api import Column, NewMessage, QueueItem
 from pillarbox.store.memory import MemoryStore
 from pillarbox.testing.clock import FakeClock
@@ -65,6 +66,7 @@ class SieveHouse:
         sender: str = "wile@desert.test",
         queue: bool = True,
         trace: str = "",
+        verdict: Verdict = UNJUDGED,
     ) -> Result:
         """One transaction from outside."""
         self.traces += 1
@@ -73,6 +75,7 @@ class SieveHouse:
         made = Envelope(
             *(made.sender, made.recipients, made.role, made.peer, made.received_at),
             id=trace or f"trace{self.traces}",
+            verdict=verdict,
         )
         return await self.acceptor.accept(made, await self.message(mail), queue=queue)
 

@@ -32,6 +32,8 @@ MOST_ADDED = 64 * 1024
 """Octets of header that a filter may add."""
 _OURS = frozenset({b"return-path"})
 _REPLY = re.compile(r"([45][0-9]{2})[ -](?:([45]\.[0-9]{1,3}\.[0-9]{1,3})[ ])?(.*)", re.DOTALL)
+_NO = frozenset({Decision.REJECT, Decision.TEMPFAIL, Decision.REPLY})
+"""To a recipient: the others are not meant."""
 _REJECTED = Reply(550, "5.7.1", "Refused by a filter")
 _NOT_NOW = Reply(451, "4.7.1", "A filter says: try again later")
 
@@ -106,10 +108,19 @@ class _Talk:
         mail = {"i": envelope.id, "{mail_addr}": str(sender or ""), "{auth_authen}": peer.user}
         self._conn.write(client.macros(b"M", mail))
         await self._step("mail", client.mail(str(sender or "")))
+        refused = []
         for recipient in envelope.recipients:
             self._conn.write(client.macros(b"R", {"{rcpt_addr}": str(recipient.address)}))
-            # A refusal of one recipient is not ours to give any more: he was accepted.
-            await self._step("rcpt", client.rcpt(str(recipient.address)), each=True)
+            packet = client.rcpt(str(recipient.address))
+            answer = await self._step("rcpt", packet, each=True)
+            if answer is not None and answer.decision in _NO:
+                refused.append(answer)
+        if refused and len(refused) == len(envelope.recipients):
+            # Whoever may be let in later decides: nothing is refused for good that need not be.
+            raise _Over(next((one for one in refused if _for_now(one)), refused[-1]))
+        if refused:
+            # Those recipients were accepted; one of several is not ours to refuse any more.
+            self._unheeded.add("refusal of a recipient")
         self._conn.write(client.macros(b"T", {"i": envelope.id}))
         await self._step("data", client.data())
 
@@ -142,9 +153,7 @@ class _Talk:
         event = await self._next()
         if not isinstance(event, Answer):
             raise Trouble("it wants to change the message before its end")
-        if event.decision in {Decision.CONTINUE, Decision.SKIP} or (
-            each and event.decision is not Decision.ACCEPT
-        ):
+        if event.decision in {Decision.CONTINUE, Decision.SKIP} or (each and event.decision in _NO):
             return event
         raise _Over(event)
 
@@ -199,6 +208,12 @@ def _fields(head: bytes, found: header.Section, *, leading: bool) -> Iterator[tu
             name, _, value = head[field.start : field.end].partition(b":")
             value = value.removesuffix(b"\n").removesuffix(b"\r")
             yield name.rstrip(b" \t"), value if leading else value.removeprefix(b" ")
+
+
+def _for_now(answer: Answer) -> bool:
+    if answer.decision is Decision.REPLY:
+        return _reply(answer.text).temporary
+    return answer.decision is Decision.TEMPFAIL
 
 
 def _reply(text: str) -> Reply:

@@ -104,8 +104,7 @@ class Making:
                 case Redirect():
                     await self._redirect(action)
                 case Reject():
-                    self._plan.refused = action
-                    self._plan.refuse = self._refusal
+                    await self._reject(action)
                 case Vacation():
                     await self._vacation(action)
                 case Notify():
@@ -253,6 +252,7 @@ class Making:
         given = [one for one in map(parse_address, action.addresses) if one is not None]
         own = {one.normal() for one in (case.owner, case.recipient.address, *given)}
         why = manners.unanswerable(self._head, sender, own)
+        why = why or ("it was found to be junk" if self._forged else "")
         routes = await self._hands.route(sender) if sender is not None and not why else ()
         if sender is None or not routes:
             self._note(f"no vacation answer: {why or 'the sender takes no mail'}")
@@ -313,6 +313,20 @@ class Making:
                     once=self._once("notify", case.envelope.id, str(case.owner), action.method),
                 )
             )
+
+    @property
+    def _forged(self) -> bool:
+        """Whether nothing may be sent to the sender: whoever wrote junk made him up (RFC 5429
+        §2.1, RFC 5230 §4.6)."""
+        return self._case.envelope.verdict.junk_to(self._case.route.account)
+
+    async def _reject(self, action: Reject) -> None:
+        self._plan.refused = action
+        self._plan.refuse = self._refusal
+        if self._forged:
+            # Said in the dialogue it harms nobody; else the message stays, for no report tells.
+            self._plan.refuse = None
+            await self._file(Keep())
 
     def _remember(self, action: Remember) -> None:
         """RFC 7352 §3.3."""
