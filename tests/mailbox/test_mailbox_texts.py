@@ -22,7 +22,7 @@ from pillarbox.message.freeze import thaw
 from pillarbox.model import query as q
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column
-from pillarbox.store.search import Progress
+from pillarbox.store.search import Pieces, Progress
 from support.mailroom import MIDSUMMER, Room, room, simple
 
 EVERY = NumSet([(1, 0xFFFFFFFF)])
@@ -64,7 +64,7 @@ def test_a_text_that_holds_a_needle_has_its_pieces(before: str, needle: str, aft
     wanted = pieces_of(Needle(needle).value)
     text = fold(before + needle + after)
     assert Needle(needle).within(text) or not needle.strip()
-    indexed = f" {' '.join(text.split())} "
+    indexed = f" {' '.join(dict.fromkeys(text.split()))} "
     if wanted is not None and Needle(needle).within(text):
         assert all(piece in indexed for piece in wanted.of)
         assert wanted.least == len(wanted.of)
@@ -81,6 +81,8 @@ def test_long_texts_are_asked_for_by_few_pieces() -> None:
 
 def test_short_texts_cannot_be_asked_for() -> None:
     assert pieces_of("AB") is None
+    assert pieces_of("A B") is None  # each word is there once, whatever comes after it
+    assert pieces_of("AB CD") == Pieces(("AB ", " CD"), 2)
     assert wanted_of(q.Text("body", "ab")) == []
     assert wanted_of(q.Text("body", "ab", fuzzy=True)) == []
 
@@ -136,9 +138,12 @@ async def test_search_finds_the_same_with_and_without(
     )
     assert [await seqs(house, query) for query in queries] == before
     box = await house.box()
-    named = await Index(house.store).candidates(house.account, box.id, queries[3])  # type: ignore[arg-type]
-    assert named is not None
-    assert len(named) == 11  # 3 and 30 to 39
+    for number, count in ((4, 1), (3, 39)):  # two characters, a space and 3, say nothing
+        leaf = queries[number]
+        assert isinstance(leaf, q.Header)
+        named = await Index(house.store).candidates(house.account, box.id, leaf)
+        assert named is not None
+        assert len(named) == count
 
 
 async def test_texts_are_made_once_and_looked_into_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,8 +299,34 @@ async def test_it_stands_back_while_the_loop_is_busy(lane: Lane) -> None:
             naps.append(seconds)
             self.time += seconds + 0.1
 
-    work = Indexer(house.store, lane, Late(), Options(messages=1, patience=3, stand_back=0.5))
+    options = Options(messages=1, glance=2, patience=3, stand_back=0.5)
+    work = Indexer(house.store, lane, Late(), options)
     await house.store.index_edition(1)
     assert await work.step()
-    assert naps.count(0.5) == 3  # and then it goes on all the same
+    assert naps.count(0.5) == 2  # and then it goes on all the same
     assert (await house.store.index_progress()).indexed == 1
+
+
+async def test_it_stands_back_longer_while_mail_pours_in(lane: Lane) -> None:
+    house = await room()
+    await house.fill(3)
+    naps: list[float] = []
+
+    class Pouring:
+        """A clock that is on time, and whenever it is asked to sleep, mail comes."""
+
+        def now(self) -> float:
+            return 0.0
+
+        def monotonic(self) -> float:
+            return 0.0
+
+        async def sleep(self, seconds: float) -> None:
+            naps.append(seconds)
+            work.wake()
+
+    options = Options(messages=1, glance=2, patience=5, stand_back=0.5)
+    work = Indexer(house.store, lane, Pouring(), options)
+    await house.store.index_edition(1)
+    assert await work.step()
+    assert naps.count(0.5) == 5

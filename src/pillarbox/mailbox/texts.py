@@ -1,8 +1,10 @@
 """What of a message goes into the index of texts, and what a search asks of it.
 
 The index holds pieces of three characters of the folded text, white space counting as one space,
-as ``document.Needle`` compares. All that SEARCH looks into goes in together: what a header, BODY
-or TEXT really holds is found out by looking at the candidates.
+as ``document.Needle`` compares. Each word goes in once, with a space on either side: HTML says
+again what the plain text says, and half of a text is words that were there before. So no piece
+with a space in its middle can be asked for. All that SEARCH looks into goes in together: what a
+header, BODY or TEXT really holds is found out by looking at the candidates.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pillarbox.message import header
 from pillarbox.model import query as q
 from pillarbox.store.search import GRAM, Pieces, TextIndex
 
-EDITION: Final = 1
+EDITION: Final = 2
 """Counts changes of what is indexed: an index of another edition is made anew."""
 MAX_CHARS: Final = 1 << 20
 """Of one message; one with more is a candidate always."""
@@ -27,7 +29,7 @@ MAX_PIECES: Final = 12
 def text_of(document: Document) -> tuple[str, bool]:
     """The text of a message (read to ``Depth.PARTS``) for the index, and whether that is all."""
     found = [*document.headers(), *document.texts(), *_field_values(document.header)]
-    text = " ".join("\n".join(found).split())
+    text = " ".join(dict.fromkeys("\n".join(found).split()))
     return f" {text[:MAX_CHARS]} ", len(text) <= MAX_CHARS
 
 
@@ -41,11 +43,11 @@ def _field_values(section: bytes) -> list[str]:
 def pieces_of(text: str, edits: int = 0) -> Pieces | None:
     """What a message must have that holds a folded text with so many edits; None for texts that
     are too short to tell."""
-    last = len(text) - GRAM
-    if last < 0:
+    places = [at for at in range(len(text) - GRAM + 1) if text[at + 1] != " "]
+    if not places:
         return None
-    step = 1 if edits else max(1, -(-(last + 1) // MAX_PIECES))
-    places = [*range(0, last, step), last]
+    step = 1 if edits else max(1, -(-len(places) // MAX_PIECES))
+    places = [*places[:-1:step], places[-1]]
     pieces = tuple(dict.fromkeys(text[at : at + GRAM] for at in places))
     return Pieces(pieces, max(1, len(pieces) - SPOILS * edits))
 
