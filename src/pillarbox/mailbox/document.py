@@ -46,6 +46,11 @@ class Needle:
         return there and self._spaced.search(folded) is not None
 
     @property
+    def longest(self) -> str:
+        """Its longest word, without which no text can hold it; empty where it has none."""
+        return max(self._words, key=len, default="") if self._words is not None else self.value
+
+    @property
     def octets(self) -> bytes | None:
         """The needle for ASCII octets, where no fold or line end can hide it; else None."""
         plain = self._words is None and self.value.isascii()

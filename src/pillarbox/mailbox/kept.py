@@ -151,11 +151,13 @@ def _weight(text: tuple[str | None, str]) -> int:
 class Kept:
     """The columns of one mailbox. ``uids`` says which messages they are about."""
 
-    __slots__ = ("answers", "asked", "columns", "lock", "texts", "uids")
+    __slots__ = ("answers", "asked", "columns", "joined", "lock", "texts", "uids")
 
     def __init__(self) -> None:
         self.uids: array[int] = array("I")
         self.columns: dict[str, Any] = {}
+        self.joined: dict[str, Any] = {}
+        """Columns that were searched once more, as ``joined`` makes them."""
         self.answers: dict[object, Any] = {}
         self.asked: set[str] = set()
         """Columns that would have been of use before."""
@@ -165,7 +167,7 @@ class Kept:
     @property
     def cells(self) -> int:
         """What it weighs."""
-        return len(self.uids) * len(self.columns)
+        return len(self.uids) * (len(self.columns) + len(self.joined))
 
     def follow(self, uids: array[int]) -> None:
         """Let go of messages that are not among ``uids``."""
@@ -181,6 +183,7 @@ class Kept:
             lacking = KINDS[name].start()
             lacking.extend(compress(values, keep))
             self.columns[name] = lacking
+        self.joined.clear()
         self.answers.clear()
 
     async def fill(

@@ -25,6 +25,7 @@ from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_
 from pillarbox.mailbox.bounds import AllOf, AnyOf, Known, Leaf, Node, Not
 from pillarbox.mailbox.criteria import Tier, criterion, of_kept, of_texts
 from pillarbox.mailbox.fuzzy import spread
+from pillarbox.mailbox.joined import joined
 from pillarbox.mailbox.kept import LONGEST, Kept
 from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
@@ -245,7 +246,12 @@ class _Run:
         values = kept.columns[name]
         uids = self.columns.uids
         if kept.uids == uids:
-            leaf.learn(range(self.count), of_kept(needle, values))
+            if needle.longest:
+                columns = kept.joined[name] = joined(kept.joined.get(name, ()), values)
+                answers = b"".join([block.answers(needle) for block in columns])
+            else:
+                answers = of_kept(needle, values)
+            leaf.learn(range(self.count), answers)
             return
         here = bytes(map(set(kept.uids).__contains__, uids))
         there = bytes(map(set(uids).__contains__, kept.uids))
