@@ -26,7 +26,7 @@ from pillarbox.wire.pop3.server import Engine
 
 log = Logger("pop3")
 
-ROOM = 32_768
+ROOM = 65_536
 """Octets of long answers after which the peer must make room for more."""
 
 Handler = Callable[["Session", Any], Awaitable[None]]
