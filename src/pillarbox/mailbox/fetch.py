@@ -70,7 +70,7 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
     """
     if not plan.columns:
         for some in _slices(seqs, BATCH):
-            yield _from_arrays(view, plan, some)
+            yield from_arrays(view, plan, some)
         return
     if not plan.lasting or len(seqs.ranges) > SCATTERED:
         async for batch in _read(store, view, plan, seqs):
@@ -221,10 +221,10 @@ def _arrays(view: View) -> Mapping[Item, array[int]]:
     return {Att.UID: state.uids, Att.FLAGS: state.flags, Att.MODSEQ: state.modseqs}
 
 
-def _from_arrays(view: View, plan: Plan, seqs: NumSet) -> Batch:
-    """Flags, UIDs and modseqs need no store."""
+def from_arrays(view: View, plan: Plan, seqs: NumSet) -> Batch:
+    """Flags, UIDs and modseqs need no store: all at once."""
     state = view.state
-    (low, high), *more = seqs.ranges
+    (low, high), *more = seqs.ranges or ((1, 0),)
     if view.uids is state.uids and not more and high <= view.count:
         arrays, part = _arrays(view), slice(low - 1, high)
         columns: list[Sequence[Any]] = [arrays[item][part] for item in plan.items]

@@ -6,7 +6,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
+from pillarbox.mailbox.fetch import from_arrays
+from pillarbox.mailbox.fetchplan import Att, plan
 from pillarbox.mailbox.updates import FlagRows, Updates
 from pillarbox.mailbox.view import View
 from pillarbox.model.numset import NumSet
@@ -94,14 +97,25 @@ def _flagged(rows: FlagRows, view: View, manner: Manner) -> bytes:
 def _full(picked: list[tuple[int, int, int, int, int]], view: View, manner: Manner) -> bytes:
     if not picked:
         return b""
-    seqs, uids, bits, modseqs, _ = (list(column) for column in zip(*picked, strict=True))
+    seqs, uids, bits, modseqs, _ = zip(*picked, strict=True)
+    return _by_column(seqs, uids, bits, modseqs, view, manner)
+
+
+def _by_column(
+    seqs: Sequence[int],
+    uids: Sequence[int],
+    bits: Sequence[int],
+    modseqs: Sequence[int],
+    view: View,
+    manner: Manner,
+) -> bytes:
     columns = [render.flags_column(shown_flags(view, uids, bits), flag_table(view))]
     if manner.condstore:
         columns.append(render.modseq_column(modseqs))
     return _rows(seqs, uids, columns, manner)
 
 
-def _rows(seqs: list[int], uids: list[int], columns: list[Column], manner: Manner) -> bytes:
+def _rows(seqs: Sequence[int], uids: Sequence[int], columns: list[Column], manner: Manner) -> bytes:
     if manner.uid_only:
         return render.fetch_rows(uids, columns, render.UIDFETCH)
     if manner.condstore or manner.uids:
@@ -120,8 +134,12 @@ def _silent(rows: FlagRows, view: View, manner: Manner) -> bytes:
 
 def flags_of(view: View, seqs: NumSet, manner: Manner) -> bytes:
     """FETCH responses with flags and modseq, as a client that comes back wants them."""
-    rows = [(seq, uid, bits, modseq, 0) for seq, uid, bits, modseq in view.rows(seqs)]
-    return _full(rows, view, manner)
+    found = from_arrays(view, _FLAGS, seqs)
+    uids, bits, modseqs = found.columns
+    return _by_column(found.seqs, uids, bits, modseqs, view, manner) if found else b""
+
+
+_FLAGS: Final = plan((Att.UID, Att.FLAGS, Att.MODSEQ))
 
 
 def held_back(view: View) -> bytes:
