@@ -9,6 +9,8 @@ import pytest
 from pillarbox.delivery.sieve.chain import Chain
 from pillarbox.delivery.sieve.events import ENTRY, Events
 from pillarbox.model.numset import NumSet
+from pillarbox.model.reply import Reply
+from pillarbox.model.sending import Sent
 from support.people import account
 from support.sievehouse import sieve_house
 
@@ -39,3 +41,34 @@ async def test_what_got_nowhere_else_is_not_marked_deleted(
     events = Events(house.store, Chain(house.store, house.clock), house.planner.hands)
     await events.happened("COPY", person.id, inbox.id, NumSet([(1, 1)]), person)
     assert await house.flags("ann") == [flags]
+
+
+async def test_what_leaves_counts_as_the_owners_and_wakes_the_queue() -> None:
+    """Else whoever has a password sends by APPEND what the limits forbid."""
+    house = await sieve_house("ann")
+    for _ in range(2):
+        await house.send("ann@example.test")
+    await house.script(
+        "ann", 'require "imapsieve"; redirect "b@far.test"; redirect "c@far.test";', "ev"
+    )
+    person = await account(house.store, "ann")
+    await house.store.activate_script(person.id, "")
+    inbox = await house.store.mailbox_by_name(person.id, "INBOX")
+    assert inbox is not None
+    await house.store.annotate(person.id, inbox.id, {(0, ENTRY): b"ev"})
+    asked: list[tuple[str, int]] = []
+    woken: list[None] = []
+
+    async def onward(user: str, others: int) -> Sent | Reply | None:
+        asked.append((user, others))
+        return Reply(450, "4.7.1", "enough") if len(asked) > 1 else Sent(person.id, 0.0, others)
+
+    hands = replace(house.planner.hands, onward=onward)
+    events = Events(house.store, Chain(house.store, house.clock), hands, lambda: woken.append(None))
+    await events.happened("APPEND", person.id, inbox.id, NumSet([(1, 2)]), person)
+    assert asked == [("ann@example.test", 2)] * 2
+    assert len(await house.queued()) == 2
+    assert await house.flags("ann") == [["\\Deleted"], []]
+    assert len(woken) == 1
+    counted = await house.store.sending(person.id)
+    assert counted is not None

@@ -205,7 +205,7 @@ class Handlers:
         """The end of DATA, with the scripts of accounts."""
         store, clock = self._core.store, self._core.clock
         chain = Chain(store, clock, self._core.scan)
-        self._events = ScriptEvents(store, chain, self._hands)
+        self._events = ScriptEvents(store, chain, self._hands, self._wake)
         self._filtering = Filtering(store, chain, self._hands, self._senders, self._wake)
         scripted = Hooked(self.crew, Planner(chain, self._hands), self._hands, store)
         return Acceptor(store, clock, settings.accept, scripted, gate)

@@ -7,7 +7,7 @@ does itself raises no events (§2.2.3).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Protocol, cast
 
@@ -21,6 +21,7 @@ from pillarbox.model.account import Account
 from pillarbox.model.flags import DELETED, FlagSet, flag_names, flag_set
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
+from pillarbox.model.reply import Reply
 from pillarbox.sieve.actions import Keep
 from pillarbox.sieve.context import Context
 from pillarbox.store.api import Blobs, Column, Directory, FlagOp, Mail
@@ -43,10 +44,14 @@ class Store(Known, Mail, Blobs, Directory, Protocol):
 class Events:
     """Runs the scripts of mailboxes. One for a house."""
 
-    def __init__(self, store: Store, chain: Chain, hands: Hands) -> None:
+    def __init__(
+        self, store: Store, chain: Chain, hands: Hands, queued: Callable[[], object] = lambda: None
+    ) -> None:
+        """``queued`` is called after mail was queued."""
         self._store = store
         self._chain = chain
         self._hands = hands
+        self._queued = queued
 
     async def happened(
         self,
@@ -133,6 +138,7 @@ class Events:
         deeds = Deeds(self._hands, message, owner, event=True)
         try:
             await deeds.plan(verdict.actions)
+            await self._count(deeds, owner)
         except Impossible as why:  # the message stays as the client left it
             log.info("sieve.event-stays", account=owner.id, text=str(why))
             return
@@ -140,10 +146,25 @@ class Events:
         if moved or deeds.keep is not None:  # else it would be nowhere
             await self._flag(deeds.keep, message)
 
+    async def _count(self, deeds: Deeds, owner: Account) -> None:
+        """What leaves counts as written by the owner, or whoever has the password could send by
+        APPEND what they may not send. Raises Impossible, with nothing held, beyond the limit."""
+        if not deeds.leaving:
+            return
+        found = await self._hands.onward(owner.address, deeds.leaving)
+        if isinstance(found, Reply):
+            discard(deeds.parcels)
+            raise Impossible(found.text)
+        deeds.parcels[0].sent = found
+
     async def _carry_out(self, deeds: Deeds) -> bool:
         """Whether all of it was kept."""
-        results = await self._store.accept_each(deeds.parcels) if deeds.parcels else []
+        if not deeds.parcels:
+            return True
+        results = await self._store.accept_each(deeds.parcels)
         discard(deeds.parcels)  # does nothing to what was taken
+        if any(one.more for one in deeds.parcels):
+            self._queued()
         if refused(results):
             log.info("sieve.event-stays", text="a mailbox took no copy")
         return not refused(results)
