@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pillarbox.base.errors import Misuse
 from pillarbox.cli.options import (
     Size,
     ask,
     chosen_password,
     config_option,
     json_option,
+    make_sure,
     password_options,
+    sure_option,
 )
 from pillarbox.cli.output import octets, show, table
 
@@ -181,18 +181,12 @@ def forward(
 
 @command.command("remove")
 @click.argument("address")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@sure_option
 @config_option
 @json_option
 def remove(address: str, yes: bool, config: Path, as_json: bool) -> None:
     """Remove the account ADDRESS with all its mail, for good."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise Misuse(
-                "removing an account cannot be undone, and there is no terminal to ask",
-                hint="add --yes",
-            )
-        click.confirm(f"Remove {address} with all its mail, for good?", abort=True)
+    make_sure(f"Remove {address} with all its mail, for good?", yes=yes)
     value = ask(config, "account.remove", address=address)
     show(value, as_json, lambda: [f"account {value['address']} is gone"])
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from pillarbox.base.errors import Misuse
-from pillarbox.cli.options import ask, config_option, json_option
+from pillarbox.cli.options import ask, config_option, json_option, make_sure, sure_option
 from pillarbox.cli.output import show, table
 
 POST = click.Choice(["anyone", "members", "owners"])
@@ -148,14 +147,11 @@ def leave(address: str, members: tuple[str, ...], config: Path, as_json: bool) -
 
 @command.command("remove")
 @click.argument("address")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@sure_option
 @config_option
 @json_option
 def remove(address: str, yes: bool, config: Path, as_json: bool) -> None:
     """Remove the list ADDRESS with its members, for good."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise Misuse("there is no terminal to ask", hint="add --yes")
-        click.confirm(f"Remove the list {address} with its members, for good?", abort=True)
+    make_sure(f"Remove the list {address} with its members, for good?", yes=yes)
     value = ask(config, "list.remove", address=address)
     show(value, as_json, lambda: [f"list {value['address']} is gone"])

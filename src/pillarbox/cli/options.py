@@ -38,6 +38,21 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def sure_option(command: F) -> F:
+    """``--yes``, for ``make_sure``."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def make_sure(question: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone, unless ``yes`` was said. Raises Misuse where nobody can be
+    asked, click.Abort where the answer is no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Misuse("this cannot be undone, and there is no terminal to ask", hint="add --yes")
+    click.confirm(question, abort=True)
+
+
 def account_option(command: F) -> F:
     """``--account ADDRESS``."""
     return click.option(
