@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pillarbox.model.transaction import Role
+from pillarbox.model.address import Address
+from pillarbox.model.transaction import Role, Sender
 from pillarbox.outbound.options import Level, Relay
 from pillarbox.outbound.relays import read_relay
 from pillarbox.outbound.remote import Onward, relay_for
@@ -79,3 +80,16 @@ async def test_a_domain_we_stand_in_front_of(far: Any) -> None:
         assert [str(one.sender.address) for one in first.taken] == ["ann@example.test"]
         assert [str(one.sender.address) for one in second.taken] == ["ann@example.test"]
         assert [str(r.address) for r in second.taken[0].recipients] == ["bob@inner.test"]
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_forwarded_mail_of_others_goes_on_under_our_name(far: Any, role: Role) -> None:
+    """Whichever door it came through: a relay in front of us hands it over by LMTP."""
+    async with far() as world:
+        world.role = role
+        world.forward = lambda sender, here: Address(f"SRS0={sender.local}", here)
+        eve = Sender(Address("eve", "else.test"))
+        await world.send("bob@far.test", sender=eve, via="ann@example.test")
+        sender = str(world.peers[0].taken[0].sender.address)
+        ours = role in {Role.SUBMISSION, Role.LOCAL}
+        assert sender == ("eve@else.test" if ours else "SRS0=eve@example.test")

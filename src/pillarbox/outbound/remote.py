@@ -31,6 +31,8 @@ from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
 
 log = Logger("outbound")
 
+_OF_OTHERS = frozenset({Role.MX, Role.LMTP})
+"""Doors through which mail of strangers comes."""
 _TOLD = 20
 """Tries of one attempt that the journal hears of."""
 NO_WAY = Reply(451, "4.4.4", "No mail host of the domain could be tried")
@@ -119,7 +121,7 @@ class RemoteTransport:
         mark = self._marks(item, row)
         envelope = item.envelope
         sender = envelope.sender.address
-        if envelope.role is not Role.MX or sender is None or mark.sender is not None:
+        if envelope.role not in _OF_OTHERS or sender is None or mark.sender is not None:
             return mark
         original = envelope.recipients[row.envelope_index].address
         if str(original) == route_of(item, row).address:
