@@ -97,6 +97,16 @@ async def test_postmaster_can_be_chosen() -> None:
     assert await routes(router, "postmaster") == ["bob@example.test|"]
 
 
+@pytest.mark.parametrize("role", Role)
+async def test_the_server_has_a_postmaster_by_its_own_name(role: Role) -> None:
+    """Whoever answers a report writes there."""
+    router = Router(await house("ann"), Options(hostname="mx.host.test", remote=True))
+    assert await routes(router, "PostMaster@MX.host.test.", role) == ["ann@example.test|"]
+    elsewhere = await routes(router, "ann@mx.host.test", role)
+    may = role in {Role.SUBMISSION, Role.LOCAL}
+    assert elsewhere == (["remote ann@mx.host.test"] if may else route.NO_SUCH_DOMAIN_HERE)
+
+
 async def test_postmaster_of_a_house_without_people_is_asked_to_come_back() -> None:
     assert await routes(Router(await house()), "postmaster") == route.NO_POSTMASTER
 

@@ -88,6 +88,14 @@ def test_nobody_speaks_for_another_domain_of_the_house(
     assert first.domain == domain
 
 
+def test_reports_of_the_server_are_signed_by_the_domain_above_its_name() -> None:
+    envelope = Envelope(Sender(None), (), Role.LOCAL, Peer(""), 0.0)
+    signer = Signer(lambda one: OTHERS.get(one, []), SystemClock())
+    found = signer._keys_for(envelope, b"From: postmaster@mx1.mail.example.test\r\n\r\n")
+    assert {key.domain for key in found} == {"example.test"}
+    assert not signer._keys_for(envelope, b"From: postmaster@mail.far.test\r\n\r\n")
+
+
 async def test_mail_that_was_checked_is_sealed_as_it_passes_on(far: Any) -> None:
     """Others can read what we saw (RFC 8617), and the second hand continues the chain."""
     found = (Finding("spf", "pass", "", (("smtp.mailfrom", "else.test"),)),)

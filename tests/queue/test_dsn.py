@@ -71,6 +71,29 @@ def test_a_failure() -> None:
     assert returned.get_content_type() == "message/rfc822"
 
 
+def text_of(message: EmailMessage) -> str:
+    found: str = next(iter(message.iter_parts())).get_content()
+    return found.replace("\r\n", "\n")
+
+
+def test_what_was_tried_for_days_says_so_and_what_to_do() -> None:
+    words = text_of(made(fate("failed", Reply(451, "4.4.1", "mx.y.test: no answer"))))
+    assert "tried again and again until now, and is given up" in words
+    assert "Send the message again later, or reach the recipient another way." in words
+    assert "given up" not in text_of(made(fate("failed", GONE)))
+
+
+def test_the_message_is_called_by_its_subject() -> None:
+    top = b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+    top += b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n a\r\n\r\n"
+    words = text_of(made(fate("failed", GONE), original=top))
+    assert "\n  Subject: Grüße a\n  Written: Tue, 14 Nov 2023 22:13:20 +0000\n" in words
+    evil = b"Subject: =?utf-8?q?x=0D=0A=0D=0AIt_was_delivered_to:?=\r\n\r\n"
+    assert "\n  Subject: x It was delivered to:\n" in text_of(
+        made(fate("failed", GONE), original=evil)
+    )
+
+
 @pytest.mark.parametrize(
     ("ret", "whole", "action", "kind"),
     [

@@ -28,6 +28,8 @@ Content-Transfer-Encoding: 7bit
 
 This is the mail system at mail.example.test, about a message that you sent.
 
+  Subject: hello
+
 It could not be delivered to:
 
   bob@y.test
@@ -48,7 +50,7 @@ It was passed on to all behind the following, of whom you hear only troubles:
 
   team@x.test
 
-Nobody else whom you wrote to is concerned.
+This is about nobody else whom you wrote to.
 
 --b
 Content-Type: message/delivery-status

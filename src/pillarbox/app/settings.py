@@ -91,6 +91,7 @@ def settings(config: Config) -> Settings:
     return Settings(
         route=route.Options(
             postmaster=config.server.postmaster,
+            hostname=config.server.hostname,
             detail_separator=mail.detail_separator,
             remote=config.send.enabled,
         ),

@@ -28,6 +28,8 @@ class Options:
     postmaster: str = ""
     """Address that gets mail for postmaster where no account or alias has that name; when empty,
     the oldest account of the domain, else of the house."""
+    hostname: str = ""
+    """The server's own name, which has a postmaster too: our reports come from there."""
     detail_separator: str = "+"
     """What sets off the detail of ``local+detail`` (RFC 5233)."""
     remote: bool = False
@@ -100,6 +102,8 @@ class Router:
         if not address.domain:  # RFC 5321 §4.5.1: <postmaster> without a domain
             return await self._postmaster("")
         if not await self._is_ours(address):
+            if self._is_host_postmaster(address):
+                return await self._postmaster("")
             if role not in _MAY_RELAY:
                 return NO_SUCH_DOMAIN_HERE
             return (Remote(str(address)),) if self._options.remote else NO_REMOTE_YET
@@ -114,6 +118,11 @@ class Router:
         if not bounce and any(_takes_bounces(route) for _, route in found):
             return BOUNCES_ONLY
         return _usable(found, size)
+
+    def _is_host_postmaster(self, address: Address) -> bool:
+        """RFC 5321 §4.5.1: wherever this server is named."""
+        named = bool(self._options.hostname) and address.local.lower() == "postmaster"
+        return named and normal_domain(address.domain) == normal_domain(self._options.hostname)
 
     async def _is_ours(self, address: Address) -> bool:
         return await self._directory.domain(normal_domain(address.domain)) is not None

@@ -104,9 +104,16 @@ def _domains(envelope: Envelope, head: bytes) -> list[str]:
     sender, user = envelope.sender.address, envelope.peer.user
     own = [normal_domain(sender.domain)] if sender is not None else []
     own += [normal_domain(user.rpartition("@")[2])] if user else []
-    if not own and envelope.role is Role.LOCAL:  # the house's own letters, from nobody
-        return found
+    if not own and envelope.role is Role.LOCAL:
+        # The house's own letters, from nobody, are from the server's name: a domain above it has
+        # the keys, and may sign for it (RFC 6376 §3.10).
+        return [parent for one in found for parent in _with_parents(one)]
     return sorted(own, key=lambda one: one not in found)
+
+
+def _with_parents(domain: str) -> list[str]:
+    labels = domain.split(".")
+    return [".".join(labels[at:]) for at in range(len(labels))]
 
 
 def _end_of_header(head: bytes) -> int:

@@ -67,6 +67,8 @@ def records(facts: Facts) -> list[Wanted]:
             *(Wanted(name, "TXT", quoted(text), "DKIM: a key") for name, text in facts.keys),
             Wanted(f"_dmarc.{domain}", "TXT", quoted(dmarc), "DMARC: what forgeries deserve"),
         ]
+        if host != domain:
+            out.append(Wanted(host, "TXT", quoted(host_spf(facts)), "SPF: reports have no sender"))
     if facts.policy is not None:
         record = f"v=STSv1; id={policy_id(facts.policy)}"
         out += [
@@ -93,9 +95,18 @@ def records(facts: Facts) -> list[Wanted]:
 
 def spf(facts: Facts) -> str:
     """Who sends: the mail host, and addresses named for it (RFC 7208 §4.6.1)."""
-    words = ["v=spf1", "mx"]
-    words += [f"ip{6 if ':' in one else 4}:{one}" for one in facts.sources]
-    return " ".join([*words, "-all"])
+    return _spf("mx", facts)
+
+
+def host_spf(facts: Facts) -> str:
+    """Who says hello with the name of the mail host: that is what counts of mail with the null
+    sender (RFC 7208 §2.4)."""
+    return _spf("a", facts)
+
+
+def _spf(first: str, facts: Facts) -> str:
+    words = [f"ip{6 if ':' in one else 4}:{one}" for one in facts.sources]
+    return " ".join(["v=spf1", first, *words, "-all"])
 
 
 def policy_id(policy: Policy) -> str:

@@ -64,7 +64,12 @@ class Inspector:
         """Everything that was looked at, sorted by harm."""
         parts = [self._mx(), self._addresses(), self._tlsa(), self._sts(), self._reports()]
         if self.facts.mail_ends_here:
-            parts += [self._spf(), *(self._key(*key) for key in self.facts.keys), self._dmarc()]
+            parts += [
+                self._spf(),
+                self._host_spf(),
+                *(self._key(*key) for key in self.facts.keys),
+                self._dmarc(),
+            ]
             parts += [self._services(), self._autoconfig()]
         found = await asyncio.gather(*parts)
         return sorted((one for part in found for one in part), key=lambda one: one.harm)
@@ -212,17 +217,34 @@ class Inspector:
         if _POINTLESS_SPF.search(ours[0]):
             text = "the SPF record allows everybody to send in the domain's name"
             out.append(Finding(Harm.OPEN, label, text, "end it with -all or ~all"))
-        sources = list(self.facts.sources)
-        if not sources:
-            for kind in (Kind.A, Kind.AAAA):
-                sources += (await self.resolver.ask(host, kind)).texts
         sender = Address("postmaster", domain)
-        for source in sources:
+        for source in await self._sources():
             result = await check_spf(source, host, sender, self.resolver, self.clock)
             if result.verdict is not Spf.PASS:
                 text = f"mail from {source} gets the SPF result {result.verdict.value}"
                 out.append(Finding(Harm.REFUSED, label, text, hint))
         return out or [_fine(label, "SPF allows the mail host")]
+
+    async def _host_spf(self) -> list[Finding]:
+        """For reports, whose sender is null: receivers ask about the name in the hello."""
+        host = self.facts.hostname
+        if host == self.facts.domain:
+            return []
+        label, hint = f"TXT {host}", self._line(host, "TXT")
+        for source in await self._sources():
+            result = await check_spf(source, host, None, self.resolver, self.clock)
+            if result.verdict is not Spf.PASS:
+                text = f"reports from {source} get the SPF result {result.verdict.value}"
+                return [Finding(Harm.REFUSED, label, text, hint)]
+        return [_fine(label, "SPF allows reports of the mail host")]
+
+    async def _sources(self) -> list[str]:
+        """Addresses that mail leaves from."""
+        if self.facts.sources:
+            return list(self.facts.sources)
+        kinds = (Kind.A, Kind.AAAA)
+        answers = [await self.resolver.ask(self.facts.hostname, kind) for kind in kinds]
+        return [address for answer in answers for address in answer.texts]
 
     async def _key(self, name: str, wanted: str) -> list[Finding]:
         label, hint = f"TXT {name}", self._line(name, "TXT")

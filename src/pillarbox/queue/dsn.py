@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pillarbox.message import compose, date, header
+from pillarbox.message import compose, date, header, words
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Recipient
 
@@ -22,11 +22,13 @@ _ADVICE = (  # by enhanced status class and subject (RFC 3463 §3), most specifi
     ("2.1", "The mailbox is closed at the moment; reach the recipient another way."),
     ("3.4", "The message is too large there; send a smaller one or a link to the attachment."),
     ("4.6", "The recipient's mail is forwarded in a circle; tell the postmaster there."),
-    ("4.7", "The other side could not be reached for days; send the message again later."),
+    ("4.7", "The time for it is over; send the message again, or reach the recipient another way."),
     ("6.7", "The address needs a mail system that can handle international addresses."),
     ("7.", "The other side refused the message by its own rules; ask its postmaster why."),
 )
 _ADVICE_ELSE = "If you do not see why, pass this message on to your postmaster."
+_ADVICE_LATER = "Send the message again later, or reach the recipient another way."
+_GIVEN_UP = "It was tried again and again until now, and is given up."
 
 
 _SUBJECTS = {  # by action, the first that occurs gives the report its name
@@ -78,7 +80,7 @@ def advice(reply: Reply) -> str:
     for prefix, sentence in _ADVICE:
         if status == prefix or (prefix.endswith(".") and status.startswith(prefix)):
             return sentence
-    return _ADVICE_ELSE
+    return _ADVICE_LATER if reply.temporary else _ADVICE_ELSE
 
 
 def is_international(envelope: Envelope, fates: Sequence[Fate]) -> bool:
@@ -104,7 +106,7 @@ def report(
     full = envelope.sender.ret == "FULL" and whole and bool(groups["failed"]) and not secret
     machine = _for_machines(envelope, fates, frame, wide=wide)
     pieces = [
-        compose.text(_for_people(groups, frame.hostname)),
+        compose.text(_for_people(groups, frame.hostname, _about(original))),
         compose.piece(
             f"message/{'global-' if wide else ''}delivery-status",
             machine,
@@ -135,8 +137,21 @@ def _returned(original: bytes, *, full: bool) -> compose.Piece:
     return compose.piece(kind, top, description="The header of your message")
 
 
-def _for_people(groups: Mapping[str, Sequence[Fate]], hostname: str) -> str:
-    lines = [f"This is the mail system at {hostname}, about a message that you sent."]
+_LONGEST_SUBJECT = 200
+
+
+def _about(original: bytes) -> list[str]:
+    """What its sender knows the message by, as lines."""
+    head = header.top(original)
+    found = [("Subject", words.decode(header.first(head, b"subject") or b""))]
+    found.append(("Written", (header.first(head, b"date") or b"").decode("utf-8", "replace")))
+    shown = ((name, " ".join(text.split())[:_LONGEST_SUBJECT]) for name, text in found)
+    lines = [f"  {name}: {text}" for name, text in shown if text]
+    return ["", *lines] if lines else []
+
+
+def _for_people(groups: Mapping[str, Sequence[Fate]], hostname: str, about: Sequence[str]) -> str:
+    lines = [f"This is the mail system at {hostname}, about a message that you sent.", *about]
     for action, fates in groups.items():
         if fates:
             lines += ["", _SAYING[action]]
@@ -146,10 +161,11 @@ def _for_people(groups: Mapping[str, Sequence[Fate]], hostname: str) -> str:
                 who = f"{fate.by} said" if fate.by else "The reason"
                 lines.append(f"    {who}: {fate.reply}")
             if action == "failed":
+                lines += [f"    {_GIVEN_UP}"] if fate.reply.temporary else []
                 lines.append(f"    {advice(fate.reply)}")
             if action == "delayed":
                 lines.append(f"    It will be tried until {_date(fate.until)}.")
-    return "\r\n".join([*lines, "", "Nobody else whom you wrote to is concerned.", ""])
+    return "\r\n".join([*lines, "", "This is about nobody else whom you wrote to.", ""])
 
 
 def _shown(fate: Fate) -> str:
