@@ -111,10 +111,14 @@ async def test_what_the_dns_says(far: Any, domain: str, code: int, enhanced: str
         assert (report.reply.code, report.reply.enhanced) == (code, enhanced)
 
 
-async def test_loopback_is_no_place_for_mail_of_others(far: Any) -> None:
-    async with far() as world:
+@pytest.mark.parametrize(
+    "to", ["far.test", "mapped.test", "[127.0.0.1]", "[IPv6:::1]", "[IPv6:::ffff:127.0.0.1]"]
+)
+async def test_loopback_is_no_place_for_mail_of_others(far: Any, to: str) -> None:
+    zone = {("mapped.test", "AAAA"): ["::ffff:127.0.0.1"]}
+    async with far(zone) as world:
         world.options = replace(world.options, loopback=False)
-        (report,) = await world.send("ann@far.test")
+        (report,) = await world.send(f"ann@{to}")
         assert report.reply.code == 450
         assert world.peers[0].connections == 0
 

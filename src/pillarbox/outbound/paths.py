@@ -183,8 +183,11 @@ def _ip(text: str) -> bool:
 
 
 def _outside(address: str) -> bool:
-    """False for addresses that lead to this very machine or to nobody."""
+    """False for addresses that lead to this very machine or to nobody, also in the form that IPv6
+    has for those of IPv4 (RFC 4291 §2.5.5.2), which the kernel takes for the same."""
     ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
     return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
 
 
