@@ -88,7 +88,7 @@ def _accepted(event: Accepted, owner: Owner) -> Iterator[str]:
 
 def _way(way: Way, owner: Owner) -> str:
     kind, _, address = way.route.partition(" ")
-    leads = "" if address.lower() == way.to.lower() else f", which leads to {address},"
+    leads = "" if address.lower() == way.to.lower() else f", which leads to {address}"
     if way.end == MAILBOX:
         return (
             f"For <{way.to}>{leads}: delivered to {_place(owner, way.account, way.name, way.uid)}"
