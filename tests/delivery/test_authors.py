@@ -37,6 +37,9 @@ def envelope(role: Role = Role.SUBMISSION, user: str = "ann@example.test") -> En
         ("From: bob@example.test\r\nSender: ann@example.test", True),
         ("From: eve@elsewhere.test\r\nResent-From: ann@example.test", False),
         ("From: eve@relayed.test", False),
+        ("From: bob@example.test.", True),
+        ("From: boss@sub.example.test", True),  # our signature would speak for it
+        ("From: eve@inner.example.test", False),
         ("X: y", False),
         ("From: " + ", ".join(["ann@example.test"] * MOST) + ", bob@example.test", True),
         ("a:\r\n" * 60_000 + "From: bob@example.test", True),
@@ -46,6 +49,7 @@ async def test_users_write_as_nobody_else_of_the_house(fields: str, refused: boo
     store = await people.house("ann", "bob", "cat")
     await people.alias(store, "info", "ann")
     await store.set_domain(Domain("relayed.test", kind=DomainKind.RELAY, hop="x"))
+    await store.set_domain(Domain("inner.example.test", kind=DomainKind.RELAY, hop="x"))
     extra = {"ann@example.test": frozenset({"shop@example.test"})}
     rule = AuthorRule(store, SendAs(store, Options(extra)))
     head = f"{fields}\r\n\r\n".encode()

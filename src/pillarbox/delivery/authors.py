@@ -28,9 +28,9 @@ TOO_MANY = Reply(550, "5.6.0", "From names too many authors")
 
 @dataclass(frozen=True, slots=True)
 class AuthorRule:
-    """A ``gate.Rule``: each author in a domain of this house must be an address that the account
-    may send as. Authors elsewhere pass: their domains speak for themselves (DMARC), and mail of
-    others is rightly sent on as it is (Resent-From, RFC 5322 §3.6.6)."""
+    """A ``gate.Rule``: each author in a domain of this house, or below one, must be an address
+    that the account may send as. Authors elsewhere pass: their domains speak for themselves
+    (DMARC), and mail of others is rightly sent on as it is (Resent-From, RFC 5322 §3.6.6)."""
 
     directory: Directory
     send_as: SendAs
@@ -49,14 +49,23 @@ class AuthorRule:
             return NOTHING
         account = await self.directory.account_by_address(user)
         for author in authors.values():
-            domain = await self.directory.domain(normal_domain(author.domain))
-            if domain is None or domain.kind is not DomainKind.LOCAL:
+            if not await self._ours(normal_domain(author.domain)):
                 continue
             if account is None or not await self.send_as.allows(account, author):
                 log.info("authors.not-own", user=user, author=str(author), id=envelope.id)
                 text = f"From says {_shown(author)}, which is not an address of yours"
                 return _refused(envelope, Reply(550, "5.7.1", text))
         return NOTHING
+
+    async def _ours(self, name: str) -> bool:
+        """Whether the house answers for a name: for those of its domains, and for those below
+        them, for which their signatures speak too (relaxed alignment of DMARC)."""
+        while name:
+            domain = await self.directory.domain(name)
+            if domain is not None:
+                return domain.kind is DomainKind.LOCAL
+            name = name.partition(".")[2]
+        return False
 
 
 def _authors(head: bytes) -> Iterator[Address]:

@@ -173,19 +173,20 @@ def missing(data: bytes, names: Iterable[bytes]) -> list[bytes]:
     return [name for name in names if name not in present]
 
 
-def add_missing(data: bytes, *, when: datetime, message_id: str) -> bytes:
-    """Add Date and Message-ID where a submission lacks them (RFC 6409 §8.2, §8.3).
+def add_missing(data: bytes, *, when: datetime, message_id: str, author: str = "") -> bytes:
+    """Add Date and Message-ID where a submission lacks them (RFC 6409 §8.2, §8.3), and the From
+    that RFC 5322 §3.6 demands.
 
-    ``message_id`` includes its angle brackets.
+    ``message_id`` includes its angle brackets. ``author`` is an address, '' for none to add.
     """
-    absent = missing(data, (b"date", b"message-id"))
-    if not absent:
-        return data
+    absent = missing(data, (b"date", b"from", b"message-id"))
     makers = {
         b"date": date_field(when),
+        b"from": raw_field("From", author.encode()) if author else b"",
         b"message-id": raw_field("Message-ID", _clean(message_id)),
     }
-    return prepend(data, *[makers[name] for name in absent])
+    made = [makers[name] for name in absent if makers[name]]
+    return prepend(data, *made) if made else data
 
 
 # ---------------------------------------------------------------------------- whole messages

@@ -36,3 +36,17 @@ def test_a_users_program_does_not_speak_for_our_checks(field: str) -> None:
     mended = mender.mend(f"{field}\r\n{kept}\r\n".encode())
     assert b"here.test" not in mended.replace(b"@mx.here.test>", b"")
     assert kept.encode() in mended
+
+
+@pytest.mark.parametrize(
+    ("author", "header", "added"),
+    [
+        ("ann@here.test", b"Subject: x\r\n\r\n", b"From: ann@here.test\r\n"),
+        ("ann@here.test", b"FROM : bob@here.test\r\n\r\n", b""),
+        ("", b"Subject: x\r\n\r\n", b""),  # a receipt that says nothing
+    ],
+)
+def test_mail_without_an_author_gets_its_sender(author: str, header: bytes, added: bytes) -> None:
+    mended = Mender("mx.here.test", 0.0, SeededRng(), author).mend(header)
+    found = [line for line in mended.splitlines(True) if line.lower().startswith(b"from:")]
+    assert b"".join(found) == added

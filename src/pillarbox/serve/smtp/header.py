@@ -30,6 +30,9 @@ class Mender:
     now: float
     """Seconds since 1970 UTC."""
     rng: Rng
+    author: str = ""
+    """Whose mail it is where it does not say: what has no From is not signed, and others refuse
+    it."""
 
     def mend(self, raw: bytes) -> bytes:
         """``raw`` is a header section with its blank line; the same as it may go out."""
@@ -37,6 +40,7 @@ class Mender:
             authres.without_forged(compose.without(raw, _HIDDEN), self.hostname),
             when=datetime.fromtimestamp(self.now, UTC),
             message_id=f"<{self.rng.token(24)}@{self.hostname}>",
+            author=self.author,
         )
 
 

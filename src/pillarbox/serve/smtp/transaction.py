@@ -159,7 +159,8 @@ class Transaction:
         limit = self._options.max_header
         inspection = None
         if self._role is Role.SUBMISSION:
-            mender = Mender(self._options.engine.hostname, now, self._needs.rng)
+            author = str(self._sender or "")
+            mender = Mender(self._options.engine.hostname, now, self._needs.rng, author)
             gate = HeaderGate(limit, mender.mend)
         elif self._role is Role.MX and sender is not None:
             inspection = self._needs.inspect(self.peer, sender)
