@@ -68,12 +68,13 @@ const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailSer
 const server = () => MailServices.accounts.getAccount("account1").incomingServer;
 const sleep = ms => new Promise(done => window.setTimeout(done, ms));
 async function until(what, look) {
-  for (let turn = 0; turn < 300; turn++) {
+  const over = Date.now() + 75000;
+  while (Date.now() < over) {
     const found = await look();
     if (found) return found;
     await sleep(100);
   }
-  throw new Error("not within half a minute: " + what);
+  throw new Error("not within 75 seconds: " + what);
 }
 const heard = () => {
   let done;
@@ -88,9 +89,14 @@ const folder = name => server().rootFolder.descendants.find(one => one.name == n
   || server().rootFolder.descendants.find(one => one.name.toLowerCase() == name.toLowerCase());
 async function opened(name) {
   const box = await until("folder " + name, () => folder(name));
-  const listener = heard();
-  box.QueryInterface(Ci.nsIMsgImapMailFolder).updateFolderWithListener(null, listener);
-  await listener.promise;
+  box.QueryInterface(Ci.nsIMsgImapMailFolder);
+  // A folder has room for one listener, which the program's own look at a new folder takes: who
+  // is not called back asks again.
+  await until("update of " + name, () => {
+    const listener = heard();
+    box.updateFolderWithListener(null, listener);
+    return Promise.race([listener.promise.then(() => true), sleep(3000)]);
+  });
   return box;
 }
 const messages = box => [...box.msgDatabase.enumerateMessages()];
@@ -200,7 +206,17 @@ def thunderbird(
             "--profile",
             str(profile),
         ],
-        env={"HOME": str(home), "PATH": os.environ["PATH"], "MOZ_HEADLESS": "1", "LANG": "C.UTF-8"},
+        env={
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "MOZ_HEADLESS": "1",
+            "LANG": "C.UTF-8",
+            **(
+                {"MOZ_LOG": "IMAP:5,timestamp", "MOZ_LOG_FILE": os.environ["TB_MOZ_LOG"]}
+                if "TB_MOZ_LOG" in os.environ
+                else {}
+            ),
+        },
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

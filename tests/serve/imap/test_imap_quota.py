@@ -64,6 +64,8 @@ async def test_what_is_used_and_allowed(tmp_path: Path) -> None:
 async def test_without_limits(tmp_path: Path) -> None:
     async with limited(tmp_path) as (_, ann, _):
         assert await ann.ok(f"GETQUOTA {ANN}") == [f'* QUOTA "{ANN}" ()']
+        # An empty list would make Thunderbird hang up (test_client_thunderbird.py).
+        assert await ann.ok("GETQUOTAROOT INBOX") == ["* QUOTAROOT INBOX"]
         assert await ann.no("GETQUOTA nothing") == "NONEXISTENT"
         assert await ann.no('GETQUOTA ""') == "NONEXISTENT"
 

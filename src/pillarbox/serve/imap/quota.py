@@ -67,7 +67,12 @@ async def on_get_quota(session: Session, command: extensions.GetQuota) -> None:
 
 
 async def on_get_quota_root(session: Session, command: extensions.GetQuotaRoot) -> None:
-    """RFC 9208 §4.1.2: also of a mailbox that is still to be made."""
+    """RFC 9208 §4.1.2: also of a mailbox that is still to be made.
+
+    Where nothing is limited there is no root: its list would be empty, which the text of §4.2.1
+    allows and the grammar of §7 does not. Thunderbird 140 keeps to the grammar, takes the answer
+    for a broken one, and hangs up after every SELECT.
+    """
     access, user, name = session.needs.ops.access, session.user, command.mailbox
     number = user.id
     place = await access.find(user, name, "r")
@@ -79,6 +84,8 @@ async def on_get_quota_root(session: Session, command: extensions.GetQuotaRoot) 
             session.refuse(command.tag, place.text, CODES[place.kind])
             return
     owner = await session.needs.store.account(number)
+    if owner is not None and not any(one.allowed(owner) for one in RESOURCES.values()):
+        owner = None
     roots = [owner.address] if owner else []
     session.write(render.quota_root(name, roots, utf8=session.engine.utf8))
     if owner is not None:
