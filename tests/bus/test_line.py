@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pillarbox.base.errors import Misuse, Permanent, Temporary
+from pillarbox.base.errors import Permanent, Temporary
 from pillarbox.bus import line
-from pillarbox.bus.line import Line, first_news, news, nobody
+from pillarbox.bus.line import Line, first_news, news
 
 
 class End:
@@ -101,8 +101,3 @@ def test_the_first_news_are_waited_for() -> None:
         other.recv(100)
         with pytest.raises(EOFError):
             first_news(other)
-
-
-async def test_nobody_answers() -> None:
-    with pytest.raises(Misuse):
-        await nobody("accept", (), {})

@@ -36,7 +36,13 @@ def rooms(store: Store, lane: Lane) -> Rooms:
     passwords = Passwords(lane, SeededRng(1), CHEAP)
     clock = SystemClock()
     indexer = Indexer(store, lane, clock)
-    about, wake = (lambda: {"running": False}), (lambda: None)
+
+    async def about() -> dict[str, object]:
+        return {"running": False}
+
+    def wake() -> None:
+        """No queue is worked."""
+
     keys = KeyRing(Path(tempfile.gettempdir()) / "no-such-folder-of-keys")
     config = Config(server=replace(Server(), hostname="mail.example.test"))
     return Rooms(store, passwords, lane, indexer, clock, about, wake, keys, config)

@@ -87,7 +87,7 @@ def _to_nobody(changes: Sequence[Change]) -> None:
     """Without server there is no session that could be told."""
 
 
-def _nothing() -> dict[str, Any]:
+async def _nothing() -> dict[str, Any]:
     return {"running": False}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -208,7 +207,7 @@ class _Demo:
             "users": len(self._people),
             "user_format": USER_FORMAT,
             "password": self._people[0].password if self._people else "",
-            "pids": [os.getpid()],
+            "pids": house.pids,
             "cert": str(ca),
             **{f"{door}_port": port for door, port in house.ports.items()},
         }

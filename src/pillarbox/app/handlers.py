@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pillarbox.app.core import Core
+from pillarbox.app.counts import Counts
 from pillarbox.app.hearing import Heard
 from pillarbox.app.hooking import settled
 from pillarbox.app.recorder import Recorder
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import ROLES, Settings
 from pillarbox.app.web import site
-from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.login import Authenticator
 from pillarbox.auth.presence import Presence
 from pillarbox.auth.sendas import SendAs
@@ -68,7 +68,6 @@ from pillarbox.model.verdict import Verdict
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.policy.inbound.inspect import Inspection, Inspector, Tell, untold
-from pillarbox.policy.tarpit import Tarpit
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
@@ -97,6 +96,7 @@ class Handlers:
         core: Core,
         bus: Bus,
         settings: Settings,
+        counts: Counts,
         *,
         hostname: str,
         secret: bytes,
@@ -122,7 +122,7 @@ class Handlers:
         )
         self._acceptor = self._accepting(settings, gate)
         self.teacher = Teacher(store, core.scan, clock)
-        self._tarpit = Tarpit(clock, settings.tarpit)
+        self._tarpit = counts.tarpit
         self._personal = Personal(store, core.scan, settings.personal)
         tokens = Tokens(secret)
         self._subscriptions = Subscriptions(store, tokens, clock)
@@ -136,7 +136,8 @@ class Handlers:
             clock=clock,
             rng=rng,
             secret=secret,
-            lockout=Lockout(clock, settings.lockout),
+            lockout=counts.lockout,
+            cache=counts.logins,
             options=settings.login,
             presence=self.presence,
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -24,6 +25,7 @@ from pillarbox.app.admin.rooms import Rooms
 from pillarbox.app.caller import LocalCaller
 from pillarbox.app.control import Control
 from pillarbox.app.core import Core, OpenStore, open_core, sqlite_store
+from pillarbox.app.counts import Counts
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.dmarcinbox import ReportInbox
 from pillarbox.app.handlers import Handlers
@@ -36,7 +38,6 @@ from pillarbox.app.workers import Workers
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import ConnectionIds, Rng, SystemRng
-from pillarbox.base.limits import ConnectionLimits
 from pillarbox.base.log import Logger
 from pillarbox.bus.local import LocalBus
 from pillarbox.config.schema import Config
@@ -84,7 +85,7 @@ class House:
         self._twins: list[doors.Sockets] = []
         self._workers: Workers | None = None
         self._certificates: doors.Certificates | None = None
-        self._limits = ConnectionLimits()
+        self._counts = Counts(self._clock, self._rng, settings(config))
         self._listeners: dict[str, Listener] = {}
         self._supervisor = Supervisor(self._clock)
         self._handlers: Handlers | None = None
@@ -148,6 +149,7 @@ class House:
             core,
             bus,
             settings(self.config),
+            self._counts,
             hostname=self.config.server.hostname,
             secret=secret,
             resolver=resolver,
@@ -217,7 +219,7 @@ class House:
                 self._certificates,
                 kind.implicit,
                 kind.too_busy,
-                self._limits,
+                self._counts.limits,
                 connection_options(self.config, name),
             )
             self._listeners[name] = Listener(door, bound, ids=ids)
@@ -230,7 +232,9 @@ class House:
         if not isinstance(store, SqliteStore):
             raise Misuse("only the store on SQLite can be read by several processes")
         twins, self._twins = self._twins, []
-        workers = Workers(self.config, twins, store, handlers.runner.wake, self._clock)
+        workers = Workers(
+            *(self.config, twins, store, handlers.runner.wake, self._clock), self._counts
+        )
         self._workers = workers
         store.told = workers.committed
         await workers.start()
@@ -290,8 +294,9 @@ class House:
             log.warning("house.restart-needed", keys=",".join(waiting))
 
     def _set_limits(self, config: Config) -> None:
-        self._limits.total = config.limits.connections
-        self._limits.per_address = config.limits.connections_per_address
+        limits = self._counts.limits
+        limits.total = config.limits.connections
+        limits.per_address = config.limits.connections_per_address
 
     async def _write(self, message: bytes, sender: Address, to: Address) -> None:
         """A message of the house itself."""
@@ -341,19 +346,28 @@ class House:
             raise Misuse("the house is not open")
         return self._admin
 
-    def _about(self) -> dict[str, Any]:
+    @property
+    def pids(self) -> list[int]:
+        """Of this process and of those it has started, which speak for the same house."""
+        return [os.getpid(), *(self._workers.pids if self._workers is not None else [])]
+
+    async def _about(self) -> dict[str, Any]:
+        there = {name: listener.connections for name, listener in self._listeners.items()}
+        if self._workers is not None:
+            there = Counter(there) + await self._workers.connections()
+        first, *workers = self.pids
         return {
             "running": True,
             "version": pillarbox.__version__,
-            "pid": os.getpid(),
-            "workers": self._workers.pids if self._workers is not None else [],
+            "pid": first,
+            "workers": workers,
             "since": self._since,
             "failures": self._supervisor.failures,
             "doors": [
                 {
                     "name": name,
                     "addresses": [f"{peer.ip}:{peer.port}" for peer in listener.addresses],
-                    "connections": listener.connections,
+                    "connections": there.get(name, 0),
                 }
                 for name, listener in self._listeners.items()
             ],

@@ -15,6 +15,7 @@ from typing import Any
 
 from pillarbox.app import doors
 from pillarbox.app.core import open_core
+from pillarbox.app.counts import Counted, Counts, Ended
 from pillarbox.app.datadir import DataDir
 from pillarbox.app.handlers import Handlers
 from pillarbox.app.internet import dns_options
@@ -23,13 +24,12 @@ from pillarbox.app.run import logging_to_stderr, quiet_collector
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
-from pillarbox.app.workers import Adopt, EndSessions, Hello, Ready, Stop
+from pillarbox.app.workers import CONNECTIONS, Adopt, EndSessions, Hello, Ready, Stop
 from pillarbox.base import log as logs
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
 from pillarbox.base.ids import ConnectionIds, SystemRng
-from pillarbox.base.limits import ConnectionLimits
-from pillarbox.bus.line import Line, first_news, nobody
+from pillarbox.bus.line import Line, first_news
 from pillarbox.bus.local import LocalBus
 from pillarbox.config.schema import Config
 from pillarbox.model.address import Address
@@ -59,7 +59,9 @@ class Worker:
     def __init__(self, hello: Hello) -> None:
         self._config: Config = hello.config
         self._doors = hello.doors
-        self._limits = ConnectionLimits()
+        clock, rng = self._clock, self._rng = SystemClock(), SystemRng()
+        made = settings(hello.config)
+        self._counts = Counts(clock, rng, made, hello.number, hello.counts)
         self._listeners: list[Listener] = []
         self._handlers: Handlers | None = None
         self._certificates: doors.Certificates | None = None
@@ -71,10 +73,11 @@ class Worker:
 
     async def run(self, sock: socket.socket) -> None:
         """Serve until told to stop."""
-        clock, rng = SystemClock(), SystemRng()
+        clock, rng = self._clock, self._rng
         sock.setblocking(False)
-        line = Line(asked=nobody, heard=self._heard, lost=self._cut_off)
+        line = Line(asked=self._asked, heard=self._heard, lost=self._cut_off)
         await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=sock)
+        self._counts.share(line.tell)
 
         async def opener(path: Path, publish: Publish, clock: Clock) -> Store:  # noqa: ARG001
             self._store = open_afar(path, line.call, clock, rng)
@@ -94,6 +97,7 @@ class Worker:
                 core,
                 self._bus,
                 settings(self._config),
+                self._counts,
                 hostname=self._config.server.hostname,
                 secret=secret,
                 resolver=resolver,
@@ -142,7 +146,7 @@ class Worker:
                 self._certificates,
                 kind.implicit,
                 kind.too_busy,
-                self._limits,
+                self._counts.limits,
                 connection_options(self._config, name),
             )
             self._listeners.append(
@@ -152,16 +156,25 @@ class Worker:
             await listener.start()
 
     def _set_limits(self) -> None:
-        self._limits.total = self._config.limits.connections
-        self._limits.per_address = self._config.limits.connections_per_address
+        limits = self._counts.limits
+        limits.total = self._config.limits.connections
+        limits.per_address = self._config.limits.connections_per_address
 
     # ------------------------------------------------------------------ what the line says
+
+    async def _asked(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the first process wants to know: connections by door, for ``status``."""
+        if name != CONNECTIONS:
+            raise Misuse(f"a worker does not know {name}")
+        return {one.name: one.connections for one in self._listeners}
 
     def _heard(self, value: Any) -> None:
         if isinstance(value, Committed):
             if self._store is not None:
                 self._store.heard(value)
             self._bus.publish(value.changes)
+        elif isinstance(value, (Counted, Ended)):
+            self._counts.heard(value)
         elif isinstance(value, Adopt):
             self._adopt(value.config)
         elif isinstance(value, EndSessions):

@@ -1,6 +1,6 @@
 """The other processes of a house: started, kept going, told of every commit, answered, stopped.
 
-This process has the store open and is the only one that writes (decision 0071). A worker speaks to
+This process has the store open and is the only one that writes (decision 0076). A worker speaks to
 clients, reads for itself and asks us for every change. When one dies its connections are lost and
 nothing else: what it had promised was committed here, and its place is taken by a new one.
 """
@@ -13,10 +13,12 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pillarbox.app.counts import Counted, Counts, Ended, Picture
 from pillarbox.app.supervise import Supervisor
 from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Misuse, PillarboxError
@@ -33,6 +35,10 @@ START: Final = 120.0
 """Seconds until a worker must be ready: a second or two, unless the machine is starved."""
 LAST_SECONDS: Final = 2.0
 """Beyond the time for draining, until a worker that does not end is killed."""
+ANSWER: Final = 2.0
+"""Seconds for a worker to say how it is; then ``status`` goes without."""
+CONNECTIONS: Final = "connections"
+"""What a worker can be asked: how many it has at each door."""
 _ENTRY: Final = "import sys; from pillarbox.app.worker import main; main(int(sys.argv[1]))"
 
 Sockets = Mapping[str, Sequence[socket.socket]]
@@ -40,10 +46,13 @@ Sockets = Mapping[str, Sequence[socket.socket]]
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first thing a worker is told. ``doors``: descriptors that it has inherited."""
+    """The first thing a worker is told. ``doors``: descriptors that it has inherited; ``number``:
+    of the worker, from 1 on; ``counts``: what the others have counted so far."""
 
     config: Config
     doors: Mapping[str, Sequence[int]]
+    number: int
+    counts: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +86,21 @@ class WorkerDied(PillarboxError):
 
 
 class _One:
-    """A worker that runs."""
+    """A worker that runs. ``counted``: what it says that it counts."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, counted: Callable[[Counted], None]
+    ) -> None:
         self.process = process
+        self._counted = counted
         self.line: Line | None = None
         self.ready = asyncio.Event()
 
     def heard(self, value: object) -> None:
         if isinstance(value, Ready):
             self.ready.set()
+        elif isinstance(value, Counted):
+            self._counted(value)
 
     def lost(self) -> None:
         """Without us it can do nothing; it ends itself, and this is for one that hangs."""
@@ -106,13 +120,16 @@ class Workers:
         store: Store,
         wake: Callable[[], None],
         clock: Clock,
+        counts: Counts,
     ) -> None:
-        """``wake``: mail was put into the queue."""
+        """``wake``: mail was put into the queue. ``counts``: of this process."""
         self._config = config
         self._sockets = sockets
         self._store = store
         self._wake = wake
         self._supervisor = Supervisor(clock)
+        self._counts = counts
+        counts.share(self._tell)
         self._running: dict[int, _One] = {}
         self._started = [asyncio.Event() for _ in sockets]
         self._stopping = False
@@ -142,6 +159,14 @@ class Workers:
                 if one.line is not None:
                     one.line.send(frame)
 
+    async def connections(self) -> Counter[str]:
+        """How many all of them have, by door. One that does not answer is left out."""
+        lines = [one.line for one in self._running.values() if one.line and one.ready.is_set()]
+        found: Counter[str] = Counter()
+        for answer in await asyncio.gather(*(_connections(line) for line in lines)):
+            found.update(answer)
+        return found
+
     def adopt(self, config: Config) -> None:
         """Another configuration, for the connections that come."""
         self._config = config
@@ -169,10 +194,17 @@ class Workers:
         """Do not wait for connections any longer."""
         self._tell(Stop(0.0))
 
-    def _tell(self, value: object) -> None:
-        for one in self._running.values():
-            if one.line is not None:
-                one.line.tell(value)
+    def _tell(self, value: object, but: int | None = None) -> None:
+        """All workers, ``but`` the one with this place."""
+        frame = news(value)
+        for number, one in self._running.items():
+            if one.line is not None and number != but:
+                one.line.send(frame)
+
+    def _counted(self, value: Counted) -> None:
+        """A worker counted something: this process counts it too, and so does every other."""
+        self._counts.heard(value)
+        self._tell(value, but=value.process - 1)
 
     async def _keep(self, number: int) -> None:
         """Run one worker to its end, which comes by itself only when something is wrong."""
@@ -187,13 +219,13 @@ class Workers:
                 pass_fds=[theirs.fileno(), *(fd for fds in doors.values() for fd in fds)],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        one = self._running[number] = _One(process)
+        one = self._running[number] = _One(process, self._counted)
         try:
             ours.setblocking(False)
             line = Line(asked=self._asked, heard=one.heard, lost=one.lost)
             await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=ours)
             one.line = line
-            line.tell(Hello(self._config, doors))
+            line.tell(Hello(self._config, doors, number + 1, self._counts.picture()))
             ready = asyncio.ensure_future(one.ready.wait())
             ended = asyncio.ensure_future(process.wait())
             try:
@@ -212,6 +244,9 @@ class Workers:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+            ended_one = Ended(number + 1)
+            self._counts.heard(ended_one)
+            self._tell(ended_one)
         if self._stopping:
             await asyncio.get_running_loop().create_future()  # until the supervisor is closed
         raise WorkerDied(f"worker {number + 1} ended with {code}")
@@ -229,6 +264,15 @@ class Workers:
         if name == "accept_each" or (name == "accept" and _queued(args, result)):
             self._wake()
         return result
+
+
+async def _connections(line: Line) -> Mapping[str, int]:
+    try:
+        async with asyncio.timeout(ANSWER):
+            answer: Mapping[str, int] = await line.call(CONNECTIONS)
+            return answer
+    except (TimeoutError, PillarboxError):
+        return {}
 
 
 def _messages(values: Sequence[Any]) -> list[NewMessage]:

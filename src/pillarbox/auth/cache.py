@@ -1,7 +1,7 @@
 """Passwords that were right a moment ago.
 
 A mail client opens a handful of connections at once and logs in on each; only the first pays for
-Argon2. What is remembered is a keyed hash with a key of this process, so the memory of a process
+Argon2. What is remembered is a keyed hash with a key of this run, so the memory of a process
 holds no password longer than its check takes. What is kept of the password in the directory is
 part of the hash: after a change the old one is not found.
 """
@@ -23,10 +23,18 @@ class SuccessCache:
     """Digests of successful logins for ``seconds``, at most ``entries`` of them."""
 
     def __init__(
-        self, clock: Clock, rng: Rng, *, seconds: float = 60.0, entries: int = 10_000
+        self,
+        clock: Clock,
+        rng: Rng,
+        *,
+        key: bytes = b"",
+        seconds: float = 60.0,
+        entries: int = 10_000,
     ) -> None:
+        """``key``: of the other processes of the house, so that they know a wrong password again
+        by its digest too; without one it is made up here."""
         self._clock = clock
-        self._key = rng.bytes(KEY_OCTETS)
+        self._key = key or rng.bytes(KEY_OCTETS)
         self._seconds = seconds
         self._entries = entries
         self._until: OrderedDict[bytes, float] = OrderedDict()  # oldest first

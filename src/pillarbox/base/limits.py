@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pillarbox.base.clock import Clock
 
@@ -37,8 +39,22 @@ class Refusal(enum.Enum):
     ADDRESS = "too many connections from this address"
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many connections a process has now, by ``address_key``; of those that changed."""
+
+    by_address: Mapping[str, int]
+
+
+def _unheard() -> None:
+    """Nobody else counts."""
+
+
 class ConnectionLimits:
     """Connections at once, in total and an address. One may serve several listeners.
+
+    Other processes may count with it: ``changed`` is called when there is something to tell them,
+    ``told`` says what, and ``heard`` takes what they tell.
 
     ``total``, ``per_address``: 0 for no limit. ``exempt``: addresses (as ``address_key`` gives
     them) that only the total binds, such as the webmail's or a monitor's. Unix sockets have no
@@ -53,23 +69,42 @@ class ConnectionLimits:
         self._exempt = exempt
         self._open = 0
         self._by_address: dict[str, int] = {}
+        self.changed: Callable[[], None] = _unheard
+        self._untold: set[str] = set()
+        self._elsewhere: dict[int, dict[str, int]] = {}
+        self._open_elsewhere = 0
+        self._by_address_elsewhere: Counter[str] = Counter()
 
     @property
     def open(self) -> int:
-        """Connections counted now."""
+        """Connections counted now, in this process."""
         return self._open
 
     def acquire(self, ip: str) -> Refusal | None:
         """Count one more from ``ip``, or say why not. After None, ``release`` it once."""
-        if self.total and self._open >= self.total:
+        if self.total and self._open + self._open_elsewhere >= self.total:
             return Refusal.TOTAL
         key = address_key(ip)
         held = self._by_address.get(key, 0)
-        if self.per_address and held >= self.per_address and key and key not in self._exempt:
+        most = self.per_address
+        if most and held + self._by_address_elsewhere[key] >= most and self._counts(key):
             return Refusal.ADDRESS
         self._open += 1
-        self._by_address[key] = held + 1
+        self._set(key, held + 1)
         return None
+
+    def _counts(self, key: str) -> bool:
+        """Whether there is a limit for an address."""
+        return bool(key) and key not in self._exempt
+
+    def _set(self, key: str, held: int) -> None:
+        if held:
+            self._by_address[key] = held
+        else:
+            del self._by_address[key]
+        if self.changed is not _unheard:
+            self._untold.add(key)
+            self.changed()
 
     def release(self, ip: str) -> None:
         """One connection from ``ip`` is gone."""
@@ -78,10 +113,45 @@ class ConnectionLimits:
         if held == 0:
             raise RuntimeError(f"connection limits: {ip} released more often than acquired")
         self._open -= 1
-        if held == 1:
-            del self._by_address[key]
-        else:
-            self._by_address[key] = held - 1
+        self._set(key, held - 1)
+
+    # Of several processes.
+
+    @property
+    def held(self) -> Mapping[str, int]:
+        """Connections of this process, by ``address_key``."""
+        return dict(self._by_address)
+
+    @property
+    def elsewhere(self) -> Mapping[int, Mapping[str, int]]:
+        """Those of other processes, by their numbers."""
+        return {process: dict(held) for process, held in self._elsewhere.items()}
+
+    def told(self) -> Held:
+        """What changed since the last time."""
+        untold, self._untold = self._untold, set()
+        return Held({key: self._by_address.get(key, 0) for key in untold})
+
+    def heard(self, process: int, news: Held) -> None:
+        """What another process has now."""
+        known = self._elsewhere.setdefault(process, {})
+        for key, held in news.by_address.items():
+            more = held - known.pop(key, 0)
+            if held:
+                known[key] = held
+            self._open_elsewhere += more
+            self._by_address_elsewhere[key] += more
+            if not self._by_address_elsewhere[key]:
+                del self._by_address_elsewhere[key]
+
+    def forget(self, process: int) -> None:
+        """Another process has gone, with all it had."""
+        self.heard(process, Held(dict.fromkeys(self._elsewhere.get(process, ()), 0)))
+        self._elsewhere.pop(process, None)
+
+
+Levels = OrderedDict[str, tuple[float, float]]
+"""Key to tokens left and the monotonic time when that was; least recently used first."""
 
 
 class TokenBuckets:
@@ -97,11 +167,13 @@ class TokenBuckets:
         self._burst = burst
         self._clock = clock
         self._max_keys = max_keys
-        # key -> (tokens left, when that was); least recently used first.
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: Levels = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._buckets
 
     def take(self, key: str, n: float = 1.0) -> float:
         """Take ``n`` tokens; 0.0 if they were there, else the seconds until they will be.
@@ -133,6 +205,14 @@ class TokenBuckets:
     def forget(self, key: str) -> None:
         """Fill the bucket again, as after a successful login."""
         self._buckets.pop(key, None)
+
+    def picture(self) -> Levels:
+        """All that is known now."""
+        return OrderedDict(self._buckets)
+
+    def begin_with(self, levels: Levels) -> None:
+        """Go on from what another process knew."""
+        self._buckets = levels
 
     def _level(self, key: str, now: float) -> float:
         held = self._buckets.get(key)

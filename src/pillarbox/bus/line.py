@@ -17,7 +17,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
-from pillarbox.base.errors import Misuse, PillarboxError, Temporary
+from pillarbox.base.errors import PillarboxError, Temporary
 from pillarbox.base.log import Logger
 
 log = Logger("bus")
@@ -175,8 +175,3 @@ class Line(asyncio.Protocol):
             log.error("bus.call-failed", exc=error, call=name)
             frame = packed(_ERROR, number, Temporary(f"{name}: {error!r}"))
         self.send(frame)
-
-
-async def nobody(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ARG001
-    """For an end that answers no calls."""
-    raise Misuse(f"{name} is not answered here")

@@ -58,8 +58,7 @@ class Server:
         1,
         checks.count(1, 64),
         "Processes that talk to clients. The first has the store and is the only one that writes; "
-        "each further one takes a core for SMTP, LMTP and IMAP. Limits of connections and failed "
-        "logins count in each.",
+        "each further one takes a core for SMTP, LMTP and IMAP.",
     )
     drain: float = setting(
         "20s", checks.duration, "How long open connections may finish after SIGTERM."

@@ -75,6 +75,11 @@ class Listener:
         self.addresses: tuple[Peer, ...] = tuple(peer_of(s.getsockname()) for s in self._sockets)
 
     @property
+    def name(self) -> str:
+        """Of the door."""
+        return self._door.name
+
+    @property
     def connections(self) -> int:
         """Connections being handled now."""
         return len(self._tasks)

@@ -1,7 +1,7 @@
 """Delays for nuisances: clients that try one unknown recipient after the other wait for answers.
 
 Guessing addresses pays only where it is quick. What an address did is remembered for a while, in
-this process alone, so that hanging up does not help; nothing is held while somebody waits.
+all processes of the house, so that hanging up does not help; nothing is held while somebody waits.
 """
 
 from __future__ import annotations
@@ -36,26 +36,58 @@ class Options:
     exempt: Callable[[str], bool] = lambda ip: False  # noqa: ARG005
 
 
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """An offence, for whoever counts with us."""
+
+    ip: str
+    listed: bool
+
+
+def _untold(event: Blamed) -> None:
+    """Nobody else counts."""
+
+
+Known = OrderedDict[str, tuple[int, float]]
+"""Address to offences and the monotonic time of the last one; the quietest first."""
+
+
 class Tarpit:
-    """One for a process."""
+    """One for a process; hand what each tells to the others."""
 
     def __init__(self, clock: Clock, options: Options) -> None:
         self._clock = clock
         self.options = options
-        self._known: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._known: Known = OrderedDict()
         self._waiting = 0
+        self.tell: Callable[[Blamed], None] = _untold
 
     def blame(self, ip: str, *, listed: bool = False) -> None:
         """An offence: a recipient that is refused for good; ``listed`` counts for as many as it
         takes."""
         if self.options.exempt(ip):
             return
+        event = Blamed(ip, listed)
+        self.heard(event)
+        self.tell(event)
+
+    def heard(self, event: Blamed) -> None:
+        """Count an offence, here or in another process."""
+        ip, listed = event.ip, event.listed
         now = self._clock.monotonic()
         count, at = self._known.pop(ip, (0, now))
         count = 0 if now - at > self.options.memory else count
         self._known[ip] = (count + (self.options.after if listed else 1), now)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+    def picture(self) -> Known:
+        """All that is known, for a process that begins."""
+        return OrderedDict(self._known)
+
+    def begin_with(self, known: Known) -> None:
+        """Take over what another process knew."""
+        self._known = known
 
     def delay(self, ip: str) -> float:
         """Seconds that an answer to this client waits."""

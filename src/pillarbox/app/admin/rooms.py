@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -42,7 +42,7 @@ class Rooms:
     """For what would block the loop: scanning, hashing."""
     indexer: Indexer
     clock: Clock
-    about: Callable[[], Value]
+    about: Callable[[], Awaitable[Value]]
     """What the process knows about itself; nothing where no server runs."""
     wake_queue: Callable[[], None]
     keys: KeyRing

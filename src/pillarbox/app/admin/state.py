@@ -12,7 +12,7 @@ async def status(call: Call) -> Value:
     accounts = await call.store.accounts()
     items = await call.store.queue_items(PAGE)
     index = await call.store.index_progress()
-    return call.rooms.about() | {
+    return await call.rooms.about() | {
         "domains": len(await call.store.domains()),
         "accounts": len(accounts),
         "used": sum(account.used for account in accounts),
