@@ -51,7 +51,7 @@ class Core:
     crypto: Lane
     """Passwords: few at a time, so that a storm of logins takes no other work's time."""
     scan: Lane
-    """Large messages and long answers."""
+    """Large messages and long answers, and the signing of what leaves."""
     indexer: Indexer
     """Fills the index of texts while somebody runs it."""
     keys: KeyRing

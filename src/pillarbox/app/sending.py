@@ -93,7 +93,7 @@ class Sending:
             core.store,
             Finder(options, resolver, core.rng, policies),
             self._pool,
-            sign=Signer(core.keys.signing, core.clock, config.server.hostname),
+            sign=Signer(core.keys.signing, core.clock, config.server.hostname, core.scan),
             tally=self._noted,
             forward=lambda sender, here: self._srs.forward(sender, here, core.clock.now()),
             onward=lambda domain: _onward(core.store, domain),

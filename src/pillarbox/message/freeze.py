@@ -11,6 +11,7 @@ ENVELOPE beside it passes ``header=False`` and leaves them out.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Iterator
 
@@ -20,6 +21,8 @@ from pillarbox.message.params import Params
 from pillarbox.message.part import Defect, Envelope, LineEnds, Part, Scan
 
 VERSION = 1
+
+_ENVELOPE = tuple(field.name for field in dataclasses.fields(Envelope))
 
 _HEAD = struct.Struct("<BBBxII")
 _WIDTHS = {2: "H", 4: "I", 8: "Q"}
@@ -171,7 +174,7 @@ class _Writer:
                 self.part(child)
 
     def envelope(self, found: Envelope) -> None:
-        for name in Envelope.__slots__:
+        for name in _ENVELOPE:
             self.string(getattr(found, name))
 
     def fields(self, fields: list[Field]) -> None:
@@ -242,7 +245,7 @@ class _Reader:
             part.children = [self.part() for _ in range(next(self.numbers))]
 
     def envelope(self) -> Envelope:
-        return Envelope(*[self.string() for _ in Envelope.__slots__])
+        return Envelope(*[self.string() for _ in _ENVELOPE])
 
     def fields(self) -> list[Field]:
         length, at = next(self.numbers), next(self.numbers)

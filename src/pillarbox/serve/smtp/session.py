@@ -16,6 +16,7 @@ from pillarbox.model.reply import OK, Reply
 from pillarbox.model.transaction import Peer, Role
 from pillarbox.net.driver import Connection
 from pillarbox.net.faults import IdleTimeout, NetFault
+from pillarbox.policy.tarpit import Tarpit
 from pillarbox.serve.smtp.login import Login, with_mechanisms
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.transaction import SENDER_OK, TROUBLE, Transaction
@@ -56,6 +57,7 @@ class Session:
         self._engine = Engine(engine, tls=conn.tls is not None)
         peer = Peer(conn.peer.ip, conn.peer.port, tls=_tls_words(conn))
         self._transaction = Transaction(self._engine, options, needs, peer, self._log)
+        self._tarpit = self._transaction.tarpit
         self._login = Login(conn, needs.authenticator, options.auth_failures, engine.auth)
         self._handlers: dict[type, Handler] = {
             events.Hello: self._hello,
@@ -124,16 +126,15 @@ class Session:
             for event in happened:
                 out = await self._answer(event)
                 if out:
-                    await self._hold()
+                    if self._tarpit is not None and self._tarpit.delay(self._conn.peer.ip):
+                        await self._hold(self._tarpit)
                     self._conn.write(out)
             happened = self._engine.resume()
 
-    async def _hold(self) -> None:
+    async def _hold(self, tarpit: Tarpit) -> None:
         """Let a nuisance wait; what was answered before goes out first."""
-        tarpit, ip = self._transaction.tarpit, self._conn.peer.ip
-        if tarpit is not None and tarpit.delay(ip):
-            self._conn.flush()
-            await tarpit.hold(ip, self._conn.draining.is_set)
+        self._conn.flush()
+        await tarpit.hold(self._conn.peer.ip, self._conn.draining.is_set)
 
     async def _answer(self, event: events.Event) -> bytes:
         """What to say to an event. What fails costs one command, or one message (451)."""
