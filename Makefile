@@ -1,5 +1,5 @@
 # The front door. Every target makes what it needs; the work is in scripts/.
-.PHONY: help demo test unit lint types floors fmt bench register docs constraints clean
+.PHONY: help demo test unit lint types floors fmt bench compiled register docs constraints clean
 .DEFAULT_GOAL := help
 SHELL := /usr/bin/env bash
 
@@ -29,6 +29,9 @@ fmt: dev ## format, and mend what ruff can mend
 
 bench: dev ## beside Postfix and Dovecot, a few minutes (FULL=1: all, with pages; ARGS=... names)
 	@scripts/bench $(ARGS)
+
+compiled: dev ## build/compiled: the rooms with most of the work on a message compiled (for PYTHONPATH)
+	@scripts/compiled
 
 register: dev ## bring docs/rfc.toml up to date with the source
 	@.venv/bin/python scripts/rfc_register.py --write

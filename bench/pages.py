@@ -7,6 +7,8 @@ import platform
 import time
 from pathlib import Path
 
+from pillarbox.message import scan
+
 
 def put_into(page: Path, mark: str, text: str) -> None:
     """In place of what stood between ``<!-- mark -->`` and ``<!-- end of mark -->``. A page that is
@@ -33,5 +35,11 @@ def machine() -> str:
     )
     return (
         f"{os.cpu_count()} cores ({model}), load average {os.getloadavg()[0]:.1f}, Linux"
-        f" {platform.release()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+        f" {platform.release()}, Python {platform.python_version()}{_compiled()},"
+        f" {time.strftime('%Y-%m-%d')}"
     )
+
+
+def _compiled() -> str:
+    """Whether rooms are compiled (decision 0077)."""
+    return "" if scan.__file__.endswith(".py") else " with rooms compiled"

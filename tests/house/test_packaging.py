@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
+import re
 from pathlib import Path
 
 from support.tree import ROOT
@@ -63,3 +65,18 @@ def test_the_configuration_names_the_same_doors() -> None:
     for name, port in PORTS.items():
         assert f"| `{name}` | `[" in paper
         assert name in CLOSED or f"0.0.0.0:{port}" in paper
+
+
+def test_what_may_be_compiled_is_there_and_has_no_coroutines() -> None:
+    """``hatch_build.py`` imports what only a build has, so its table is read, not imported."""
+    tree = ast.parse((ROOT / "hatch_build.py").read_text(encoding="utf-8"))
+    tables = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED"
+    ]
+    assert len(tables) == 1
+    for room, names in tables[0].items():
+        for name in names:
+            text = (ROOT / "src" / "pillarbox" / room / f"{name}.py").read_text(encoding="utf-8")
+            assert not re.search(r"^\s*async |^import asyncio|yield from", text, re.MULTILINE), name
