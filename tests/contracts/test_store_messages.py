@@ -319,6 +319,39 @@ async def test_copied_bytes_stay_as_long_as_a_copy(kit: Kit) -> None:
     assert await kit.store.purge(kit.clock.time + 1, 0) == 9000
 
 
+async def test_each_copy_of_a_message_that_is_there_twice_counts(kit: Kit) -> None:
+    box = await filled(kit)
+    big = await kit.put(box, body=b"B" * 9000)
+    ann, target = box.account, await kit.box_of(box.account, "to")
+    once = await kit.put(box, body=b"C" * 7000)
+    await kit.store.copy(ann, box.id, NumSet([(big.uid, big.uid)]), ann, box.id)
+    done = await kit.store.copy(ann, box.id, ALL, ann, target.id)
+    assert isinstance(done, Copied)
+    assert list(done.target) == [1, 2, 3]
+    assert await kit.column(target, Column.BLOB) == [big.blob, once.blob, big.blob]
+    for mailbox, uids in ((box.id, None), (target.id, some(1))):
+        await kit.store.expunge(ann, mailbox, uids, only_deleted=False)
+        assert await kit.store.purge(kit.clock.time + 1, 0) == 0
+    assert await kit.store.read(big.blob) == b"B" * 9000
+    await kit.store.expunge(ann, target.id, None, only_deleted=False)
+    assert await kit.store.purge(kit.clock.time + 1, 0) == 16000
+
+
+async def test_copies_close_the_holes_between_their_originals(kit: Kit) -> None:
+    box = await filled(kit, "\\Seen", "", "\\Flagged", "", "\\Draft")
+    ann, target = box.account, await kit.box_of(box.account, "to")
+    await kit.put(target)
+    await kit.store.expunge(ann, box.id, some(2, 4), only_deleted=False)
+    for first in (2, 5):
+        done = await kit.store.copy(ann, box.id, ALL, ann, target.id)
+        assert isinstance(done, Copied)
+        assert (list(done.source), list(done.target)) == ([1, 3, 5], [first, first + 1, first + 2])
+    flags = await kit.flags(target)
+    assert flags[5] == flag_set(["\\Seen"])
+    assert flags[6] == flag_set(["\\Flagged"])
+    assert flags[7] == flag_set(["\\Draft"])
+
+
 async def test_expunging(kit: Kit) -> None:
     box = await filled(kit, "\\Deleted", "", "\\Deleted \\Seen", "\\Deleted")
     ann = box.account

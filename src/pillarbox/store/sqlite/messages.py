@@ -172,7 +172,7 @@ def copy(
         tx.changes.append(Expunged(account, mailbox, modseq, found.uids))
         tx.save(home, box)
     else:
-        share(tx, box, exact)
+        share(tx, box, found, exact)
     return Copied(to_box.uidvalidity, found.uids, targets, to_home.modseq)
 
 
@@ -191,15 +191,18 @@ def transfer(
     intern_keywords(used, to_box.keywords)
     expression, mapping = _mapping(used, box.keywords, to_box.keywords, scope.system)
     first = to_box.uidnext
+    # Numbering rows costs as much as inserting them, and most often there are no holes.
+    solid = found.uids[-1] - found.uids[0] + 1 == len(found.uids)
+    number = "m.uid + :shift" if solid else ":first + row_number() OVER (ORDER BY m.uid) - 1"
     tx.db.execute(
-        "INSERT INTO msg SELECT :to_account, :to_mailbox,"
-        " :first + row_number() OVER (ORDER BY m.uid) - 1, :modseq,"
+        f"INSERT INTO msg SELECT :to_account, :to_mailbox, {number}, :modseq,"
         f" {expression}, m.internaldate, m.zone, :saved, m.size, m.blob"
         f" FROM {exact.source} msg m WHERE {_THERE} {exact.where} ORDER BY m.uid",
         {
             "account": box.account, "mailbox": box.id, **exact.values,
             "to_account": to_box.account, "to_mailbox": to_box.id,
-            "first": first, "modseq": modseq, "saved": int(tx.now),
+            "first": first, "shift": first - found.uids[0],
+            "modseq": modseq, "saved": int(tx.now),
         },
     )  # fmt: skip
     targets = range(first, first + len(found.uids))
@@ -221,13 +224,17 @@ def transfer(
     return targets
 
 
-def share(tx: Tx, box: Box, exact: Pick) -> None:
-    """One more reference for each message of ``exact``."""
-    tx.db.execute(
-        "UPDATE blob SET refs = refs + n FROM"
-        f" (SELECT m.blob, count(*) AS n FROM {exact.source} msg m"
-        f" WHERE {_THERE} {exact.where} GROUP BY m.blob) AS more WHERE id = more.blob",
-        {"account": box.account, "mailbox": box.id, **exact.values},
+def share(tx: Tx, box: Box, found: Found, exact: Pick) -> None:
+    """One more reference for each message of ``exact``, which are those found."""
+    of = f"FROM {exact.source} msg m WHERE {_THERE} {exact.where}"
+    values = {"account": box.account, "mailbox": box.id, **exact.values}
+    tx.db.execute(f"UPDATE blob SET refs = refs + 1 WHERE id IN (SELECT m.blob {of})", values)
+    if tx.db.changes() == len(found.uids):
+        return
+    tx.db.execute(  # some are there twice
+        f"UPDATE blob SET refs = refs + n - 1 FROM (SELECT m.blob, count(*) AS n {of}"
+        " GROUP BY m.blob HAVING count(*) > 1) AS more WHERE id = more.blob",
+        values,
     )
 
 
