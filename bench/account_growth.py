@@ -165,10 +165,8 @@ WORK: dict[str, Work] = {
     "`account set`": partial(
         _ask, operation="account.set", address=f"user0@{DOMAIN}", display_name="Ann"
     ),
-    "`account list`": partial(_ask, operation="account.list"),
+    "a page of `account list`": partial(_ask, operation="account.list"),
 }
-GROWS = {"`account list`"}
-"""What answers for each account."""
 
 
 def measured(accounts: int) -> dict[str, float]:
@@ -227,7 +225,7 @@ def main() -> None:
     if wanted.page:
         picture = wanted.page.with_suffix(".svg")
         sizes = list(found)
-        names = [name for name in found[sizes[0]] if name not in GROWS]
+        names = list(found[sizes[0]])
         picture.write_text(
             plots.growth(
                 sizes, {n: [found[s][n] / found[sizes[0]][n] for s in sizes] for n in names}

@@ -84,6 +84,21 @@ async def test_a_removed_account_is_gone() -> None:
         await house.call("domain.remove", {"name": "example.test"})
 
 
+async def test_accounts_are_listed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pillarbox.app.admin.directory._PAGE", 2)
+    async with caller() as house:
+        await with_ann(house)
+        for name in ("bob", "cleo", "dan"):
+            address = f"{name}@example.test"
+            await house.call("account.add", {"address": address, "password": "x" * 12})
+        sizes, after = [], ""
+        while not sizes or after:
+            page = await house.call("account.list", {"after": after})
+            sizes.append(len(page["accounts"]))
+            after = page["next"]
+        assert sizes == [2, 2, 0]
+
+
 async def test_mailboxes_are_listed_with_their_counters() -> None:
     async with caller() as house:
         await with_ann(house)

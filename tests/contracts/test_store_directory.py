@@ -93,7 +93,11 @@ async def test_many_accounts_at_once(kit: Kit) -> None:
     assert refused(made[-2], Kind.ALREADY_EXISTS)
     assert refused(made[-1], Kind.ALREADY_EXISTS)
     assert len(kit.taken()) == 12 * 6
-    assert [a.address for a in await kit.store.accounts()] == [ann.address, *names]
+    every = [ann.address, *names]
+    assert [a.address for a in await kit.store.accounts()] == every
+    assert [a.address for a in await kit.store.accounts("", 2)] == every[:2]
+    assert [a.address for a in await kit.store.accounts(every[1], 2)] == every[2:4]
+    assert await kit.store.accounts(every[-1]) == []
 
 
 async def test_changing_an_account(kit: Kit) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pillarbox.app.channel import Caller
 from pillarbox.cli.options import (
     Size,
     ask,
@@ -16,6 +17,7 @@ from pillarbox.cli.options import (
     make_sure,
     password_options,
     sure_option,
+    with_house,
 )
 from pillarbox.cli.output import octets, show, table
 
@@ -74,7 +76,16 @@ def add(
 @json_option
 def list_(domain: str, config: Path, as_json: bool) -> None:
     """List the accounts."""
-    value = ask(config, "account.list", domain=domain)
+
+    async def all_pages(caller: Caller) -> list[dict[str, Any]]:
+        page = await caller.call("account.list", {"domain": domain})
+        found: list[dict[str, Any]] = page["accounts"]
+        while page["next"]:
+            page = await caller.call("account.list", {"domain": domain, "after": page["next"]})
+            found += page["accounts"]
+        return found
+
+    value = {"accounts": with_house(config, all_pages)}
     rows = [
         (
             account["address"],

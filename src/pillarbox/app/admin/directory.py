@@ -99,13 +99,19 @@ async def account_add(
     return _account(granted(made, name))
 
 
-async def account_list(call: Call, domain: str = "") -> Value:
-    """Every account, or those of a domain."""
-    accounts = await call.store.accounts()
+_PAGE = 500
+"""Accounts of one answer: a few milliseconds, in which nobody else is served."""
+
+
+async def account_list(call: Call, domain: str = "", after: str = "") -> Value:
+    """Accounts behind ``after``, or those of them in a domain; ``next`` is where to go on, empty at
+    the end."""
+    accounts = await call.store.accounts(after, _PAGE)
+    following = accounts[-1].address if len(accounts) == _PAGE else ""
     if domain:
         end = "@" + domain_of(domain)
         accounts = [account for account in accounts if account.address.endswith(end)]
-    return {"accounts": [_account(account) for account in accounts]}
+    return {"accounts": [_account(account) for account in accounts], "next": following}
 
 
 async def account_passwd(call: Call, address: str, password: str) -> Value:

@@ -39,9 +39,10 @@ class MemoryDirectory:
     async def domain(self, name: str) -> Domain | None:
         return self.state.domains.get(name)
 
-    async def accounts(self) -> list[Account]:
-        found = [_account(home) for home in self.state.homes.values()]
-        return sorted(found, key=lambda account: account.address)
+    async def accounts(self, after: str = "", limit: int | None = None) -> list[Account]:
+        every = (_account(home) for home in self.state.homes.values())
+        found = [account for account in every if account.address > after]
+        return sorted(found, key=lambda account: account.address)[:limit]
 
     async def account(self, account: int) -> Account | None:
         home = self.state.homes.get(account)

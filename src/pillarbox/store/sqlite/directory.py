@@ -78,8 +78,10 @@ class SqliteDirectory:
         row = self._look("SELECT * FROM domain WHERE name = ?", name)
         return _domain(row) if row else None
 
-    async def accounts(self) -> list[Account]:
-        rows = self.reader.all(f"SELECT {_ACCOUNT} FROM account ORDER BY address")
+    async def accounts(self, after: str = "", limit: int | None = None) -> list[Account]:
+        page = "WHERE address > ? ORDER BY address LIMIT ?"
+        most = -1 if limit is None else limit  # SQLite's word for all
+        rows = self.reader.all(f"SELECT {_ACCOUNT} FROM account {page}", (after, most))
         return [_account(row) for row in rows]
 
     async def account(self, account: int) -> Account | None:
