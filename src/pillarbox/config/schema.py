@@ -203,10 +203,10 @@ class Send:
     routes: tuple[SendRoute, ...] = setting(
         [],
         checks.routes,
-        "Exceptions, each a table `[[send.routes]]`: `to`, a list of recipient domains, or `from`, "
-        "a list of sender domains and addresses; then `relay` (`host:port`, `smtps://host`, "
-        "`lmtp://host:24`, `lmtp:/path`, or `direct`), with a login `user` and the file of its "
-        "`password`; or, with `from`, local addresses as `sources`.",
+        "Exceptions, each a table `[[send.routes]]`: `to`, a list of recipient domains (`*` for "
+        "every other one), or `from`, a list of sender domains and addresses; then `relay` "
+        "(`host:port`, `smtps://host`, `lmtp://host:24`, `lmtp:/path`, or `direct`), with a login "
+        "`user` and the file of its `password`; or, with `from`, local addresses as `sources`.",
     )
     sources: tuple[str, ...] = setting(
         [], checks.words, "Local addresses to send from, IPv4 and IPv6; empty leaves it open."

@@ -96,6 +96,25 @@ def test_a_message_pipelined() -> None:
     assert client.closed
 
 
+@pytest.mark.parametrize(
+    ("first", "refusal", "code"),
+    [
+        (b"250 ok", b"552 too many recipients", 451),
+        (b"250 ok", b"552 5.5.3 too many recipients", 451),
+        (b"250 ok", b"552 5.2.2 mailbox full", 552),
+        (b"250 ok", b"550 5.5.3 too many recipients", 550),
+        (b"550 no", b"552 no room", 552),  # nobody was taken: it is about something else
+    ],
+)
+def test_one_recipient_too_many_goes_later(first: bytes, refusal: bytes, code: int) -> None:
+    client = ready()
+    client.send(ANN, [BOB, CID])
+    found = client.feed(b"250 ok\r\n" + first + b"\r\n" + refusal + b"\r\n")
+    (said,) = [one for one in found if isinstance(one, Outcome) and one.index == 1]
+    assert said.reply.code == code
+    assert refusal.partition(b" ")[2].decode() in str(said.reply)
+
+
 def test_a_message_step_by_step() -> None:
     client = ready(b"250 mx\r\n")
     client.send(ANN, [BOB, CID])

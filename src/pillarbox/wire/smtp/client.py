@@ -184,7 +184,8 @@ class Client(ClientSession):
             if reply.code // 100 == 2:
                 self._accepted.append(index)
             else:
-                self._settle(index, _refusal(reply), Stage.RCPT)
+                full = bool(self._accepted) and _is_one_too_many(reply)
+                self._settle(index, _for_now(reply) if full else _refusal(reply), Stage.RCPT)
         self._advance()
 
     def _data_answered(self, answer: Answer) -> None:
@@ -319,6 +320,16 @@ class Client(ClientSession):
 
 def _refusal(reply: Reply) -> Reply:
     """What is neither success nor refusal where one of them is due counts as a temporary one."""
-    if reply.code >= 400:
-        return reply
-    return Reply(451, "4.5.0", f"The server answered {reply}")
+    return reply if reply.code >= 400 else _for_now(reply)
+
+
+def _is_one_too_many(reply: Reply) -> bool:
+    """Behind others that were taken, the code that RFC 821 had for too many recipients (RFC 5321
+    §4.5.3.1.10), unless it says that it is about the mailbox (RFC 3463 §3.3)."""
+    return reply.code == 552 and reply.enhanced in {"", "5.5.3"}
+
+
+def _for_now(reply: Reply) -> Reply:
+    """What was said, as something to try again after."""
+    enhanced = "4.5.3" if reply.code >= 400 else "4.5.0"
+    return Reply(451, enhanced, f"The server answered {reply}")
