@@ -8,7 +8,7 @@ import pytest
 
 from pillarbox.delivery.accept import DELIVERED
 from pillarbox.delivery.sieve.site import Named, Site
-from pillarbox.model.verdict import Action, Verdict
+from pillarbox.model.verdict import Action, Finding, Verdict
 from pillarbox.sieve.limits import Limits
 from pillarbox.store.api import Content, NewMessage
 from support.people import account, envelope
@@ -484,3 +484,18 @@ async def test_a_changed_copy_waits_for_room_until_there_is_some() -> None:
 async def limit(house: SieveHouse, who: str, octets: int) -> None:
     person = await account(house.store, who)
     await house.store.change_account(replace(person, quota=octets))
+
+
+@pytest.mark.parametrize(
+    ("result", "number"), [("none", "1"), ("found", "5"), ("temperror", "0"), ("", "0")]
+)
+async def test_virustest_knows_what_the_scanner_said(result: str, number: str) -> None:
+    house = await sieve_house("ann")
+    await house.script(
+        "ann",
+        'require ["virustest", "relational", "comparator-i;ascii-numeric", "imap4flags"];'
+        f'if virustest :value "eq" :comparator "i;ascii-numeric" "{number}" {{ addflag "seen"; }}',
+    )
+    found = (Finding("virus", result),) if result else (Finding("spf", "none"),)
+    await house.send("ann@example.test", verdict=Verdict(findings=found))
+    assert await house.flags("ann") == [["seen"]]

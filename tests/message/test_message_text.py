@@ -105,6 +105,32 @@ def test_preview(data: bytes, expected: str) -> None:
     assert text.preview(scan(data), data) == expected
 
 
+def _of(kind: bytes, *parts: tuple[bytes, bytes]) -> bytes:
+    body = b"".join(
+        [b"--b\r\nContent-Type: " + kind + b"\r\n\r\n" + text + b"\r\n" for kind, text in parts]
+    )
+    return b"Content-Type: multipart/" + kind + b"; boundary=b\r\n\r\n" + body + b"--b--\r\n"
+
+
+PLAIN, HTML = (b"text/plain", b"plain"), (b"text/html", b"<p>html</p>")
+INNER = (b"message/rfc822", b"Subject: x\r\n\r\ninner")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (_of(b"alternative", HTML, PLAIN), "plain"),
+        (_of(b"mixed", HTML, (b"text/plain", b"-- list footer")), "html"),
+        (_of(b"mixed", HTML, INNER), "html"),
+        (_of(b"mixed", INNER, PLAIN), "plain"),
+        (_of(b"mixed", (b"application/pdf", b"x"), INNER), "inner"),
+        (_of(b"mixed", (b"text/html", b"<p></p>"), PLAIN), "plain"),
+    ],
+)
+def test_preview_is_of_what_a_reader_sees_first(data: bytes, expected: str) -> None:
+    assert text.preview(scan(data), data) == expected
+
+
 def test_preview_is_short() -> None:
     data = b"\r\n" + "ü".encode() * 50_000
     assert text.preview(scan(data), data) == "ü" * 200

@@ -88,14 +88,23 @@ def preview(scan: Scan, data: Readable, limit: int = PREVIEW_CHARS) -> str:
 
 
 def _shown(root: Part) -> list[Part]:
-    """Text parts that are not attachments, plain text first."""
-    plain: list[Part] = []
-    other: list[Part] = []
-    for part in root.walk() if root.children else (root,):
+    """Text parts that are not attachments in their order, of alternatives the plain ones first;
+    those of messages within the message come last."""
+    own: list[Part] = []
+    embedded: list[Part] = []
+    pending = [(root, own)]
+    while pending:
+        part, found = pending.pop()
         attached = part.disposition is not None and part.disposition[0] == b"attachment"
         if part.type == b"text" and not attached:
-            (plain if part.subtype == b"plain" else other).append(part)
-    return plain + other
+            found.append(part)
+        children = part.children
+        if part.type == b"message" or attached:
+            found = embedded
+        elif part.subtype == b"alternative":
+            children = sorted(children, key=lambda one: one.subtype != b"plain")
+        pending += [(one, found) for one in reversed(children)]
+    return own + embedded
 
 
 def strip_html(markup: str) -> str:

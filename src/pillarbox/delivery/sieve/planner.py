@@ -22,6 +22,10 @@ _HEAD = 256 * 1024
 """Octets of a message that are looked at for its header."""
 
 
+_VIRUS = {"none": 1, "found": 5}
+"""RFC 5235 §3.3; what could not be tested is 0."""
+
+
 class Planner:
     """Implements ``Scripted``. One for a house."""
 
@@ -82,6 +86,9 @@ class Planner:
             vacation_days=site.vacation_days,
             spam=None if judged is UNJUDGED else float(judged.junk_to(case.route.account)),
             spam_text=judged.reason,
+            virus=next(
+                (_VIRUS.get(one.result, 0) for one in judged.findings if one.method == "virus"), 0
+            ),
         )
 
 
