@@ -192,3 +192,11 @@ def test_size_is_neither_over_nor_under_itself(body: bytes, over: bool, under: b
     message = b"A: bc\r\n\r\n"[:8] + body
     assert holds("size :over 100", message=message) is over
     assert holds("size :under 100", message=message) is under
+
+
+def test_a_complaint_repeats_little_of_a_script() -> None:
+    """It goes into answers, logs and stories."""
+    with pytest.raises(Invalid) as caught:
+        compile_script(b'require "' + b"a" * 500_000 + b'";')
+    assert len(str(caught.value)) < 600
+    assert 'there is no extension "aaa' in str(caught.value)

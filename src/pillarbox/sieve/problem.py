@@ -9,6 +9,10 @@ from typing import NamedTuple
 from pillarbox.base.errors import Misuse
 
 
+LONGEST = 400
+"""Characters of a complaint that are told: it may repeat a word of a script, of any length."""
+
+
 class Place(NamedTuple):
     """A place in a script; both count from 1, columns in characters."""
 
@@ -24,7 +28,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"line {self.place.line}, column {self.place.column}: {self.text}"
+        text = self.text if len(self.text) <= LONGEST else f"{self.text[:LONGEST]}…"
+        return f"line {self.place.line}, column {self.place.column}: {text}"
 
 
 class Invalid(Misuse):
