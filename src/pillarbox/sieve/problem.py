@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from pillarbox.base.errors import Misuse
 
-
 LONGEST = 400
 """Characters of a complaint that are told: it may repeat a word of a script, of any length."""
 
