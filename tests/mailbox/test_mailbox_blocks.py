@@ -12,6 +12,7 @@ from pillarbox.mailbox.blocks import Blocks, Stretch, stretches
 from pillarbox.mailbox.fetch import fetch
 from pillarbox.mailbox.fetchplan import Att, Item, Section, plan
 from pillarbox.mailbox.view import View
+from pillarbox.mailbox.views import Views
 from pillarbox.model.flags import DELETED, SEEN, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column, FlagOp
@@ -146,6 +147,54 @@ async def test_a_message_that_goes_while_a_block_is_read() -> None:
     assert seen == [1, 2, 3, 4, 6]
 
 
+async def test_what_came_just_now_is_known() -> None:
+    house = await room()
+    view = await house.view()
+    await house.fill(6)
+    await house.put(simple(7) + b"more\r\n" * 100)
+    view.sync(allow_expunge=True)
+    items = (Att.FLAGS, Att.ENVELOPE, Att.BODYSTRUCTURE, SUBJECT, Att.BODY)
+    for _ in range(2):  # from facts, then from blocks
+        rows, asked = await said(house, view, ALL, *items)
+        assert asked == []
+    assert (await said(house, view, NumSet([(6, 6)]), Att.UID, Att.ENVELOPE))[1] == []
+    assert (await said(house, view, NumSet([(6, 6)]), Att.ENVELOPE, Att.SIZE))[1] != []
+    again = await Views(house.store, house.bus).open(house.account, view.box.id, session="t")
+    assert again is not None
+    read, asked = await said(house, again, ALL, *items)
+    assert asked != []
+    assert read == rows
+    await house.ops.store_flags(view, NumSet([(5, 5)]), FlagOp.ADD, FlagSet(DELETED))
+    await house.ops.expunge(again)
+    rows, _ = await said(house, view, ALL, *items)
+    assert [row[0] for row in rows] == [1, 2, 3, 4, 6, 7]
+
+
+async def test_headers_too_long_to_keep_are_read_all_the_same() -> None:
+    house = await room()
+    view = await house.view()
+    await house.put(b"X: y\r\n" + b"To: " + b"ann@example.test,\r\n " * 2000 + b"\r\n" + simple(1))
+    view.sync(allow_expunge=True)
+    (row,), asked = await said(house, view, ALL, SUBJECT)
+    assert asked != []
+    assert row == (1, b"Subject: Message 1\r\n\r\n")
+
+
+async def test_facts_are_bounded() -> None:
+    house = await room()
+    house.views = Views(house.store, house.bus, fetch_cache=4 * 10_000)
+    view = await house.view()
+    await house.fill(40)
+    view.sync(allow_expunge=True)
+    known = [
+        number
+        for number in range(1, 41)
+        if not (await said(house, view, NumSet([(number, number)]), Att.BODY))[1]
+    ]
+    assert known == list(range(known[0], 41))
+    assert 5 <= len(known) <= 15
+
+
 def test_stretches() -> None:
     chance = random.Random(1)
     for _ in range(300):
@@ -169,7 +218,7 @@ def test_bounds() -> None:
     def there(box: int) -> list[int]:
         return [n for n in range(10) if held.find((1, box), "x", uids, part(n)) is not None]
 
-    held = Blocks(4500)
+    held = Blocks(6000)
     for number in range(10):
         held.keep((1, 1), "x", uids, part(number), [b"v" * 200] * 4)
     assert held.octets <= 4500

@@ -4,6 +4,9 @@ A client lists a mailbox again and again, and reading a row, however narrow, cos
 what sending its ENVELOPE does. So what was worked out for all messages of a stretch of UIDs is
 kept, an item a block, under the UIDs that it is about: a block that no longer holds exactly the
 messages of its stretch is of no use. One bound in octets is for all mailboxes of the process.
+
+With them go the facts of messages that came lately into mailboxes that are open: what is new is
+what clients ask for next, and the store need not be asked for what it has just been given.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pillarbox.model.numset import NumSet
+from pillarbox.store.api import Facts
 
 OCTETS: Final = 32 * 1024 * 1024
 """Kept by all mailboxes together: ENVELOPE, BODYSTRUCTURE and usual header fields of 20,000
@@ -24,6 +28,10 @@ messages or so."""
 UIDS: Final = 500
 """UIDs a block: what the store reads at once."""
 _POINTER: Final = 8
+_FRESH_SHARE: Final = 4
+"""One octet of so many is for facts."""
+_OBJECTS: Final = 600
+"""Octets of facts beside what they hold."""
 
 Box = tuple[int, int]
 """Account and number of a mailbox."""
@@ -70,10 +78,13 @@ class Blocks:
     """Blocks of all mailboxes; the longest unused goes when they are too much."""
 
     def __init__(self, octets: int = OCTETS) -> None:
-        self._bound = octets
+        self._bound = octets - octets // _FRESH_SHARE
+        self._fresh_bound = octets // _FRESH_SHARE
         self._blocks: OrderedDict[tuple[Box, object, int], _Block] = OrderedDict()
         self.octets = 0
-        """Held now."""
+        """Held now, without facts."""
+        self._fresh: OrderedDict[tuple[Box, int], Facts] = OrderedDict()
+        self._fresh_octets = 0
 
     def find(self, box: Box, item: object, uids: array[int], part: Stretch) -> Sequence[Any] | None:
         """The values of an item (anything that can be a key) for a stretch; None if they are not
@@ -113,3 +124,25 @@ class Blocks:
         block = self._blocks.pop(key, None)
         if block is not None:
             self.octets -= block.weight
+
+    def arrived(self, box: Box, uid: int, facts: Facts) -> None:
+        """A message has come. The facts that lie here longest go when they are too much."""
+        self._fresh[box, uid] = facts
+        self._fresh_octets += _weight(facts)
+        while self._fresh_octets > self._fresh_bound:
+            self._fresh_octets -= _weight(self._fresh.popitem(last=False)[1])
+
+    def fresh(self, box: Box, uids: array[int]) -> list[Facts] | None:
+        """The facts of messages; None unless they are here of all of them."""
+        found = []
+        for uid in uids:
+            facts = self._fresh.get((box, uid))
+            if facts is None:
+                return None
+            found.append(facts)
+        return found
+
+
+def _weight(facts: Facts) -> int:
+    octets = len(facts.envelope) + len(facts.bodystructure) + len(facts.common)
+    return _OBJECTS + octets + len(facts.scan) + len(facts.keys) + 2 * len(facts.preview)

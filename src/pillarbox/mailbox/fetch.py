@@ -78,7 +78,7 @@ async def fetch(store: Source, view: View, plan: Plan, seqs: NumSet) -> AsyncIte
         return
     loose: list[tuple[int, int]] = []  # of blocks of which not all is wanted: in one go
     for part in stretches(view.uids, view.count, seqs):
-        found = _from_blocks(view, plan, part)
+        found = _from_blocks(view, plan, part) or _from_facts(view, plan, part)
         if found is None and not part.whole:
             loose.append((part.start + 1, part.stop))
             continue
@@ -131,6 +131,36 @@ def _from_blocks(view: View, plan: Plan, part: Stretch) -> Batch | None:
             return None
         columns.append(values)
     return Batch(range(part.start + 1, part.stop + 1), columns)
+
+
+def _from_facts(view: View, plan: Plan, part: Stretch) -> Batch | None:
+    """What is known of messages that came just now; None unless that is all that was asked for."""
+    state, box = view.state, (view.box.account, view.box.id)
+    if view.uids is not state.uids or not _OF_FACTS.issuperset(plan.columns):
+        return None
+    wanted = slice(part.start, part.stop)
+    facts = state.blocks.fresh(box, view.uids[wanted])
+    if facts is None:
+        return None
+    names = [column.value for column in plan.columns[1:]]
+    joined = _Joined(
+        range(part.start + 1, part.stop + 1),
+        state.flags[wanted],
+        state.modseqs[wanted],
+        [view.uids[wanted], *[[getattr(one, name) for one in facts] for name in names]],
+    )
+    columns = [_column(item, plan, joined) for item in plan.items]
+    if plan.has_pieces and any(None in column for column in columns):
+        return None
+    found = Batch(joined.seqs, columns)
+    if part.whole:
+        _keep(view, plan, part, [found])
+    return found
+
+
+_OF_FACTS: Final = frozenset(
+    {Column.UID, Column.ENVELOPE, Column.BODYSTRUCTURE, Column.COMMON, Column.SCAN}
+)
 
 
 def _keep(view: View, plan: Plan, part: Stretch, batches: Sequence[Batch]) -> None:

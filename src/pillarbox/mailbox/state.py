@@ -255,6 +255,8 @@ class MailboxState:
         if not new or new[0] < self.uidnext or not ascend:
             return not new
         del self._tops[len(self.uids) // BLOCK :]
+        for uid, facts in zip(new, change.facts, strict=False):  # () where none are at hand
+            self.blocks.arrived((self.box.account, self.box.id), uid, facts)
         self.uids += new
         self.flags.extend([message.flags for message in change.messages])
         self.modseqs.extend([change.modseq] * len(new))

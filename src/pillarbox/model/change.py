@@ -8,8 +8,8 @@ enough for a view to update itself without asking the store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from pillarbox.model.mailbox import Mailbox
 
@@ -32,6 +32,12 @@ class Added:
     modseq: int
     messages: Sequence[Arrived]
     keywords: tuple[str, ...]
+    facts: Sequence[Any] = field(default=(), compare=False, repr=False)
+    """What was found out about each (``store.api.Facts``), where they have just come from outside:
+    a mailbox that is open need not ask. Other processes are not told."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Added, (self.account, self.mailbox, self.modseq, self.messages, self.keywords)
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,7 +327,8 @@ class State:
 
     def added(self, home: Home, box: Box, modseq: int, messages: Sequence[Message]) -> Added:
         arrived = [Arrived(m.uid, m.flags, m.size) for m in messages]
-        return Added(home.account.id, box.id, modseq, arrived, tuple(box.keywords))
+        facts = [self.blobs[message.blob].facts for message in messages]
+        return Added(home.account.id, box.id, modseq, arrived, tuple(box.keywords), facts)
 
     def take(self, home: Home, box: Box, messages: Sequence[Message], modseq: int) -> None:
         """Out of the mailbox, leaving tombstones; the reference goes to the caller."""

@@ -173,7 +173,10 @@ def accept(
     for (account, mailbox), new_ones in arrived.items():
         home, box = tx.home(account), boxes[account, mailbox]
         assert home is not None  # noqa: S101
-        tx.changes.append(Added(account, mailbox, home.modseq, new_ones, tuple(box.keywords)))
+        known = [facts] * len(new_ones)
+        tx.changes.append(
+            Added(account, mailbox, home.modseq, new_ones, tuple(box.keywords), known)
+        )
     rows: Sequence[QueueRecipient] = ()
     item = story = 0
     if queued is not None and pairs:
@@ -298,7 +301,8 @@ def append_many(
     tx.db.executemany(MSG, [row for _, _, row in done])
     tx.save(home, box)
     new = [arrived for _, arrived, _ in done]
-    tx.changes.append(Added(box.account, box.id, home.modseq, new, tuple(box.keywords)))
+    known = [facts for _, facts, _ in messages]
+    tx.changes.append(Added(box.account, box.id, home.modseq, new, tuple(box.keywords), known))
     if old is not None:
         there = old.box
         tx.changes.append(Expunged(there.account, there.id, old.home.modseq, old.found.uids))
