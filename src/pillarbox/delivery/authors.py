@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pillarbox.auth.sendas import SendAs
 from pillarbox.base.log import Logger
 from pillarbox.delivery.gate import NOTHING, Head, Ruling
-from pillarbox.message import address, header
+from pillarbox.message import address, header, words
 from pillarbox.model.account import DomainKind
 from pillarbox.model.address import Address, normal_domain
 from pillarbox.model.reply import Reply
@@ -77,10 +77,15 @@ def _authors(head: bytes) -> Iterator[Address]:
             for one in address.parse(header.value(head, field), MOST):
                 if one.mailbox and one.host:
                     yield Address(_text(one.mailbox), _text(one.host))
+                elif one.mailbox and one.host is not None:
+                    # What is no address by its grammar and is shown as one: an encoded word.
+                    local, at, domain = words.decode(one.mailbox).rpartition("@")
+                    if at:
+                        yield Address(local, domain)
 
 
 def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace")
+    return octets.replace(b"\0", b"").decode("utf-8", "replace")  # which programs do not show
 
 
 def _shown(author: Address) -> str:
