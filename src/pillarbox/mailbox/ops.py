@@ -81,7 +81,7 @@ class Ops:
         """
         contents = [draft.message.content for draft in drafts]
         try:
-            box = await self._store.mailbox_by_name(account, name)
+            box = await self._store.mailbox_at(account, name)
             if box is None:
                 result: list[Appended] | Refusal = NO_MAILBOX
             else:
