@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from pillarbox.auth.sendas import Options, SendAs
@@ -9,6 +11,7 @@ from pillarbox.delivery.authors import MOST, AuthorRule
 from pillarbox.model.account import Domain, DomainKind
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Role, Sender
+from pillarbox.store.api import Directory
 from support import people
 
 ANN = Address("ann", "example.test")
@@ -61,3 +64,21 @@ async def test_users_write_as_nobody_else_of_the_house(fields: str, refused: boo
     assert set(ruling.refused) == ({(0, 0), (1, 0)} if refused else set())
     assert all(reply.code == 550 for reply in ruling.refused.values())
     assert not (await rule(envelope(Role.MX, ""), lambda: head)).refused
+
+
+async def test_a_name_of_very_many_labels_is_asked_about_by_nobody() -> None:
+    """Else one message costs a hundred thousand questions to the directory."""
+    store = await people.house("ann", "bob", "cat")
+    asked: list[str] = []
+
+    class Counting:
+        async def domain(self, name: str) -> None:
+            asked.append(name)
+
+        async def account_by_address(self, address: str) -> object:
+            return await store.account_by_address(address)
+
+    rule = AuthorRule(cast("Directory", Counting()), SendAs(store))
+    head = b"From: x@" + b"a." * 100_000 + b"example.test\r\n\r\n"
+    assert not (await rule(envelope(), lambda: head)).refused
+    assert not asked

@@ -23,6 +23,8 @@ log = Logger("authors")
 
 MOST = 100
 """Authors of one message; nobody is one of so many."""
+LONGEST = 253
+"""Characters of a domain name: what is longer is none, and is asked about by nobody."""
 TOO_MANY = Reply(550, "5.6.0", "From names too many authors")
 
 
@@ -60,7 +62,7 @@ class AuthorRule:
     async def _ours(self, name: str) -> bool:
         """Whether the house answers for a name: for those of its domains, and for those below
         them, for which their signatures speak too (relaxed alignment of DMARC)."""
-        while name:
+        while 0 < len(name) <= LONGEST:
             domain = await self.directory.domain(name)
             if domain is not None:
                 return domain.kind is DomainKind.LOCAL
