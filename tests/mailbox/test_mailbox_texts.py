@@ -194,6 +194,50 @@ async def test_texts_are_made_once_and_looked_into_again(monkeypatch: pytest.Mon
     assert len(asked) == 3
 
 
+async def test_what_was_found_out_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await room()
+    await house.fill(20)
+    looked: list[int] = []
+    rows, of_texts = house.store.rows, search.of_texts
+
+    def reading(account: int, box: int, uids: NumSet, columns: Any) -> Any:
+        looked.extend(uids)
+        return rows(account, box, uids, columns)
+
+    def looking(needle: Needle, scope: str, known: Any) -> bytes:
+        looked.extend([0] * len(known))
+        return of_texts(needle, scope, known)
+
+    monkeypatch.setattr(house.store, "rows", reading)
+    monkeypatch.setattr(search, "of_texts", looking)
+    view = await house.view(read_only=True)
+    body = q.Text("body", "message 2")
+
+    async def found(query: q.Query) -> tuple[str, list[int]]:
+        looked.clear()
+        seqs = (await search.search(house.store, view, query, now=MIDSUMMER)).seqs()
+        return str(seqs), list(looked)
+
+    first = q.And((body, q.Sequence(((1, 5),))))
+    assert await found(first) == ("2", [1, 2, 3, 4, 5])
+    assert await found(first) == ("2", [])
+    assert await found(body) == ("2,20", list(range(6, 21)))  # the others are known
+    assert await found(q.Not(body)) == ("1,3:19", [])
+    assert (await found(q.Text("text", "message 2")))[0] == "2,20"  # another question
+    assert await found(body) == ("2,20", [])
+    await house.put(simple(2))
+    view.sync(allow_expunge=True)
+    assert await found(body) == ("2,20:21", [21])
+    await house.store.expunge(house.account, view.box.id, NumSet([(1, 1)]), only_deleted=False)
+    assert (await found(body))[0] == "2,20:21"
+    view.sync(allow_expunge=True)
+    assert (await found(body))[0] == "1,19:20"
+    assert await found(body) == ("1,19:20", [])
+    for number in range(9):
+        await found(q.Text("body", f"other {number}"))
+    assert (await found(body))[1] != []  # only the last few are kept
+
+
 def test_a_phrase_is_found_whatever_white_space_is_in_it() -> None:
     spaces = " \t\r\n\v\f\x1c\x1f\x85\xa0\u2003\u2028"
     for one in spaces:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from pillarbox.mailbox.criteria import NO, YES, Criterion
+from pillarbox.model.query import Text
 
 Bounds = tuple[int, int]
 """Messages that match for sure, and those that may; the first are among the second."""
@@ -48,6 +49,11 @@ class Leaf:
         self.yes = bytearray(count)
         self.maybe = bytearray(b"\x01") * count
         self.scores: dict[int, float] = {}
+
+    @property
+    def exact(self) -> bool:
+        """It asks for a text within the message itself, as it stands: nothing fuzzy."""
+        return isinstance(self.criterion.text, Text) and self.criterion.needle is not None
 
     def learn(self, indexes: Sequence[int], answers: bytes) -> None:
         """Note NO, YES or UNKNOWN for messages at ascending ``indexes``."""

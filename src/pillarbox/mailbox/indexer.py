@@ -1,9 +1,9 @@
 """Fills the index of texts behind the mail.
 
 Messages are taken in the order in which they came, their texts made in a thread and handed to
-the store's index. It rests as long as it works, and stands back while the loop is busy or mail
-pours in, though not for ever: a tail that is not indexed is scanned by every search. A message
-that cannot be read is noted as such and searched as it is.
+the store's index. It rests between two batches, stands back a moment while the loop is busy and
+for seconds while mail pours in, though not for ever: a tail that is not indexed is looked at by
+every search. A message that cannot be read is noted as such and searched as it is.
 """
 
 from __future__ import annotations
@@ -37,15 +37,17 @@ class Options:
     """After mail came, until it is indexed: what follows it closely comes along."""
     look: float = 60.0
     """Between two looks when nothing is heard."""
-    rest: float = 1.0
-    """Times as long as a batch took until the next."""
+    rest: float = 0.3
+    """Times as long as a batch took until the next. Most of a batch is the index's own work, which
+    holds no lock of the interpreter."""
     busy: float = 0.010
     """How late the loop may wake us before it counts as busy."""
     stand_back: float = 0.25
     patience: int = 20
     """How often to stand back while mail pours in before going on all the same."""
-    glance: int = 4
-    """The same while others keep the loop busy: they search sooner or later."""
+    glance: int = 1
+    """The same while others keep the loop busy: they search sooner or later, and a batch every
+    quarter of a second takes a twentieth of their time."""
 
 
 DEFAULT: Final = Options()

@@ -22,7 +22,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from pillarbox.mailbox import common, keys
 from pillarbox.mailbox.arrays import missing_indexes
@@ -112,15 +112,42 @@ KINDS: Final[dict[str, Kind]] = {
 """Columns by name. KIN is the Message-ID, 0 for none, and those of ancestors, oldest first."""
 
 
+class Answer(NamedTuple):
+    """What a search for a text found out: an octet of 0 or 1 for each of ``uids``, whether it
+    surely holds the text, and whether it may."""
+
+    uids: array[int]
+    yes: bytes
+    maybe: bytes
+
+
 class Texts:
     """What SEARCH looks into, folded, of some messages of one mailbox: by UID what TEXT reads
-    besides (None: not made yet) and what BODY reads, each with its parts joined by NUL."""
+    besides (None: not made yet) and what BODY reads, each with its parts joined by NUL. And what
+    was found out of late: a message never changes, and clients ask the same again, page by page
+    (RFC 9394 §3.1)."""
 
-    __slots__ = ("known", "octets")
+    __slots__ = ("_answers", "known", "octets")
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[str | None, str]] = {}
+        self._answers: dict[object, Answer] = {}
         self.octets = 0
+
+    def recall(self, question: object, uids: array[int]) -> Answer | None:
+        """What is known of messages that are the first of ``uids``."""
+        found = self._answers.get(question)
+        if found is None or uids[: len(found.uids)] != found.uids:
+            return None
+        return found
+
+    def remember(self, question: object, answer: Answer) -> None:
+        """Keep an answer in place of the one before it, or the oldest."""
+        before = self._answers.pop(question, None)
+        if before is None and len(self._answers) >= ANSWERS:
+            before = self._answers.pop(next(iter(self._answers)))
+        self._answers[question] = answer
+        self.octets += _octets(answer) - (_octets(before) if before is not None else 0)
 
     def keep(self, uid: int, headers: Sequence[str] | None, texts: Iterable[str]) -> int:
         """Keep those of a message; the octets that took."""
@@ -137,11 +164,17 @@ class Texts:
             there = set(uids)
             self.known = {uid: text for uid, text in self.known.items() if uid in there}
             self.octets = sum(map(_weight, self.known.values()))
+            self.octets += sum(map(_octets, self._answers.values()))
 
     def clear(self) -> None:
         """Let go of all."""
         self.known = {}
+        self._answers = {}
         self.octets = 0
+
+
+def _octets(answer: Answer) -> int:
+    return 6 * len(answer.uids)
 
 
 def _weight(text: tuple[str | None, str]) -> int:

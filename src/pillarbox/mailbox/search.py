@@ -26,7 +26,7 @@ from pillarbox.mailbox.bounds import AllOf, AnyOf, Known, Leaf, Node, Not
 from pillarbox.mailbox.criteria import Tier, criterion, of_kept, of_texts
 from pillarbox.mailbox.fuzzy import spread
 from pillarbox.mailbox.joined import joined
-from pillarbox.mailbox.kept import LONGEST, Kept
+from pillarbox.mailbox.kept import LONGEST, Answer, Kept
 from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
 from pillarbox.message.freeze import thaw
@@ -198,6 +198,7 @@ class _Run:
         for leaf in self.leaves:
             if leaf.criterion.kept and self._doubt(root).count(1) > FEW:
                 await self._ask_kept(store, leaf)
+        self._recall()
         leaves = [leaf for leaf in self.leaves if leaf.criterion.text is not None]
         if leaves and self._doubt(root).count(1) > FEW:
             await self._ask_index(index, leaves)
@@ -208,6 +209,26 @@ class _Run:
             doubt = self._doubt(root)
             if doubt:
                 await self._ask_messages(store, leaves, doubt)
+            self._remember()
+
+    def _recall(self) -> None:
+        """What earlier searches found out about the same texts."""
+        texts, uids = self._kept().texts, self.columns.uids
+        for leaf in self.leaves:
+            if leaf.exact and (answer := texts.recall(leaf.criterion.text, uids)):
+                known = len(answer.uids)
+                leaf.yes[:known] = answer.yes
+                leaf.maybe[:known] = answer.maybe
+
+    def _remember(self) -> None:
+        kept = self._kept()
+        if self.view.state.shelf.room(kept) <= 0:
+            return
+        uids = self.columns.uids[: self.count]
+        for leaf in self.leaves:
+            if leaf.exact:
+                answer = Answer(uids, bytes(leaf.yes), bytes(leaf.maybe))
+                kept.texts.remember(leaf.criterion.text, answer)
 
     async def _ask_tier(self, store: Source, tier: Tier, root: Node) -> None:
         leaves = [leaf for leaf in self.leaves if (r := leaf.criterion.rows) and r.tier is tier]
