@@ -149,7 +149,8 @@ WORKLOADS: dict[str, Workload] = {
     "fetch-fields": _talk(f"FETCH 1:* {FIELDS}"),
     "fetch-body": _talk("FETCH 1:* BODY.PEEK[]"),
     "search-subject": _talk("SEARCH SUBJECT garden"),
-    "search-body": _talk(f"SEARCH BODY {load.RARE}"),
+    # So many words that the answers to none of them are at hand when it comes again.
+    "search-body": _talk(*[f"SEARCH BODY {load.RARE}{number}" for number in range(20)]),
     "sort": _talk("SORT (DATE) UTF-8 ALL"),
     "thread": _talk("THREAD REFERENCES UTF-8 ALL"),
     "store": _talk("STORE 1:* +FLAGS.SILENT (\\Flagged)", "STORE 1:* -FLAGS.SILENT (\\Flagged)"),

@@ -28,6 +28,8 @@ PATIENCE = 30.0
 LONGEST = 240.0
 RARE = "xylographer"
 """A word that is in the body of one message of a corpus and in no other."""
+RARITIES = (RARE, "zymurgist", "quixotry")
+"""That one, and words that are in none."""
 
 WORDS = [
     "meeting",

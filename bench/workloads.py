@@ -208,14 +208,15 @@ def _find(imap: load.Imap, out: Figures, messages: list[bytes]) -> None:
         return len(line.replace(b"(", b" ").replace(b")", b" ").split()) - 2, taken
 
     garden = sum(b"garden" in one.split(b"\r\nSubject: ")[1].split(b"\r\n")[0] for one in messages)
-    for name, command, expected in (
-        ("SEARCH BODY", f"SEARCH BODY {load.RARE}", 1),
-        ("SEARCH TEXT", f"SEARCH TEXT {load.RARE}", 1),
-        ("SEARCH SUBJECT", "SEARCH SUBJECT garden", garden),
-        ("SORT", "SORT (DATE) UTF-8 ALL", len(messages)),
-        ("THREAD REFERENCES", "THREAD REFERENCES UTF-8 ALL", len(messages)),
+    # Another word each time: who was asked the same before may remember the answer.
+    for name, commands, expected in (
+        ("SEARCH BODY", [f"SEARCH BODY {word}" for word in load.RARITIES], 1),
+        ("SEARCH TEXT", [f"SEARCH TEXT {word}" for word in load.RARITIES], 1),
+        ("SEARCH SUBJECT", ["SEARCH SUBJECT garden"] * 3, garden),
+        ("SORT", ["SORT (DATE) UTF-8 ALL"] * 3, len(messages)),
+        ("THREAD REFERENCES", ["THREAD REFERENCES UTF-8 ALL"] * 3, len(messages)),
     ):
-        runs = [hits(command) for _ in range(3)]
+        runs = [hits(command) for command in commands]
         assert runs[0][0] == expected, (name, runs, expected)
         out[name] = min(taken for _, taken in runs)
 
