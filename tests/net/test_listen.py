@@ -324,3 +324,23 @@ def test_all_addresses() -> None:
 def test_implicit_tls_needs_a_certificate() -> None:
     with pytest.raises(Misuse, match="certificate"):
         Door("imaps", echo, implicit=True)
+
+
+async def test_short_answers_leave_at_once(serve: Any) -> None:
+    """Both ends, on both loops: no answer waits for an acknowledgement of the one before."""
+    seen: list[int] = []
+
+    def note(conn: Connection) -> None:
+        sock = conn._transport.get_extra_info("socket")
+        seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    async def handler(conn: Connection) -> None:
+        note(conn)
+        await conn.read()
+
+    port = await serve(handler)
+    out = await dial("127.0.0.1", port)
+    note(out)
+    out.close()
+    await out.gone(5)
+    assert seen == [1, 1]

@@ -22,6 +22,7 @@ from pillarbox.net.faults import NetFault
 from pillarbox.net.options import DEFAULTS, ConnectionOptions, Peer, peer_of
 from pillarbox.net.sockets import BACKLOG
 from pillarbox.net.tls import TlsSource
+from pillarbox.net.tuning import no_delay
 
 Handler = Callable[[Connection], Awaitable[None]]
 
@@ -88,6 +89,7 @@ class Listener:
         """Accept from now on."""
         loop = asyncio.get_running_loop()
         for sock in self._sockets:
+            no_delay(sock)
             serve = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             self._servers.append(await serve(self._connection, sock=sock, backlog=BACKLOG))
         for address in self.addresses:

@@ -16,7 +16,7 @@ from pillarbox.net.deflate import DeflateLayer
 from pillarbox.net.faults import DeflateFailed, NetFault, PeerGone, SlowPeer, TlsFailed
 from pillarbox.net.options import DEFAULTS, ConnectionOptions, Peer, peer_of
 from pillarbox.net.tls import TlsInfo, TlsLayer, TlsSource
-from pillarbox.net.tuning import SCRATCH, no_delay, reset_on_close
+from pillarbox.net.tuning import SCRATCH, reset_on_close
 from pillarbox.net.waiter import Waiter
 
 
@@ -166,8 +166,6 @@ class Stream(asyncio.BufferedProtocol):
         self._transport.set_write_buffer_limits(high=self._options.outbox)
         self.peer = peer_of(transport.get_extra_info("peername"))
         self.local = peer_of(transport.get_extra_info("sockname"))
-        if self.peer.ip:
-            no_delay(transport)
         if self._on_made is not None:
             self._on_made(self)
 

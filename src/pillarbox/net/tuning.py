@@ -28,12 +28,15 @@ SCRATCH: Final = Scratch()
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
-def no_delay(transport: asyncio.BaseTransport) -> None:
-    """Send each flush at once: what belongs together is gathered here already.
+def no_delay(listening: socket.socket) -> None:
+    """Have every connection of a listener send each flush at once: what belongs together is
+    gathered here already.
 
-    asyncio does it itself only for sockets that were made with an explicit protocol number.
+    Accepted sockets inherit it. uvloop would set it for each of them, asyncio only where the
+    listener was made with an explicit protocol number; both do it for connections that we open.
     """
-    _set(transport, socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if listening.family != socket.AF_UNIX:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def reset_on_close(transport: asyncio.BaseTransport) -> None:
@@ -41,11 +44,7 @@ def reset_on_close(transport: asyncio.BaseTransport) -> None:
 
     Otherwise a peer that takes nothing would bind its megabytes for minutes after we are gone.
     """
-    _set(transport, socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-
-
-def _set(transport: asyncio.BaseTransport, level: int, name: int, value: int | bytes) -> None:
     sock = transport.get_extra_info("socket")
     # Closed already, or not TCP: nothing to tune.
     with contextlib.suppress(OSError, AttributeError):
-        sock.setsockopt(level, name, value)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
