@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 import pytest
 
-from pillarbox.base.errors import Temporary
 from pillarbox.mailbox.pop3 import AHEAD_OCTETS, Maildrop, Maildrops
 from pillarbox.model.account import Pop3Mode
 from pillarbox.model.flags import POP3_HIDDEN, SEEN, FlagSet
@@ -212,55 +208,6 @@ async def test_one_after_the_other_is_read_ahead() -> None:
     assert reads == 4
 
 
-async def test_reading_ahead_may_fail() -> None:
-    """Whoever asks for the message hears of it, nobody else; and it can be asked for again."""
-    house = await room(inline_limit=1000)
-    await house.fill(5)
-    large = b"Subject: large\r\n\r\n" + b"x" * 2000 + b"\r\n"
-    await house.put(large)
-    await house.fill(20)
-    drop = await opened(house)
-    assert await drop.read(1) == simple(1)
-    assert await drop.read(2) == simple(2)
-    rows = house.store.rows
-
-    def broken(*_words: object) -> object:
-        raise Temporary("the disk is away")
-
-    house.store.rows = broken  # type: ignore[assignment,method-assign]
-    failed = 3
-    with contextlib.suppress(Temporary):
-        for failed in range(3, 27):
-            await drop.read(failed)
-            await asyncio.sleep(0)
-    assert 3 < failed < 20
-    house.store.rows = rows  # type: ignore[method-assign]
-    for number in range(failed, 27):
-        found = await drop.read(number)
-        if number == 6:
-            assert not isinstance(found, (bytes, Refusal))
-            assert b"".join([piece async for piece in found]) == large
-        else:
-            assert found == simple(number if number < 6 else number - 6)
-    drop.close()
-
-
-async def test_nothing_is_read_ahead_for_who_jumps_or_has_left() -> None:
-    house = await room()
-    await house.fill(40)
-    drop = await opened(house)
-    for number in range(1, 12):
-        assert await drop.read(number) == simple(number)
-    assert await drop.read(30) == simple(30)
-    await asyncio.sleep(0.01)
-    assert not drop._ahead
-    for number in range(31, 36):
-        await drop.read(number)
-    drop.close()
-    await asyncio.sleep(0.01)
-    assert not drop._ahead
-
-
 async def test_read_ahead_is_bounded_in_octets() -> None:
     house = await room()
     for _ in range(8):
@@ -268,4 +215,4 @@ async def test_read_ahead_is_bounded_in_octets() -> None:
     drop = await opened(house)
     for number in range(1, 9):
         assert isinstance(await drop.read(number), bytes)
-        assert sum(map(len, drop._ahead.values())) <= 2 * AHEAD_OCTETS
+        assert sum(map(len, drop._ahead.values())) <= AHEAD_OCTETS

@@ -6,8 +6,6 @@ nothing is deleted unless the client says QUIT.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from array import array
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -30,10 +28,10 @@ ARCHIVE: Final = "Archive"
 ARCHIVE_USE: Final = "\\Archive"
 
 AHEAD_MESSAGES: Final = 32
-AHEAD_OCTETS: Final = 128 * 1024
-"""What is read at once beyond the message a client asks for, when it takes one after the other:
-most take all, and a read a message costs more than the message. Half of it gone, the next is read
-while the client is busy with what it got: twice this bounds what one that stops holds of us."""
+AHEAD_OCTETS: Final = 256 * 1024
+"""What is read beyond the message a client asks for, once it takes one after the other: most
+take all, and a read a message costs more than the message. Bounds what a client that stops in
+between holds of us."""
 
 KEPT_MESSAGES: Final = 1_000_000
 """Messages in remembered listings: 8 MB."""
@@ -113,13 +111,10 @@ class Maildrop:
     __slots__ = (
         "_ahead",
         "_by",
-        "_coming",
         "_deleted",
-        "_got",
-        "_last",
         "_listing",
         "_open",
-        "_stop",
+        "_step",
         "_store",
         "box",
         "mode",
@@ -141,12 +136,8 @@ class Maildrop:
         self.mode = mode
         self._listing = listing
         self._deleted = bytearray(len(listing.uids))
-        # Read already and not asked for yet, by number: bodies, or blobs too large for memory.
-        self._ahead: dict[int, bytes | int] = {}
-        self._coming: asyncio.Task[None] | None = None  # is about to add to these
-        self._last = 0  # number asked for last
-        self._stop = 1  # number behind all that was read or is coming
-        self._got = 0  # how many were read last
+        self._ahead: dict[int, bytes] = {}  # by number: read already, not asked for yet
+        self._step = (0, 1)  # the number that would go on in order, and how many to read then
 
     def __len__(self) -> int:
         """Highest number, deleted ones included."""
@@ -188,52 +179,39 @@ class Maildrop:
         A client that takes one after the other gets what was read ahead for it, twice as much
         each time up to ``AHEAD_MESSAGES``.
         """
-        if number != self._last + 1:
-            self._forget()
-        self._last = number
-        if number not in self._ahead and self._coming is not None:
-            await asyncio.wait([self._coming])
-        if self._coming is not None and self._coming.done():
-            self._coming = None
-        if number not in self._ahead:
-            self._ahead.clear()
-            await self._load(number, self._plan(number))
-        found = self._ahead.pop(number, GONE)
-        if self._got > 1 and self._coming is None and 2 * len(self._ahead) <= self._got:
-            start, stop = self._stop, self._plan(self._stop)
-            if start < stop:
-                self._coming = asyncio.create_task(self._load_ahead(start, stop))
-        return self._store.stream(found) if isinstance(found, int) else found
-
-    def _plan(self, start: int) -> int:
-        """The number behind the last to read from ``start`` on, within the bounds."""
-        sizes, octets, stop = self._listing.sizes, 0, start
-        most = min(start + min(2 * self._got or 1, AHEAD_MESSAGES), len(sizes) + 1)
-        while stop < most and (octets := octets + sizes[stop - 1]) <= AHEAD_OCTETS:
-            stop += 1
-        self._stop = max(stop, min(start + 1, most))
-        self._got = self._stop - start
-        return self._stop
-
-    async def _load_ahead(self, start: int, stop: int) -> None:
-        with contextlib.suppress(Exception):  # whoever asks for one of them finds out what is wrong
-            await self._load(start, stop)
-
-    async def _load(self, start: int, stop: int) -> None:
-        uids, box = self._listing.uids[start - 1 : stop - 1], self.box
-        numbers = dict(zip(uids, range(start, stop), strict=True))
+        kept = self._ahead.pop(number, None)
+        if kept is not None:
+            return kept
+        expected, count = self._step
+        stop = self._reach(number, count if number == expected else 1)
+        self._step = (stop, min(2 * (stop - number), AHEAD_MESSAGES))
+        self._ahead.clear()
+        uids = self._listing.uids[number - 1 : stop - 1]
+        numbers = {uid: number + place for place, uid in enumerate(uids)}
+        answer: bytes | AsyncIterator[bytes] | Refusal = GONE
         columns = (Column.UID, Column.BODY, Column.BLOB)
+        box = self.box
         async for batch in self._store.rows(box.account, box.id, NumSet.of(uids), columns):
             for uid, body, blob in batch:
-                self._ahead[numbers[uid]] = blob if body is None else body  # type: ignore[index,assignment]
+                one = numbers.get(uid) if isinstance(uid, int) else None
+                if one == number and isinstance(body, bytes):
+                    answer = body
+                elif one == number and isinstance(blob, int):
+                    answer = self._store.stream(blob)
+                elif one is not None and isinstance(body, bytes):
+                    self._ahead[one] = body
+        return answer
 
-    def _forget(self) -> None:
-        """Nothing is read ahead any more."""
-        coming, self._coming = self._coming, None
-        if coming is not None:
-            coming.cancel()
-        self._ahead.clear()
-        self._got = 0
+    def _reach(self, number: int, count: int) -> int:
+        """The number behind the last to read with ``number``, within the bounds."""
+        sizes, stop = self._listing.sizes, number + 1
+        octets = sizes[number - 1]
+        while stop < number + count and stop <= len(sizes):
+            octets += sizes[stop - 1]
+            if octets > AHEAD_OCTETS:
+                break
+            stop += 1
+        return stop
 
     async def commit(self) -> Refusal | None:
         """QUIT: do what was marked, all or none, as the account's mode says. One transaction."""
@@ -248,7 +226,6 @@ class Maildrop:
     def close(self) -> None:
         """Let the next session in. Closing twice does nothing; without ``commit`` nothing was
         deleted (RFC 1939 §6)."""
-        self._forget()
         opened, self._open = self._open, None
         if opened is not None:
             opened.discard(self.box.account)

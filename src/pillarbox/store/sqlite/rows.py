@@ -35,8 +35,9 @@ _BODIES = 384 * 1024
 """Octets of a batch with bodies, unfolded: ``_AHEAD`` more are on their way beside it."""
 _AHEAD = 2
 """Batches that threads unfold while whoever reads is busy with the one before."""
-_HANDFUL = 32 * 1024
-"""Octets of bodies that are unfolded sooner than a thread has heard of them."""
+_HANDFUL = 256 * 1024
+"""Octets of bodies that are unfolded on the loop, within a millisecond: handing them to a thread
+and back costs a client that waits for them more (POP3, which reads so much ahead)."""
 
 _CODEC, _SIZE = 0, 1
 """Behind the columns asked for, where bodies are among them."""
