@@ -25,6 +25,7 @@ import asyncio
 import contextlib
 import email
 import json
+import os
 import random
 import re
 import smtplib
@@ -53,6 +54,7 @@ hostname = "mail.example.test"
 data = "{data}"
 allow_root = true
 drain = 1.0
+workers = {workers}
 [listen]
 smtp = []
 submission = ["127.0.0.1:{port}"]
@@ -227,7 +229,13 @@ class House:
         self.config = directory / "pillarbox.toml"
         routes = "".join(ROUTE.format(n=n, port=port) for n, port in enumerate(peers))
         self.config.write_text(
-            CONFIG.format(data=directory / "data", port=self.port, peers=peers, routes=routes)
+            CONFIG.format(
+                data=directory / "data",
+                workers=os.environ.get("PILLARBOX_SERVER_WORKERS", "1"),
+                port=self.port,
+                peers=peers,
+                routes=routes,
+            )
         )
         self.process: subprocess.Popen[bytes] | None = None
         (directory / "data").mkdir(mode=0o700)

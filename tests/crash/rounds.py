@@ -3,7 +3,8 @@
 
 Each round starts a demo house on the same directory, lets 20 SMTP senders and 5 IMAP writers
 work, kills the server with SIGKILL at a random moment, sometimes once more while it starts, then
-starts it again and looks:
+starts it again and looks. With ``--workers 2`` a worker is sometimes killed before, and sometimes
+the first process alone, whose workers have to end by themselves. What is looked at:
 
 * every message that was acknowledged (250, or OK to APPEND) is there exactly once, for each of
   its recipients, and where an acknowledged MOVE put it; one whose EXPUNGE was acknowledged is not;
@@ -41,6 +42,7 @@ from pathlib import Path
 
 SENDERS = 20
 WRITERS = 5
+WORKERS = int(os.environ.get("PILLARBOX_SERVER_WORKERS", "1"))
 USERS = 5
 PASSWORD = "crash-test-only"
 STARTING = 60.0
@@ -119,9 +121,10 @@ def number_of(raw: bytes) -> str:
 class House:
     """A demo house in a directory that outlives its processes."""
 
-    def __init__(self, directory: Path, command: list[str]) -> None:
+    def __init__(self, directory: Path, command: list[str], workers: int = WORKERS) -> None:
         self.directory = directory
         self.command = command
+        self.workers = workers
         self.ready: dict[str, object] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -130,6 +133,7 @@ class House:
         (self.directory / "ready.json").unlink(missing_ok=True)
         ready = str(self.directory / "ready.json")
         arguments = ["--users", str(USERS), "--password", PASSWORD, "--ready-file", ready]
+        arguments += ["--workers", str(self.workers)]
         with (self.directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.command, "demo", *arguments, "--dir", str(self.directory / "house")],
@@ -149,11 +153,21 @@ class House:
             time.sleep(0.01)
         self.ready = json.loads((self.directory / "ready.json").read_text())
 
-    def kill(self) -> None:
-        """SIGKILL for every process of the house."""
+    @property
+    def pids(self) -> list[int]:
+        """The first process, then workers."""
         pids = self.ready.get("pids", [])
         assert isinstance(pids, list)
-        for pid in pids:
+        return pids
+
+    def kill_worker(self) -> None:
+        """SIGKILL for a worker. The house goes on, and starts another."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pids.pop(), signal.SIGKILL)
+
+    def kill(self, alone: bool = False) -> None:
+        """SIGKILL for every process of the house, or ``alone`` for the first."""
+        for pid in self.pids[:1] if alone else self.pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.ready = {}
@@ -369,8 +383,11 @@ def one_round(
     for thread in threads:
         thread.start()
     moment = chance.uniform(0.05, longest)
+    if house.workers > 1 and chance.random() < 0.5:
+        time.sleep(moment)
+        house.kill_worker()
     time.sleep(moment)
-    house.kill()
+    house.kill(alone=chance.random() < 0.5)
     stop.set()
     for thread in threads:
         thread.join(2 * PATIENCE)
@@ -408,6 +425,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--longest", type=float, default=2.0, help="seconds until the kill")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="processes of the server")
     parser.add_argument("--look-every", type=int, default=1, help="rounds between two looks")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--command", nargs="+", default=[sys.executable, "-m", "pillarbox"])
@@ -415,7 +433,7 @@ def main() -> int:
     known, begun = Known(), time.monotonic()
     print(f"seed {arguments.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="pillarbox-crash-") as scratch:
-        house = House(Path(scratch), arguments.command)
+        house = House(Path(scratch), arguments.command, arguments.workers)
         try:
             rounds(house, known, arguments)
         except Failed as error:
