@@ -18,7 +18,8 @@ import pytest
 from pillarbox.app.house import House
 from support.whole import PASSWORD, whole_house
 
-PATIENCE = 30.0
+PATIENCE = 60.0
+STARTING = 100.0
 _OPEN: list[asyncio.StreamWriter] = []
 
 
@@ -92,8 +93,8 @@ async def one_in_each(house: House, door: str, greeting: bytes) -> tuple[Client,
     return found[True], found[False]
 
 
-async def eventually(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
+async def eventually(true: Callable[[], object], patience: float = PATIENCE) -> None:
+    async with asyncio.timeout(patience):
         while not true():  # noqa: ASYNC110  (other processes set no event here)
             await asyncio.sleep(0.01)
 
@@ -196,7 +197,7 @@ def test_a_worker_does_not_outlive_the_process_that_writes(tmp_path: Path) -> No
     command += ["--dir", str(tmp_path), "--ready-file", str(tmp_path / "ready")]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        asyncio.run(eventually((tmp_path / "ready").exists))
+        asyncio.run(eventually((tmp_path / "ready").exists, STARTING))
         pid, below = json.loads((tmp_path / "ready").read_text())["pids"]
         assert pid == first.pid
     finally:

@@ -303,12 +303,12 @@ class House:
         if self._handlers is not None:
             await self._handlers.write(message, sender, to)
 
-    def _end_sessions(self, account: int) -> None:
-        """In every process."""
+    async def _end_sessions(self, account: int) -> None:
+        """In every process; when it returns they have ended."""
         if self._handlers is not None:
             self._handlers.presence.end(account)
         if self._workers is not None:
-            self._workers.end_sessions(account)
+            await self._workers.end_sessions(account)
 
     def _heard(self, change: Change) -> None:
         if isinstance(change, Added) and self._core is not None:

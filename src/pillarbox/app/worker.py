@@ -24,7 +24,7 @@ from pillarbox.app.run import logging_to_stderr, quiet_collector
 from pillarbox.app.sending import Sending
 from pillarbox.app.settings import connection_options, settings
 from pillarbox.app.supervise import Supervisor, every
-from pillarbox.app.workers import CONNECTIONS, Adopt, EndSessions, Hello, Ready, Stop
+from pillarbox.app.workers import CONNECTIONS, END_SESSIONS, Adopt, Hello, Ready, Stop
 from pillarbox.base import log as logs
 from pillarbox.base.clock import Clock, SystemClock
 from pillarbox.base.errors import Misuse, PillarboxError
@@ -163,10 +163,13 @@ class Worker:
     # ------------------------------------------------------------------ what the line says
 
     async def _asked(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What the first process wants to know: connections by door, for ``status``."""
-        if name != CONNECTIONS:
-            raise Misuse(f"a worker does not know {name}")
-        return {one.name: one.connections for one in self._listeners}
+        """What the first process asks."""
+        if name == CONNECTIONS:
+            return {one.name: one.connections for one in self._listeners}
+        if name == END_SESSIONS and self._handlers is not None:
+            self._handlers.presence.end(*args)
+            return None
+        raise Misuse(f"a worker does not know {name}")
 
     def _heard(self, value: Any) -> None:
         if isinstance(value, Committed):
@@ -177,9 +180,6 @@ class Worker:
             self._counts.heard(value)
         elif isinstance(value, Adopt):
             self._adopt(value.config)
-        elif isinstance(value, EndSessions):
-            if self._handlers is not None:
-                self._handlers.presence.end(value.account)
         elif isinstance(value, Stop):
             if self._over.is_set():  # a second time: do not wait for connections any longer
                 self._cut.set()

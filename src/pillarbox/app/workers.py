@@ -36,9 +36,11 @@ START: Final = 120.0
 LAST_SECONDS: Final = 2.0
 """Beyond the time for draining, until a worker that does not end is killed."""
 ANSWER: Final = 2.0
-"""Seconds for a worker to say how it is; then ``status`` goes without."""
+"""Seconds for a worker to answer; then it is left out."""
 CONNECTIONS: Final = "connections"
-"""What a worker can be asked: how many it has at each door."""
+"""A worker can be asked how many it has at each door,"""
+END_SESSIONS: Final = "end-sessions"
+"""and to cut those that an account is logged in over."""
 _ENTRY: Final = "import sys; from pillarbox.app.worker import main; main(int(sys.argv[1]))"
 
 Sockets = Mapping[str, Sequence[socket.socket]]
@@ -60,13 +62,6 @@ class Adopt:
     """Another configuration, for the connections that come."""
 
     config: Config
-
-
-@dataclass(frozen=True, slots=True)
-class EndSessions:
-    """Cut the connections that an account is logged in over."""
-
-    account: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,20 +156,24 @@ class Workers:
 
     async def connections(self) -> Counter[str]:
         """How many all of them have, by door. One that does not answer is left out."""
-        lines = [one.line for one in self._running.values() if one.line and one.ready.is_set()]
         found: Counter[str] = Counter()
-        for answer in await asyncio.gather(*(_connections(line) for line in lines)):
-            found.update(answer)
+        for answer in await self._ask_all(CONNECTIONS):
+            found.update(answer or {})
         return found
+
+    async def _ask_all(self, name: str, *args: object) -> list[Any]:
+        """What those that run say; None for one that does not answer."""
+        lines = [one.line for one in self._running.values() if one.line and one.ready.is_set()]
+        return await asyncio.gather(*(_answer(line, name, *args) for line in lines))
 
     def adopt(self, config: Config) -> None:
         """Another configuration, for the connections that come."""
         self._config = config
         self._tell(Adopt(config))
 
-    def end_sessions(self, account: int) -> None:
-        """Cut what an account is logged in over."""
-        self._tell(EndSessions(account))
+    async def end_sessions(self, account: int) -> None:
+        """Cut what an account is logged in over, and return when that is done."""
+        await self._ask_all(END_SESSIONS, account)
 
     async def close(self, grace: float) -> None:
         """Let all finish for so many seconds. Idempotent."""
@@ -266,13 +265,13 @@ class Workers:
         return result
 
 
-async def _connections(line: Line) -> Mapping[str, int]:
+async def _answer(line: Line, name: str, *args: object) -> Any:
     try:
         async with asyncio.timeout(ANSWER):
-            answer: Mapping[str, int] = await line.call(CONNECTIONS)
-            return answer
-    except (TimeoutError, PillarboxError):
-        return {}
+            return await line.call(name, *args)
+    except (TimeoutError, PillarboxError) as error:
+        log.warning("workers.silent", asked=name, error=repr(error))
+        return None
 
 
 def _messages(values: Sequence[Any]) -> list[NewMessage]:

@@ -118,7 +118,7 @@ async def account_passwd(call: Call, address: str, password: str) -> Value:
     """Another password. Whoever is logged in by the old one is cut off."""
     account = await account_of(call.store, address)
     await call.store.set_credentials(account.id, await credentials_for(call.rooms, password))
-    call.rooms.end_sessions(account.id)
+    await call.rooms.end_sessions(account.id)
     return {"address": account.address}
 
 
@@ -153,7 +153,7 @@ async def account_set(
     )
     granted(await call.store.change_account(changed), account.address)
     if not changed.enabled:
-        call.rooms.end_sessions(account.id)
+        await call.rooms.end_sessions(account.id)
     return _account(changed)
 
 
@@ -161,7 +161,7 @@ async def account_remove(call: Call, address: str) -> Value:
     """The account with all its mail, for good."""
     account = await account_of(call.store, address)
     granted(await call.store.remove_account(account.id), account.address)
-    call.rooms.end_sessions(account.id)
+    await call.rooms.end_sessions(account.id)
     return {"address": account.address}
 
 

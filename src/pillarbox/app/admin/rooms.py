@@ -32,6 +32,10 @@ _HINTS = {
 }
 
 
+async def _nobody_is_here(account: int) -> None:
+    """Without server there is no session to end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """The rooms behind the operations."""
@@ -54,7 +58,7 @@ class Rooms:
     dmarc_reports: DmarcReports | None = None
     """None where nobody is told."""
 
-    end_sessions: Callable[[int], None] = lambda account: None  # noqa: ARG005
+    end_sessions: Callable[[int], Awaitable[None]] = _nobody_is_here
     """Cuts every connection that an account is logged in over."""
 
     @property
