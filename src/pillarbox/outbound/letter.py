@@ -1,7 +1,8 @@
 """The message as it goes out: without our own Return-Path, signed, in 7 bits where it must be.
 
 The stored message stays what it is; what changes is a new beginning and, rarely, a whole new
-form. Pieces are read from the store as they are sent, so a large message costs no memory.
+form. Pieces are read from the store as they are sent, so a large message costs no memory; one that
+is no longer than the beginning that is looked at anyway is read once.
 """
 
 from __future__ import annotations
@@ -46,6 +47,21 @@ class Letter:
         return replace(self, sender=replace(self.sender, smtputf8=False))
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The beginning of a message, all of it if it is short, and where its fields are."""
+
+    data: bytes
+    section: header.Section
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first field with this (lower-case) name."""
+        for field in self.section.fields:
+            if field.name == name:
+                return header.value(self.data, field)
+        return None
+
+
 class Letters:
     """Makes the forms of one queued message, each once."""
 
@@ -67,19 +83,20 @@ class Letters:
         self._made: Letter | None = None
         self._narrow: Letter | None = None
         self._tried = False
-        self._began: bytes | None = None
+        self._began: _Head | None = None
 
     async def came_round(self) -> bool:
         """Whoever is about to send it on did so before (RFC 5321 §6.3)."""
         mine = trace.delivered_to(self._front)
         if not mine:
             return False
-        return bool(mine & trace.delivered_to(await self._head()))
+        return bool(mine & trace.delivered_to((await self._head()).data))
 
-    async def _head(self) -> bytes:
-        """The beginning, read once."""
+    async def _head(self) -> _Head:
+        """The beginning, read once and its fields found once."""
         if self._began is None:
-            self._began = await self._blobs.read(self._item.blob, 0, _HEAD)
+            data = await self._blobs.read(self._item.blob, 0, _HEAD)
+            self._began = _Head(data, header.section(data, 0, len(data)))
         return self._began
 
     async def wish(self) -> Wish:
@@ -88,7 +105,7 @@ class Letters:
         if "REQUIRETLS" in sender.params:
             return Wish.REQUIRED if sender.address is not None else Wish.USUAL
         head = await self._head()
-        value = header.first(head, b"tls-required")
+        value = head.first(b"tls-required")
         return Wish.OPTIONAL if (value or b"").strip().lower() == b"no" else Wish.USUAL
 
     async def letter(self) -> Letter:
@@ -96,20 +113,23 @@ class Letters:
         if self._made is None:
             blob = self._item.blob
             head = await self._head()
-            skip = _return_path(head)
+            skip = _return_path(head.section)
+            whole = len(head.data) == self._item.size
 
             async def pieces() -> AsyncIterator[bytes]:
                 if self._front:
                     yield self._front
+                if whole:
+                    yield head.data[skip:]
+                    return
                 async for piece in self._blobs.stream(blob, skip):
                     yield piece
 
-            section = header.section(head, 0, len(head))
             self._made = await self._finish(
                 pieces,
                 self._item.size - skip + len(self._front),
                 self._item.envelope.sender.body,
-                head[: section.body_start].isascii(),
+                head.data[: head.section.body_start].isascii(),
             )
         return self._made
 
@@ -117,8 +137,9 @@ class Letters:
         """The message in ASCII; None when it has no such form (RFC 6152 §3)."""
         if not self._tried:
             self._tried = True
-            data = await self._blobs.read(self._item.blob)
-            converted = seven_bit(self._front + data[_return_path(data[:_HEAD]) :])
+            skip = _return_path((await self._head()).section)
+            data = await self._blobs.read(self._item.blob, skip)
+            converted = seven_bit(self._front + data)
             if converted is not None:
 
                 async def pieces() -> AsyncIterator[bytes]:
@@ -145,10 +166,9 @@ class Letters:
         return Letter(sender, size, signed, ascii_header)
 
 
-def _return_path(head: bytes) -> int:
+def _return_path(section: header.Section) -> int:
     """Octets of the Return-Path that our door wrote in front: it is for final delivery only
     (RFC 5321 §4.4)."""
-    section = header.section(head, 0, len(head))
     if section.fields and section.fields[0].name == b"return-path":
         return section.fields[0].end
     return 0
