@@ -73,19 +73,21 @@ class Access:
         self._store = store
 
     async def find(
-        self, user: Account, name: str, needs: str = "", any_of: str = ""
+        self, user: Account, name: str, needs: str = "", any_of: str = "", *, counts: bool = True
     ) -> Place | Refusal:
         """The mailbox that ``user`` calls ``name``.
 
         ``needs``: rights that must all be there; ``any_of``: of which one must be. NONEXISTENT
-        or NO_PERMISSION otherwise.
+        or NO_PERMISSION otherwise. ``counts``: without, what mail changes in the mailbox (UIDs,
+        counts, keywords) may be that of an earlier moment, and mostly nothing is read.
         """
+        look = self._store.mailbox_by_name if counts else self._store.mailbox_at
         parts = _split(name)
         if parts is None:
-            box = await self._store.mailbox_by_name(user.id, name)
+            box = await look(user.id, name)
             return NO_MAILBOX if box is None else Place(box, box.name, ALL)
         found = await self._owner(parts[0])
-        box = await self._store.mailbox_by_name(found.id, parts[1]) if found else None
+        box = await look(found.id, parts[1]) if found else None
         if box is None or found is None:
             return NO_MAILBOX
         rights = await self.rights(user, box)

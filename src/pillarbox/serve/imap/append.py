@@ -56,7 +56,8 @@ async def on_start(session: Session, event: commands.AppendStart) -> None:
         upload.discard()
         del session.scratch["append"]
     if upload is None or event.index == 0:
-        place = await session.needs.ops.access.find(session.user, event.mailbox, "i")
+        find = session.needs.ops.access.find
+        place = await find(session.user, event.mailbox, "i", counts=False)
         if isinstance(place, Refusal):
             session.engine.refuse()
             session.refuse(event.tag, place.text, into(place.kind))
