@@ -116,6 +116,7 @@ def _settling(server: Server, out: Figures) -> None:
 
 
 def _more_delivery(server: Server, out: Figures, form: Form, *, first: bool) -> None:
+    settle(server)
     if shutil.which("smtp-source", path=SBIN):
         many = form.part(2_000)
         seconds = load.timed(functools.partial(_smtp_source, server.ports.smtp, many))
@@ -145,6 +146,7 @@ def _smtp_source(port: int, messages: int) -> None:
 
 
 def _submission(server: Server, out: Figures, count: int) -> None:
+    settle(server)
     messages = load.corpus(count, 4_000, seed=11)
     _, visible = crowd.deliver(server.ports, messages, 20, ["user7"], login="user8")
     out["submission over TLS with AUTH → visible, 4 KB, 20 connections"] = len(messages) / visible
@@ -248,6 +250,7 @@ def _append(server: Server, out: Figures, count: int) -> None:
 
 def _pop3(server: Server, out: Figures, count: int) -> None:
     crowd.append_all(server.ports, "user5", load.corpus(count, 16_000, seed=5), 10)
+    settle(server)  # after the APPENDs: what is read is the mailbox of a server at rest
     logins = 200
 
     def enter() -> None:
