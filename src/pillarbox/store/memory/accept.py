@@ -75,7 +75,8 @@ def accept(
         state.last_item += 1
         _enqueue(state, other, rules.queue_rows(other, other.pairs), blob, size, story)
     changes: list[Change] = [
-        state.added(home, box, modseqs[home.account.id], new) for home, box, new in arrived.values()
+        state.added(home, box, modseqs[home.account.id], new, fresh=True)
+        for home, box, new in arrived.values()
     ]
     return results, changes
 

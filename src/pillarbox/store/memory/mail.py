@@ -123,7 +123,7 @@ class MemoryMail:
             where = (first.account, box.id, box.name, new[-1].uid)
             told = story.Appended(*where, message.content.size, blob, message.facts.message_id, by)
             self.state.book.begin((told,))
-        self.state.commit([self.state.added(home, box, modseq, new), *gone])
+        self.state.commit([self.state.added(home, box, modseq, new, fresh=True), *gone])
         return [
             Appended(first.account, box.id, box.uidvalidity, m.uid, modseq, m.blob) for m in new
         ]
