@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import crowd
+import houses
 import load
 import pages
 import plots
@@ -35,25 +36,6 @@ from pillarbox.store.sqlite import open_store
 
 PEOPLE, TURNS = 10, 3
 _CONFIG = """
-[server]
-hostname = "mail.{domain}"
-data = "{data}"
-allow_root = true
-[listen]
-smtp = ["127.0.0.1:{smtp}"]
-imap = ["127.0.0.1:{imap}"]
-submission = []
-smtps = []
-lmtp = []
-imaps = []
-pop3 = []
-pop3s = []
-sieve = []
-http = []
-[auth]
-argon2_memory = 8
-argon2_time = 1
-cleartext_on_loopback = true
 [limits]
 connections_per_address = 1000
 [checks]
@@ -78,7 +60,8 @@ class House(Server):
         self.ports = Ports(smtp, 0, imap, 0, 0, "")
         data = self.directory / "data"
         data.mkdir(mode=0o700)
-        self.config.write_text(_CONFIG.format(domain=DOMAIN, data=data, smtp=smtp, imap=imap))
+        doors = {"smtp": smtp, "imap": imap}
+        self.config.write_text(houses.config(f"mail.{DOMAIN}", data, doors, _CONFIG))
         self.people = [f"user{n * self.accounts // PEOPLE}" for n in range(PEOPLE)]
         self.command("domain", "add", DOMAIN)
         first = f"user0@{DOMAIN}"

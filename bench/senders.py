@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import houses
 import rivals
 import uvloop
 
@@ -63,25 +64,6 @@ class Sink:
 
 
 _CONFIG = """
-[server]
-hostname = "mail.example.test"
-data = "{data}"
-allow_root = true
-[listen]
-submission = ["127.0.0.1:{port}"]
-smtp = []
-smtps = []
-lmtp = []
-imap = []
-imaps = []
-pop3 = []
-pop3s = []
-sieve = []
-http = []
-[auth]
-argon2_memory = 8
-argon2_time = 1
-cleartext_on_loopback = true
 [limits]
 connections_per_address = 1000
 hour_recipients = 0
@@ -125,7 +107,12 @@ def pillarbox(top: Path, sink: int, *, signs: bool = False) -> Iterator[tuple[in
     (top / "data").mkdir(mode=0o700, parents=True)
     config = top / "pillarbox.toml"
     config.write_text(
-        _CONFIG.format(data=top / "data", port=port, sink=sink, connections=CONNECTIONS)
+        houses.config(
+            "mail.example.test",
+            top / "data",
+            {"submission": port},
+            _CONFIG.format(sink=sink, connections=CONNECTIONS),
+        )
     )
     command, end = [sys.executable, "-m", "pillarbox"], ["--config", str(config)]
     for words in (["domain", "add", "example.test"], ["account", "add", "s@example.test"]):
