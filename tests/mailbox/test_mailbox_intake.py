@@ -141,3 +141,15 @@ async def test_content_is_not_left_behind_when_the_lane_is_full(
     with pytest.raises(Temporary):
         await whole(MemoryStore(), big, Full("scan"))
     assert len(discarded) == 1
+
+
+async def test_what_comes_into_no_mailbox_is_known_by_its_message_id_only() -> None:
+    raw = b"Subject: x\r\nMessage-ID:\r\n <one@example.test>\r\n\r\nbody\r\n"
+    for text in (raw, raw.replace(b"<one@", b"one@"), b"no header", b""):
+        intake = Intake(MemoryStore())
+        intake.write(text)
+        message = await intake.finish(passing=True)
+        assert isinstance(message, NewMessage)
+        assert message.content.size == len(text)
+        assert message.facts.message_id == facts_of(text).message_id
+        assert message.facts.scan == b""

@@ -88,3 +88,20 @@ async def test_content_that_is_gone_is_told(kit: Kit, tmp_path: Path) -> None:
     assert await kinds(kit, repair=True) == [("content", False)] * 2
     large.unlink()
     assert await kinds(kit) == [("content", False)] * 2
+
+
+async def test_what_only_waits_in_the_queue_has_no_facts_and_lacks_none(
+    kit: Kit, tmp_path: Path
+) -> None:
+    await kit.store.index_edition(1)
+    assert (await kit.store.index_progress()).waiting == 2
+    connection = apsw.Connection(str(tmp_path / "mail.db"))
+    without = "SELECT count(*) FROM queue WHERE blob NOT IN (SELECT blob FROM facts)"
+    before = connection.execute(without).get
+    await kit.queue("bob@x.example")
+    assert connection.execute(without).get == before + 1
+    connection.close()
+    assert await kinds(kit) == []
+    assert (await kit.store.index_progress()).waiting == 2
+    damage(tmp_path, "DELETE FROM facts WHERE blob IN (SELECT blob FROM msg)")
+    assert ("content", False) in await kinds(kit)

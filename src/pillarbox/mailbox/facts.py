@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pillarbox.base.log import Logger
 from pillarbox.mailbox import common, keys
-from pillarbox.message import imapform, text
+from pillarbox.message import header, imapform, text
 from pillarbox.message.freeze import freeze
 from pillarbox.message.octets import Readable, readable
 from pillarbox.message.part import Envelope, LineEnds, Part, Scan
@@ -36,11 +36,22 @@ def facts_of(data: Readable) -> Facts:
             keys=keys.pack(kept),
             preview=text.preview(found, octets),
             kin=keys.kin(kept),
-            message_id=kept.message_id[:_ID].decode("utf-8", "replace"),
+            message_id=_shown(kept.message_id),
         )
     except Exception as error:
         log.error("intake.facts_failed", exc=error, size=len(octets))
         return _opaque(len(octets))
+
+
+def passing_facts(head: Readable) -> Facts:
+    """Of a message that comes into no mailbox, so that nobody will ask for the others: its
+    Message-ID, for the journal. ``head``: its beginning."""
+    found = header.first(bytes(head), b"message-id") or b""
+    return Facts(b"", b"", b"", b"", message_id=_shown(keys.own_id(found)))
+
+
+def _shown(message_id: bytes) -> str:
+    return message_id[:_ID].decode("utf-8", "replace")
 
 
 def _opaque(size: int) -> Facts:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from pillarbox.base.lanes import Lane
-from pillarbox.mailbox.facts import facts_of
+from pillarbox.mailbox.facts import facts_of, passing_facts
+from pillarbox.message import header
 from pillarbox.message.normalise import CrlfNormaliser
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.store.api import Content, NewMessage, Staging
@@ -88,9 +89,10 @@ class Intake:
         """What was written so far; b'' when it was too much."""
         return self._staging.view() if self._staging is not None else memoryview(b"")
 
-    async def finish(self, front: bytes = b"") -> NewMessage | Refusal:
+    async def finish(self, front: bytes = b"", *, passing: bool = False) -> NewMessage | Refusal:
         """The scanned message, or TOO_BIG. Call it once. ``front``: whole header lines that were
-        not known before the message was (Authentication-Results).
+        not known before the message was (Authentication-Results). ``passing``: it comes into no
+        mailbox here, and is not scanned.
 
         The content belongs to the caller then: the store takes it with ``accept``, or it is
         discarded.
@@ -105,7 +107,7 @@ class Intake:
         except BaseException:
             staging.discard()
             raise
-        return await scanned(content, self._lane)
+        return await scanned(content, self._lane, passing=passing)
 
     def discard(self) -> None:
         """Forget the message. Does nothing after ``finish``."""
@@ -114,9 +116,13 @@ class Intake:
             staging.discard()
 
 
-async def scanned(content: Content, lane: Lane | None = None) -> NewMessage:
+async def scanned(
+    content: Content, lane: Lane | None = None, *, passing: bool = False
+) -> NewMessage:
     """A content with its facts; discards it when that fails."""
     try:
+        if passing:
+            return NewMessage(content, passing_facts(content.view()[: header.TOP]))
         if lane is None or content.size <= SCAN_ON_LOOP:
             return NewMessage(content, facts_of(content.view()))
         return NewMessage(content, await lane.run(facts_of, content.view()))

@@ -78,7 +78,6 @@ def keys_of(data: Data, scan: Scan) -> Keys:
     base, is_reply = base_subject(words.decode((found.subject or b"")[: 8 * MAX_TEXT]))
     from_, display_from = _first(found.from_)
     to, display_to = _first(found.to)
-    ids = _ids(found.message_id or b"")
     return Keys(
         sent,
         zone,
@@ -89,9 +88,15 @@ def keys_of(data: Data, scan: Scan) -> Keys:
         _first(found.cc)[0],
         display_from,
         display_to,
-        ids[0] if ids else b"",
+        own_id(found.message_id or b""),
         _references(data, scan),
     )
+
+
+def own_id(value: bytes) -> bytes:
+    """The Message-ID in a field's value, without its brackets; b'' for none."""
+    ids = _ids(value)
+    return ids[0] if ids else b""
 
 
 def kin(keys: Keys) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from pillarbox.model.address import Address
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Judged
-from pillarbox.model.transaction import Envelope, Peer, Role, Route
+from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Role, Route
 from pillarbox.model.verdict import UNJUDGED, Finding, Verdict
 from pillarbox.policy.inbound.words import told
 from pillarbox.policy.limits import Allowance
@@ -229,7 +229,8 @@ class Transaction:
                 return verdict.reply or TROUBLE
             if verdict is not UNJUDGED:
                 envelope = replace(envelope, verdict=verdict)
-        message = await incoming.intake.finish(front)
+        passing = not any(map(_stays, envelope.recipients))
+        message = await incoming.intake.finish(front, passing=passing)
         if isinstance(message, Refusal):
             incoming.discard()
             return TOO_BIG
@@ -321,6 +322,11 @@ class Transaction:
         if sender is None:
             raise RuntimeError("content without MAIL")  # the engine's table forbids it
         return Envelope(sender, tuple(self._engine.recipients), self._role, self.peer, at, trace_id)
+
+
+def _stays(recipient: Recipient) -> bool:
+    """Whether any of its mail comes into a mailbox here, now or out of the queue."""
+    return any(isinstance(route, Local) for route in recipient.routes)
 
 
 def _bad_machine(finding: Finding) -> bool:

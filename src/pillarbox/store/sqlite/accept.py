@@ -86,26 +86,29 @@ async def prepare(body: Body, files: FileBodies, limit: int, lane: Lane) -> None
 
 
 def keep(tx: Tx, body: Body, facts: Facts, refs: int, accounts: Iterable[int]) -> int:
-    """The rows of a new blob, which goes to these accounts."""
+    """The rows of a new blob, which goes to these accounts. Without any it only waits in the
+    queue, and nobody asks for its facts."""
     tx.kept.append(body)
     blob = tx.ids.take(tx.db, "blob")
-    thread = _thread(tx, facts.kin, blob, list(accounts))
+    homes = list(accounts)
+    thread = _thread(tx, facts.kin, blob, homes)
     tx.db.execute(
         "INSERT INTO blob VALUES (?, ?, ?, ?, ?, ?)",
         (blob, refs, body.size, body.codec, body.file, thread),
     )
-    tx.db.execute(
-        "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            blob,
-            facts.envelope,
-            facts.bodystructure,
-            facts.common,
-            facts.scan,
-            facts.keys,
-            facts.preview.encode("utf-8", "replace"),
-        ),
-    )
+    if homes:
+        tx.db.execute(
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                blob,
+                facts.envelope,
+                facts.bodystructure,
+                facts.common,
+                facts.scan,
+                facts.keys,
+                facts.preview.encode("utf-8", "replace"),
+            ),
+        )
     if not body.file:
         tx.db.execute("INSERT INTO body VALUES (?, ?)", (blob, body.data))
     return blob

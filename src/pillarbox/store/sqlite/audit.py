@@ -48,7 +48,8 @@ _DANGLING = f"{_USED} SELECT u.blob, u.n FROM used u WHERE u.blob NOT IN (SELECT
 _BODIES = """
     SELECT b.id FROM blob b WHERE b.refs > 0 AND (
         (b.file = '' AND NOT EXISTS (SELECT 1 FROM body o WHERE o.blob = b.id))
-        OR NOT EXISTS (SELECT 1 FROM facts f WHERE f.blob = b.id))
+        OR (NOT EXISTS (SELECT 1 FROM facts f WHERE f.blob = b.id)
+            AND b.id IN (SELECT blob FROM msg UNION ALL SELECT blob FROM retained)))
 """
 _FILES = "SELECT id, file, size FROM blob WHERE file <> ''"
 _BOXES = f"""

@@ -52,7 +52,8 @@ _CANDIDATES = (
 )
 _OF_ACCOUNT = f"SELECT DISTINCT blob FROM msg WHERE account = ? AND blob <= {_DONE}"
 _WAITING = (
-    f"SELECT (SELECT count(*) FROM blob WHERE id > {_DONE}) + (SELECT count(*) FROM text.todo)"
+    f"SELECT (SELECT count(*) FROM blob b JOIN facts f ON f.blob = b.id WHERE b.id > {_DONE})"
+    " + (SELECT count(*) FROM text.todo)"
 )
 _GONE = (
     "SELECT w.id, b.id IS NULL FROM (SELECT id FROM text.words_docsize WHERE id > ?"
