@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from pillarbox.base.errors import Permanent
 from pillarbox.model.change import Added, Arrived, Expunged
 from pillarbox.model.flags import MAX_KEYWORDS, NO_FLAGS, flag_set
 from pillarbox.model.refusal import Kind, Refusal
-from pillarbox.store.api import Appended, Column, NewItem, Replaces, Target
+from pillarbox.store.api import Appended, Column, Folded, NewItem, Replaces, Target
 from support.storekit import ALL, INLINE, Kit, envelope, refused
 
 
@@ -45,7 +47,10 @@ async def test_a_message_arrives(kit: Kit) -> None:
     assert await used(kit, ann.id) == len(body)
     columns = list(Column)
     (batch,) = [b async for b in kit.store.rows(ann.id, inbox.id, ALL, columns)]
-    assert dict(zip(columns, batch[0], strict=True)) == {
+    row = dict(zip(columns, batch[0], strict=True))
+    folded = cast("Folded", row.pop(Column.FOLDED))
+    assert (folded.size, folded.unfold()) == (len(body), body)
+    assert row == {
         Column.UID: 1,
         Column.SIZE: len(body),
         Column.INTERNALDATE: 1_500_000_000,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from pillarbox.model.change import Added, Arrived, Expunged, Flagged
@@ -17,7 +19,7 @@ from pillarbox.model.flags import (
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind
-from pillarbox.store.api import Column, Copied, FlagOp, Removed, Stored, Target
+from pillarbox.store.api import Column, Copied, FlagOp, Folded, Removed, Stored, Target
 from support.storekit import ALL, Kit, refused, some
 
 
@@ -393,6 +395,8 @@ async def test_rows_in_batches(kit: Kit) -> None:
     scattered = some(*range(1, 1204, 2))
     rows = await read(scattered, Column.BODY, Column.UID)
     assert rows == [(b"%04d" % (n - 1), n) for n in there if n % 2]
+    folded = cast("list[tuple[Folded, int]]", await read(scattered, Column.FOLDED, Column.UID))
+    assert [(one.unfold(), n) for one, n in folded] == rows
     ranges = NumSet([(1, 6), (8, 600), (602, 602), (650, 5000)])
     assert [row[1] for row in await read(ranges, Column.ENVELOPE, Column.UID)] == [
         n for n in there if n in ranges

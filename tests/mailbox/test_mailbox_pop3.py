@@ -215,4 +215,4 @@ async def test_read_ahead_is_bounded_in_octets() -> None:
     drop = await opened(house)
     for number in range(1, 9):
         assert isinstance(await drop.read(number), bytes)
-        assert sum(map(len, drop._ahead.values())) <= AHEAD_OCTETS
+        assert sum(one.size for one in drop._ahead.values()) <= AHEAD_OCTETS

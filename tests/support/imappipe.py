@@ -27,44 +27,10 @@ from pillarbox.serve.imap.pulse import between
 from pillarbox.serve.imap.session import Session
 from pillarbox.store.api import Store
 from pillarbox.wire.imap.state import State
+from support.pipe import Pipe
 
 TURNS = 12
 """Of the loop, after which everybody woken by a change has said what there is to say."""
-
-
-class _Pipe(asyncio.Transport):
-    """Where the server's octets go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said = bytearray()
-        self.news = asyncio.Event()
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.said += data
-        self.news.set()
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """It never fills."""
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None:
-        """The tests say little at a time."""
-
-    def resume_reading(self) -> None:
-        """Never paused."""
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.closed = True
-        self.news.set()
-
-    abort = close
 
 
 @dataclass
@@ -98,7 +64,7 @@ class Doorway:
         """A session of this account, logged in."""
         self._count += 1
         conn = Connection(server_side=True, connection_id=f"s{self._count}")
-        pipe = _Pipe()
+        pipe = Pipe()
         conn.connection_made(pipe)
         session = Session(conn, self._needs, self._table, self._prompt, between)
         session.account = await self.store.account_by_address(address)
@@ -121,7 +87,7 @@ async def _served(session: Session, conn: Connection) -> None:
 class Spoken:
     """One session, as its client has it."""
 
-    def __init__(self, conn: Connection, pipe: _Pipe, task: asyncio.Task[None]) -> None:
+    def __init__(self, conn: Connection, pipe: Pipe, task: asyncio.Task[None]) -> None:
         self._conn = conn
         self._pipe = pipe
         self._task = task

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from pillarbox.mailbox.arrays import bit_mask, spans
 from pillarbox.model.account import Pop3Mode
@@ -19,7 +19,7 @@ from pillarbox.model.flags import POP3_HIDDEN, FlagSet
 from pillarbox.model.mailbox import INBOX, Mailbox
 from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Kind, Refusal
-from pillarbox.store.api import Blobs, Column, FlagOp, Mail, Mailboxes
+from pillarbox.store.api import Blobs, Column, FlagOp, Folded, Mail, Mailboxes
 
 IN_USE: Final = Refusal(Kind.IN_USE, "another session has the maildrop open")
 GONE: Final = Refusal(Kind.STALE, "the message was deleted by another program")
@@ -32,6 +32,8 @@ AHEAD_OCTETS: Final = 256 * 1024
 """What is read beyond the message a client asks for, once it takes one after the other: most
 take all, and a read a message costs more than the message. Bounds what a client that stops in
 between holds of us."""
+
+_READ: Final = (Column.UID, Column.FOLDED, Column.BLOB)
 
 KEPT_MESSAGES: Final = 1_000_000
 """Messages in remembered listings: 8 MB."""
@@ -47,6 +49,7 @@ class _Listing:
     uidvalidity: int
     uids: array[int]
     sizes: array[int]
+    octets: int
 
 
 class Maildrops:
@@ -102,7 +105,8 @@ class Maildrops:
                     uids.append(uid)
                     sizes.append(size)
         # What went between the two reads raised the mailbox's modseq: then it is read again.
-        return _Listing(snapshot.box.highest_modseq, box.uidvalidity, uids, sizes)
+        modseq = snapshot.box.highest_modseq
+        return _Listing(modseq, box.uidvalidity, uids, sizes, sum(sizes))
 
 
 class Maildrop:
@@ -111,8 +115,10 @@ class Maildrop:
     __slots__ = (
         "_ahead",
         "_by",
+        "_count",
         "_deleted",
         "_listing",
+        "_octets",
         "_open",
         "_step",
         "_store",
@@ -135,8 +141,8 @@ class Maildrop:
         self.box = box
         self.mode = mode
         self._listing = listing
-        self._deleted = bytearray(len(listing.uids))
-        self._ahead: dict[int, bytes] = {}  # by number: read already, not asked for yet
+        self.reset()
+        self._ahead: dict[int, Folded] = {}  # by number: read already, not asked for yet
         self._step = (0, 1)  # the number that would go on in order, and how many to read then
 
     def __len__(self) -> int:
@@ -149,8 +155,7 @@ class Maildrop:
 
     def stat(self) -> tuple[int, int]:
         """Count and octets without the deleted ones (RFC 1939 §5)."""
-        keep = self._deleted.translate(_FLIP)
-        return keep.count(1), sum(compress(self._listing.sizes, keep))
+        return self._count, self._octets
 
     def listing(self) -> Iterable[tuple[int, int]]:
         """(number, octets) of those not deleted."""
@@ -166,12 +171,25 @@ class Maildrop:
         return f"{self._listing.uidvalidity:08x}{self._listing.uids[number - 1]:08x}"
 
     def delete(self, number: int) -> None:
-        """Mark as deleted."""
+        """Mark as deleted; ``number`` must be one that ``has`` knows."""
         self._deleted[number - 1] = 1
+        self._count -= 1
+        self._octets -= self._listing.sizes[number - 1]
 
     def reset(self) -> None:
         """Unmark all (RSET)."""
-        self._deleted = bytearray(len(self._deleted))
+        listing = self._listing
+        self._deleted = bytearray(len(listing.uids))
+        self._count, self._octets = len(listing.uids), listing.octets
+
+    def at_hand(self, number: int, octets: int) -> bytes | None:
+        """The message, unpacked now, if it was read ahead and is no larger than ``octets``."""
+        kept = self._ahead.get(number)
+        return kept.unfold() if kept is not None and kept.size <= octets else None
+
+    def taken(self, number: int) -> None:
+        """What was read ahead of this message is not needed any more."""
+        self._ahead.pop(number, None)
 
     async def read(self, number: int) -> bytes | AsyncIterator[bytes] | Refusal:
         """The message: whole when it is small, in pieces when not; STALE when it is gone.
@@ -181,7 +199,7 @@ class Maildrop:
         """
         kept = self._ahead.pop(number, None)
         if kept is not None:
-            return kept
+            return kept.unfold()
         expected, count = self._step
         stop = self._reach(number, count if number == expected else 1)
         self._step = (stop, min(2 * (stop - number), AHEAD_MESSAGES))
@@ -189,17 +207,15 @@ class Maildrop:
         uids = self._listing.uids[number - 1 : stop - 1]
         numbers = {uid: number + place for place, uid in enumerate(uids)}
         answer: bytes | AsyncIterator[bytes] | Refusal = GONE
-        columns = (Column.UID, Column.BODY, Column.BLOB)
         box = self.box
-        async for batch in self._store.rows(box.account, box.id, NumSet.of(uids), columns):
-            for uid, body, blob in batch:
-                one = numbers.get(uid) if isinstance(uid, int) else None
-                if one == number and isinstance(body, bytes):
-                    answer = body
-                elif one == number and isinstance(blob, int):
-                    answer = self._store.stream(blob)
-                elif one is not None and isinstance(body, bytes):
-                    self._ahead[one] = body
+        async for batch in self._store.rows(box.account, box.id, NumSet.of(uids), _READ):
+            rows = cast("Sequence[tuple[int, Folded | None, int]]", batch)
+            for uid, folded, blob in rows:
+                one = numbers[uid]
+                if one != number and folded is not None:
+                    self._ahead[one] = folded
+                elif one == number:
+                    answer = self._store.stream(blob) if folded is None else folded.unfold()
         return answer
 
     def _reach(self, number: int, count: int) -> int:
@@ -229,9 +245,6 @@ class Maildrop:
         opened, self._open = self._open, None
         if opened is not None:
             opened.discard(self.box.account)
-
-
-_FLIP: Final = bytes([1]) + bytes(255)
 
 
 async def _expunge(store: Keeper, box: Mailbox, uids: NumSet, by: str) -> Refusal | None:

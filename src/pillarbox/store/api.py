@@ -207,6 +207,21 @@ class Column(Enum):
     """int: equal for related messages, never changes (THREADID, RFC 8474)."""
     BODY = "body"
     """bytes of the whole message when it is kept inline, None when ``read`` must fetch it."""
+    FOLDED = "folded"
+    """``Folded``, or None: the same as it lies there, for who needs it later or perhaps not."""
+
+
+class Folded(Protocol):
+    """The bytes of a message that is kept inline: read, and not yet unpacked."""
+
+    @property
+    def size(self) -> int:
+        """Octets of the message."""
+        ...
+
+    def unfold(self) -> bytes:
+        """The message, without waiting. Raises Permanent when it is damaged."""
+        ...
 
 
 class FlagOp(Enum):

@@ -40,9 +40,10 @@ async def on_utf8(session: Session, _event: events.Utf8) -> None:
     session.write(session.voice.ok(Phrase.UTF8_ON))
 
 
-async def on_noop(session: Session, _event: events.Noop) -> None:
+def on_noop(session: Session, _event: events.Noop) -> bool:
     """RFC 1939 §5."""
-    session.write(render.status(True))
+    session.write(render.OK)
+    return True
 
 
 async def on_fault(session: Session, event: events.Fault) -> None:
@@ -62,7 +63,7 @@ HANDLERS = {
     events.Capa: on_capa,
     events.Lang: on_lang,
     events.Utf8: on_utf8,
-    events.Noop: on_noop,
     events.Fault: on_fault,
     events.Eof: on_eof,
 }
+AT_ONCE = {events.Noop: on_noop}

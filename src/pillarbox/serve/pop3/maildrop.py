@@ -1,4 +1,7 @@
-"""STAT, LIST, UIDL, DELE, RSET, and QUIT, which does what was marked."""
+"""STAT, LIST, UIDL, DELE, RSET, and QUIT, which does what was marked.
+
+Only QUIT and the listings of all wait for something.
+"""
 
 from __future__ import annotations
 
@@ -18,47 +21,62 @@ def missing(session: Session, number: int) -> bytes | None:
     return session.voice.err(Phrase.NO_SUCH_MESSAGE)
 
 
-async def on_stat(session: Session, _event: events.Stat) -> None:
+def on_stat(session: Session, _event: events.Stat) -> bool:
     """RFC 1939 §5."""
     session.write(render.stat(*session.drop.stat()))
+    return True
 
 
-async def on_list(session: Session, event: events.List) -> None:
-    """RFC 1939 §5. All of them go out in pieces."""
-    drop, number = session.drop, event.number
-    if number is not None:
-        answer = missing(session, number) or render.scan_listing(number, drop.size(number))
-        session.write(answer)
-        return
-    for piece in render.list_all(_count(session), drop.listing()):
+def on_list(session: Session, event: events.List) -> bool:
+    """RFC 1939 §5, of one message."""
+    number = event.number
+    if number is None:
+        return False
+    answer = missing(session, number) or render.scan_listing(number, session.drop.size(number))
+    session.write(answer)
+    return True
+
+
+async def on_list_all(session: Session, _event: events.List) -> None:
+    """All of them go out in pieces."""
+    for piece in render.list_all(_count(session), session.drop.listing()):
         await session.send(piece)
 
 
-async def on_uidl(session: Session, event: events.Uidl) -> None:
-    """RFC 1939 §7."""
-    drop, number = session.drop, event.number
-    if number is not None:
-        answer = missing(session, number) or render.unique_id_listing(number, drop.uidl(number))
-        session.write(answer)
-        return
+def on_uidl(session: Session, event: events.Uidl) -> bool:
+    """RFC 1939 §7, of one message."""
+    number = event.number
+    if number is None:
+        return False
+    answer = missing(session, number)
+    session.write(answer or render.unique_id_listing(number, session.drop.uidl(number)))
+    return True
+
+
+async def on_uidl_all(session: Session, _event: events.Uidl) -> None:
+    """In pieces, too."""
+    drop = session.drop
     ids = ((n, drop.uidl(n)) for n, _ in drop.listing())
     for piece in render.uidl_all(session.voice.ok(Phrase.UIDL), ids):
         await session.send(piece)
 
 
-async def on_dele(session: Session, event: events.Dele) -> None:
+def on_dele(session: Session, event: events.Dele) -> bool:
     """RFC 1939 §5: only marked, until QUIT."""
-    answer = missing(session, event.number)
+    number = event.number
+    answer = missing(session, number)
     if answer is None:
-        session.drop.delete(event.number)
-        answer = session.voice.ok(Phrase.MARKED, number=event.number)
+        session.drop.delete(number)
+        answer = session.voice.counted(Phrase.MARKED, number)
     session.write(answer)
+    return True
 
 
-async def on_rset(session: Session, _event: events.Rset) -> None:
+def on_rset(session: Session, _event: events.Rset) -> bool:
     """RFC 1939 §5."""
     session.drop.reset()
     session.write(_count(session))
+    return True
 
 
 async def on_quit(session: Session, event: events.Quit) -> None:
@@ -86,14 +104,18 @@ async def _update(session: Session) -> bytes | None:
 
 def _count(session: Session) -> bytes:
     count, octets = session.drop.stat()
-    return session.voice.ok(Phrase.MAILDROP, count=count, octets=octets)
+    return session.voice.counted(Phrase.MAILDROP, count, octets)
 
 
 HANDLERS = {
+    events.List: on_list_all,
+    events.Uidl: on_uidl_all,
+    events.Quit: on_quit,
+}
+AT_ONCE = {
     events.Stat: on_stat,
     events.List: on_list,
     events.Uidl: on_uidl,
     events.Dele: on_dele,
     events.Rset: on_rset,
-    events.Quit: on_quit,
 }

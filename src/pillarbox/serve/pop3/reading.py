@@ -1,8 +1,15 @@
-"""RETR and TOP: a message goes out piece by piece, as the client takes it."""
+"""RETR and TOP: a message goes out piece by piece, as the client takes it; a short one at once.
+
+Most clients take one message after the other. So while a client is busy with what it got, the
+answer with the next one is made, if that was read already: unpacked, looked through, stuffed. It is
+then sent in the same turn of the loop that the client's RETR comes in.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from typing import NamedTuple
 
 from pillarbox.message import header
@@ -10,10 +17,10 @@ from pillarbox.message.downgrade import to_ascii
 from pillarbox.model.refusal import Refusal
 from pillarbox.net.faults import NetFault
 from pillarbox.serve.pop3.maildrop import missing
-from pillarbox.serve.pop3.session import Session
+from pillarbox.serve.pop3.session import Made, Session
 from pillarbox.wire.pop3 import events, render
 from pillarbox.wire.pop3.phrases import Phrase
-from pillarbox.wire.pop3.stuff import CHUNK, DotStuffer, TopCutter
+from pillarbox.wire.pop3.stuff import CHUNK, DotStuffer, TopCutter, whole
 
 _HEADER_END = b"\r\n\r\n"
 
@@ -27,36 +34,86 @@ class _Begun(NamedTuple):
     rest: AsyncIterator[bytes]
 
 
-async def on_retr(session: Session, event: events.Retr) -> None:
-    """RFC 1939 §5."""
+def on_retr(session: Session, event: events.Retr) -> bool:
+    """RFC 1939 §5, of a short message that was read ahead, and of one that is not there."""
+    number, made = event.number, session.made
+    answer = missing(session, number)
+    if answer is not None:
+        session.write(answer)
+        return True
+    if made is None or made.number != number or made.voice is not session.voice:
+        made = _made(session, number)
+        if made is None:
+            return False
+    _send_made(session, made)
+    return True
+
+
+def _made(session: Session, number: int) -> Made | None:
+    """The answer with a message that is at hand, short, and may go out as it is."""
+    found = session.drop.at_hand(number, CHUNK)
+    answer = None if found is None else _short(session, found)
+    return None if answer is None else Made(number, session.voice, answer)
+
+
+def _short(session: Session, message: bytes) -> bytes | None:
+    if len(message) > CHUNK or not _fits(session, message):
+        return None
+    return whole(session.voice.counted(Phrase.OCTETS, len(message)), message)
+
+
+def _send_made(session: Session, made: Made) -> None:
+    """Send it, and have the next one made in a turn of its own, which is behind the sending."""
+    session.write(made.answer)
+    session.fetched += 1
+    session.drop.taken(made.number)
+    session.made = None
+    session.conn.soon(partial(_make, session, made.number + 1))
+
+
+def _make(session: Session, number: int) -> None:
+    if session.maildrop is not None and session.made is None:
+        with contextlib.suppress(Exception):  # whoever asks for it will be told
+            session.made = _made(session, number)
+
+
+async def on_retr_read(session: Session, event: events.Retr) -> None:
+    """RFC 1939 §5, of any message."""
     found = await _found(session, event.number)
-    if isinstance(found, bytes) and len(found) <= CHUNK and _fits(session, found):
-        stuffer = DotStuffer()
-        session.write(session.voice.ok(Phrase.OCTETS, octets=len(found)))
-        session.fetched += 1
-        await session.send(stuffer.feed(found) + stuffer.end())
+    answer = _short(session, found) if isinstance(found, bytes) else None
+    if answer is not None:
+        _send_made(session, Made(event.number, session.voice, answer))
         return
     begun = await _begin(session, found)
     if begun is not None:
         octets = session.drop.size(event.number) + begun.grown
-        session.write(session.voice.ok(Phrase.OCTETS, octets=octets))
+        session.write(session.voice.counted(Phrase.OCTETS, octets))
         await _send(session, begun, None)
 
 
-async def on_top(session: Session, event: events.Top) -> None:
-    """RFC 1939 §7."""
+def on_top(session: Session, event: events.Top) -> bool:
+    """RFC 1939 §7, of a short message that was read ahead, and of one that is not there."""
+    answer = missing(session, event.number)
+    if answer is not None:
+        session.write(answer)
+        return True
+    found = session.drop.at_hand(event.number, CHUNK)
+    if found is None or not _fits(session, found):
+        return False
+    session.write(whole(session.voice.counted(Phrase.TOP), TopCutter(event.lines).feed(found)))
+    return True
+
+
+async def on_top_read(session: Session, event: events.Top) -> None:
+    """RFC 1939 §7, of any message."""
     begun = await _begin(session, await _found(session, event.number))
     if begun is not None:
-        session.write(session.voice.ok(Phrase.TOP))
+        session.write(session.voice.counted(Phrase.TOP))
         await _send(session, begun, TopCutter(event.lines))
 
 
 async def _found(session: Session, number: int) -> bytes | AsyncIterator[bytes] | None:
     """The message as it is stored; None when -ERR was said."""
-    answer = missing(session, number)
-    if answer is not None:
-        session.write(answer)
-        return None
     found = await session.drop.read(number)
     if isinstance(found, Refusal):
         session.write(session.voice.err(Phrase.NO_SUCH_MESSAGE))
@@ -133,6 +190,10 @@ async def _let_go(rest: AsyncIterator[bytes]) -> None:
 
 
 HANDLERS = {
+    events.Retr: on_retr_read,
+    events.Top: on_top_read,
+}
+AT_ONCE = {
     events.Retr: on_retr,
     events.Top: on_top,
 }

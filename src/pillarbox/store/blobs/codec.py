@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import zstandard
 
@@ -49,6 +50,19 @@ def decode(codec: int, data: bytes, size: int) -> bytes:
         return _contexts.grow.decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
         raise Permanent(f"damaged body: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A body as it lies in its row."""
+
+    codec: int
+    data: bytes
+    size: int
+
+    def unfold(self) -> bytes:
+        """The bytes of the message. Raises Permanent when they are damaged."""
+        return decode(self.codec, self.data, self.size)
 
 
 def decode_all(

@@ -26,6 +26,7 @@ from pillarbox.store.api import (
     Stored,
     Target,
 )
+from pillarbox.store.blobs.codec import PLAIN, Folded
 from pillarbox.store.journal import Telling
 from pillarbox.store.memory.accept import accept, put_one
 from pillarbox.store.memory.lists import count_sent
@@ -174,8 +175,11 @@ class MemoryMail:
         blob = self.state.blobs[message.blob]
         if column is Column.THREAD:
             return blob.thread
-        if column is Column.BODY:
-            return blob.body if len(blob.body) <= self.state.inline_limit else None
+        if column in {Column.BODY, Column.FOLDED}:
+            if len(blob.body) > self.state.inline_limit:
+                return None
+            whole = column is Column.BODY
+            return blob.body if whole else Folded(PLAIN, blob.body, len(blob.body))
         return getattr(blob.facts, column.value)
 
     async def set_flags(

@@ -13,7 +13,7 @@ import apsw
 
 from pillarbox.model.numset import NumSet
 from pillarbox.store.api import Column, Snapshot
-from pillarbox.store.blobs.codec import decode_all
+from pillarbox.store.blobs.codec import Folded, decode_all
 from pillarbox.store.rules import BYTES_BATCH, ROWS_BATCH
 from pillarbox.store.sqlite import packed
 from pillarbox.store.sqlite.picks import pick
@@ -57,7 +57,10 @@ _PLACES = {
     Column.PREVIEW: "f.preview",
     Column.THREAD: "b.thread",
     Column.BODY: "d.data",
+    Column.FOLDED: "d.data",
 }
+_OF_BODIES = {Column.BODY, Column.FOLDED}
+_MADE = {Column.PREVIEW, *_OF_BODIES}
 _FACTS = {column for column, place in _PLACES.items() if place[0] == "f"}
 
 
@@ -92,7 +95,7 @@ async def rows(
     coming: deque[asyncio.Future[list[Row]]] = deque()
     try:
         async for batch in _read(reader, account, mailbox, uids, columns):
-            if not coming and _unfolded(batch, columns) <= _HANDFUL:
+            if Column.BODY not in columns or (not coming and _unfolded(batch, columns) <= _HANDFUL):
                 yield _finished(batch, columns)
                 continue
             coming.append(asyncio.ensure_future(reader.aside(_finished, batch, columns)))
@@ -149,9 +152,10 @@ def _batch(
     tables = ""
     if any(place.startswith("f.") for place in places):
         tables += " CROSS JOIN facts f ON f.blob = m.blob"
-    if Column.BODY in columns or Column.THREAD in columns:
+    bodies = not _OF_BODIES.isdisjoint(columns)
+    if bodies or Column.THREAD in columns:
         tables += " CROSS JOIN blob b ON b.id = m.blob"
-    if Column.BODY in columns:
+    if bodies:
         tables += " LEFT JOIN body d ON d.blob = m.blob"
         places += ["b.codec", "m.size"]
     if columns[:1] != (Column.UID,):
@@ -162,7 +166,7 @@ def _batch(
     )
     cursor = db.execute(sql, {"account": account, "mailbox": mailbox, **chosen.values})
     large = [itemgetter(place) for place, column in enumerate(columns) if column in _FACTS]
-    bound = _BODIES if Column.BODY in columns else BYTES_BATCH
+    bound = _BODIES if bodies else BYTES_BATCH
     piece = 8  # and more once the first show that rows are small
     taken: list[Row] = []
     octets = last = 0
@@ -184,16 +188,17 @@ def _batch(
 
 def _unfolded(batch: Sequence[Row], columns: Sequence[Column]) -> int:
     """Octets of the bodies of a batch, as they were given."""
-    if Column.BODY not in columns:
+    places = [place for place, column in enumerate(columns) if column in _OF_BODIES]
+    if not places:
         return 0
-    body, size = columns.index(Column.BODY), len(columns) + _SIZE
+    body, size = places[0], len(columns) + _SIZE
     return sum([row[size] for row in batch if row[body] is not None])
 
 
 def _finished(batch: list[Row], columns: Sequence[Column]) -> list[Row]:
     """Without the extra values, and text and bodies as they were given."""
     count = len(columns)
-    if Column.BODY not in columns and Column.PREVIEW not in columns:
+    if _MADE.isdisjoint(columns):
         return batch if columns[:1] == (Column.UID,) else [row[:count] for row in batch]
     made: list[Sequence[Any]] = list(zip(*batch, strict=True))
     for place, column in enumerate(columns):
@@ -201,4 +206,7 @@ def _finished(batch: list[Row], columns: Sequence[Column]) -> list[Row]:
             made[place] = [text.decode() for text in made[place]]
         elif column is Column.BODY:
             made[place] = decode_all(made[count + _CODEC], made[place], made[count + _SIZE])
+        elif column is Column.FOLDED:
+            lying = zip(made[count + _CODEC], made[place], made[count + _SIZE], strict=True)
+            made[place] = [None if one[1] is None else Folded(*one) for one in lying]
     return list(zip(*made[:count], strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pillarbox.wire.pop3.events import AuthEnd, AuthFailed, Fault, FaultKind, Lang
 from pillarbox.wire.pop3.phrases import LANGUAGES, Phrase, match
@@ -14,6 +15,7 @@ MAX_LINE = 512
 PIECE = 65_536
 """Octets, about, that a listing grows to before it is handed out."""
 END = b".\r\n"
+OK = b"+OK\r\n"
 
 # Response codes (RFC 2449 §8, RFC 3206 §4-5, RFC 6856 §5).
 IN_USE = "IN-USE"
@@ -23,6 +25,7 @@ SYS_PERM = "SYS/PERM"
 AUTH = "AUTH"
 UTF8 = "UTF8"
 
+_FIELD = re.compile(r"\{[a-z]+\}")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 
 
@@ -54,6 +57,11 @@ class Voice:
     def ok(self, phrase: Phrase, **fields: object) -> bytes:
         """A positive answer."""
         return status(True, phrase.in_language(self.language, **fields))
+
+    def counted(self, phrase: Phrase, *numbers: int) -> bytes:
+        """A positive answer with nothing but numbers to fill in, in the order of its fields: what
+        is said for every message, so the line is made once."""
+        return _counted(phrase, self.language) % numbers
 
     def err(self, phrase: Phrase, code: str = "", **fields: object) -> bytes:
         """A negative answer, with a response code of this module or none."""
@@ -101,6 +109,13 @@ _FAULTS = {
     FaultKind.FOREIGN: Phrase.FOREIGN,
     FaultKind.FLOOD: Phrase.FLOOD,
 }
+
+
+@cache
+def _counted(phrase: Phrase, language: str) -> bytes:
+    """The positive answer with ``%d`` for each field."""
+    text = _FIELD.sub("%d", phrase.in_language(language).replace("%", "%%"))
+    return status(True, text)
 
 
 def stat(count: int, octets: int) -> bytes:

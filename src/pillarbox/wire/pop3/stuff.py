@@ -30,8 +30,7 @@ class DotStuffer:
         """The chunk as it goes out."""
         if not chunk:
             return b""
-        # Nearly no message has one, and looking from behind takes a fifth of the time.
-        stuffed = chunk if chunk.rfind(b"\n.") < 0 else chunk.replace(b"\n.", b"\n..")
+        stuffed = chunk.replace(b"\n.", b"\n..") if _has_dotted(chunk) else chunk
         if chunk.startswith(b".") and self._tail.endswith(b"\n"):
             stuffed = b"." + stuffed
         self._tail = (self._tail + chunk[-2:])[-2:]
@@ -40,6 +39,23 @@ class DotStuffer:
     def end(self) -> bytes:
         """What follows the last chunk: the end of the last line if it lacks one, the dot."""
         return b".\r\n" if self._tail == b"\r\n" else b"\r\n.\r\n"
+
+
+def whole(first: bytes, message: bytes) -> bytes:
+    """The answer with a message that is all here: its status line, then all of it, and its end."""
+    end = b".\r\n" if message.endswith(b"\r\n") or not message else b"\r\n.\r\n"
+    if message.startswith(b".") or _has_dotted(message):
+        message = DotStuffer().feed(message)
+    return b"".join((first, message, end))
+
+
+def _has_dotted(chunk: bytes) -> bool:
+    """Whether a line but the first begins with a dot. Nearly no message has one.
+
+    A single octet is found at the speed of memory, and base64 has no dots: often what is left to
+    be looked through is the header. Looking from behind takes a fifth of the time of ``replace``.
+    """
+    return chunk.rfind(b"\n.", 0, chunk.rfind(b".") + 1) >= 0
 
 
 class TopCutter:
