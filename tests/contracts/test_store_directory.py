@@ -9,6 +9,7 @@ import pytest
 from pillarbox.base.errors import Permanent, Temporary
 from pillarbox.model.account import Account, Alias, Credentials, Domain, DomainKind, Pop3Mode
 from pillarbox.model.change import BoxCreated, BoxDeleted
+from pillarbox.model.lists import MailingList
 from pillarbox.model.refusal import Kind
 from support.storekit import ALL, DOMAIN, SECRET, Kit, refused
 
@@ -46,6 +47,49 @@ async def test_a_domain_stays_while_someone_lives_there(kit: Kit) -> None:
     assert refused(await kit.store.remove_domain(DOMAIN), Kind.IN_USE)
     assert await kit.store.remove_alias(f"a@{DOMAIN}") is None
     assert await kit.store.remove_domain(DOMAIN) is None
+
+
+async def test_every_change_makes_another_edition(kit: Kit) -> None:
+    store = kit.store
+    seen = [store.edition()]
+
+    def another() -> None:
+        seen.append(store.edition())
+        assert len({*seen}) == len(seen)
+
+    await store.set_domain(Domain("more.example"))
+    another()
+    await store.remove_domain("more.example")
+    another()
+    ann = await kit.account()
+    another()
+    await store.change_account(replace(ann, enabled=False))
+    another()
+    await store.set_alias(Alias(f"a@{DOMAIN}", ("x@y.example",)))
+    another()
+    await store.remove_alias(f"a@{DOMAIN}")
+    another()
+    made = await store.add_list(MailingList(0, f"talk@{DOMAIN}"))
+    assert isinstance(made, MailingList)
+    another()
+    await store.change_list(replace(made, title="Talk"))
+    another()
+    await store.set_members(made.id, [(ann.address, True)])
+    another()
+    await store.remove_member(made.id, ann.address)
+    another()
+    await store.remove_list(made.id)
+    another()
+    await store.remove_account(ann.id)
+    another()
+
+
+async def test_mail_makes_no_other_edition(kit: Kit) -> None:
+    ann = await kit.account()
+    before = kit.store.edition()
+    await kit.put(await kit.box(ann))
+    assert await kit.store.account(ann.id) != ann
+    assert kit.store.edition() == before
 
 
 async def test_an_account_has_its_mailboxes(kit: Kit) -> None:

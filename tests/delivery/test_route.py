@@ -9,7 +9,7 @@ import pytest
 from pillarbox.delivery import route
 from pillarbox.delivery.circles import circle
 from pillarbox.delivery.route import Options, Router
-from pillarbox.model.account import Alias, Domain, DomainKind
+from pillarbox.model.account import Alias, Credentials, Domain, DomainKind
 from pillarbox.model.address import Address
 from pillarbox.model.lists import MailingList
 from pillarbox.model.reply import Reply
@@ -253,6 +253,59 @@ async def test_addresses_of_a_list(text: str, expected: object) -> None:
     await alias(store, "all", "talk")
     found = await Router(store, Options(remote=True)).route(Address(text, "example.test"), Role.MX)
     assert found == (expected if isinstance(expected, Reply) else (expected,))
+
+
+async def test_what_is_remembered_follows_the_directory() -> None:
+    """Each way to lead somewhere else, asked before and after; a fresh router agrees."""
+    store = await house("ann", "bob")
+    await alias(store, "both", "ann", "bob")
+    await talk(store, "bob@example.test")
+    router = Router(store, Options(remote=True))
+    ann = await account(store, "ann")
+    number = (await store.lists())[0].id
+    changes = [
+        lambda: store.change_account(dataclasses.replace(ann, forward=("x@far.test",))),
+        lambda: store.change_account(dataclasses.replace(ann, enabled=False)),
+        lambda: store.change_account(dataclasses.replace(ann, quota=10)),
+        lambda: store.set_alias(Alias("both@example.test", ("bob@example.test",))),
+        lambda: store.remove_alias("both@example.test"),
+        lambda: store.set_members(number, [("carol@far.test", True)]),
+        lambda: store.remove_member(number, "bob@example.test"),
+        lambda: store.add_account("carol@example.test", Credentials("")),
+        lambda: store.remove_account(ann.id),
+        lambda: store.remove_list(number),
+    ]
+    names = ["ann", "ann+x", "both", "carol", "talk-owner", "talk", "bob"]
+    addresses = [f"{name}@example.test" for name in names]
+    for change in changes:
+        before = [await routes(router, text) for text in addresses]
+        assert before == [await routes(router, text) for text in addresses]
+        await change()
+        fresh = Router(store, Options(remote=True))
+        after = [await routes(fresh, text) for text in addresses]
+        assert [await routes(router, text) for text in addresses] == after != before
+
+
+async def test_who_may_be_full_is_asked_about_each_time() -> None:
+    store = await house("ann")
+    await store.change_account(dataclasses.replace(await account(store, "ann"), quota=1000))
+    router, ann = Router(store), Address("ann", "example.test")
+    assert not isinstance(await router.route(ann, Role.MX, size=500), Reply)
+    assert router.known(ann) is None
+    assert await router.route(ann, Role.MX, size=2000) == route.OVER_QUOTA
+    await store.change_account(dataclasses.replace(await account(store, "ann"), quota=0))
+    assert await router.route(ann, Role.MX, size=2000) == router.known(ann)
+
+
+async def test_strangers_do_not_fill_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(route, "_REMEMBERED", 3)
+    store = await house("ann")
+    router = Router(store)
+    details = [Address(f"ann+{n}", "example.test") for n in range(8)]
+    for address in [*details, Address("nobody", "example.test")]:
+        await router.route(address, Role.MX)
+        assert sum(router.known(one) is not None for one in details) <= 3
+    assert router.known(Address("nobody", "example.test")) is None
 
 
 async def test_a_list_without_owner_has_nobody_to_ask() -> None:

@@ -7,6 +7,7 @@ takes when a connection begins, so ``adopt`` changes it for the connections that
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pillarbox.app.core import Core
 from pillarbox.app.counts import Counts
@@ -67,7 +68,7 @@ from pillarbox.model.transaction import (
 from pillarbox.model.verdict import Verdict
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
-from pillarbox.policy.inbound.inspect import Inspection, Inspector, Tell, untold
+from pillarbox.policy.inbound.inspect import Inspector, Tell, untold
 from pillarbox.queue.notify import Notifier
 from pillarbox.queue.runner import Runner, Transport, domain_of
 from pillarbox.serve.http.door import http_door
@@ -154,9 +155,7 @@ class Handlers:
             queued=self.runner.wake,
             senders=self._senders,
             refused=self.recorder.refused,
-            inspect=self._inspect,
             screen=self._screen,
-            greylist=self._greyed,
             tarpit=self._tarpit,
             hooks=self.crew,
         )
@@ -281,25 +280,23 @@ class Handlers:
         )
 
     def _smtp(self, options: SmtpOptions) -> Handler:
+        needs = replace(self._smtp_needs, greylist=self._greylist)
+        if self._inspector is not None:
+            needs = replace(needs, inspect=self._inspector.begin)
+
         async def handle(conn: Connection) -> None:
-            await SmtpSession(conn, options, self._smtp_needs).run()
+            await SmtpSession(conn, options, needs).run()
 
         return handle
 
     def _intake(self, expected: int, binary: bool) -> Intake:
         return Intake(self._core.store, lane=self._core.scan, expected=expected, binary=binary)
 
-    def _inspect(self, peer: Peer, sender: Sender) -> Inspection | None:
-        return self._inspector.begin(peer, sender) if self._inspector is not None else None
-
     async def _screen(self, envelope: Envelope, content: memoryview, verdict: Verdict) -> Screened:
         screened = Screened(verdict)
         if self._filters:
             screened = await self._filters.screen(envelope, content, verdict)
         return await self._personal.screen(envelope, content, screened)
-
-    async def _greyed(self, ip: str, sender: Address | None, to: Address) -> Reply | None:
-        return await self._greylist(ip, sender, to) if self._greylist is not None else None
 
     async def _message(self, data: bytes) -> NewMessage:
         return await whole(self._core.store, data, self._core.scan)

@@ -32,15 +32,23 @@ class SendAs:
         self._directory = directory
         self._options = options or Options()
 
+    def is_own(self, account: Account, sender: Address | None) -> bool:
+        """Whether it is the account's own address, with any detail: nobody has to be asked. None,
+        the null reverse-path, is everybody's: receipts and other automatic answers come so
+        (RFC 8098 §3)."""
+        return sender is None or account.address in self._names(sender)
+
+    def _names(self, sender: Address) -> set[str]:
+        """Normal forms with and without detail."""
+        base, _ = sender.without_detail(self._options.detail_separator)
+        return {sender.normal(), base.normal()}
+
     async def allows(self, account: Account, sender: Address | None) -> bool:
-        """May ``account`` write as ``sender``? None, the null reverse-path, always: receipts and
-        other automatic answers come so (RFC 8098 §3)."""
-        if sender is None:
+        """May ``account`` write as ``sender``?"""
+        if sender is None or self.is_own(account, sender):
             return True
         base, _ = sender.without_detail(self._options.detail_separator)
-        names = {sender.normal(), base.normal()}
-        if account.address in names:
-            return True
+        names = self._names(sender)
         extra = self._options.extra.get(account.address, frozenset())
         if names & extra or f"@{normal_domain(sender.domain)}" in extra:
             return True

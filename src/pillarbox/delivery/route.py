@@ -4,6 +4,8 @@ The order is: a domain that is not ours; the account of that very address; an al
 same without the ``+detail``; postmaster; the domain's catch-all. Aliases, and accounts that forward
 their mail, lead on to further addresses. Each is visited once, so a loop ends by itself; one in
 which nobody keeps the mail is refused.
+
+Where it led before is remembered until the directory changes: most mail goes to few addresses.
 """
 
 from __future__ import annotations
@@ -54,6 +56,9 @@ NO_POSTMASTER = Reply(451, "4.3.5", "No account has been created here yet; try a
 _WITH_TOKEN = frozenset({Part.UNSUBSCRIBE, Part.BOUNCES})
 _MAY_RELAY = frozenset({Role.SUBMISSION, Role.LOCAL})
 
+_REMEMBERED = 50_000
+"""Addresses; strangers choose the details behind the +."""
+
 Found = tuple[Account | None, Route]
 """A route, with its account where it leads into this house."""
 
@@ -86,6 +91,15 @@ class Router:
         self._back = back
         self._directory = directory
         self._options = options or Options()
+        self._edition = -1
+        self._remembered: dict[tuple[str, str], tuple[Route, ...]] = {}
+
+    def known(self, address: Address) -> tuple[Route, ...] | None:
+        """What ``route`` says of an address for whoever asks, where nothing has to be asked for
+        it: it leads to people here or to others, none of them with a quota."""
+        if self._edition != self._directory.edition():
+            return None
+        return self._remembered.get((address.local, address.domain))
 
     async def route(
         self, address: Address, role: Role, *, size: int | None = None, bounce: bool = True
@@ -99,6 +113,10 @@ class Router:
         as the sender, and could send through us.
         """
         found: list[Found] | Reply
+        known = self.known(address)
+        if known is not None:
+            return known
+        edition = self._directory.edition()
         if not address.domain:  # RFC 5321 §4.5.1: <postmaster> without a domain
             return await self._postmaster("")
         if not await self._is_ours(address):
@@ -113,11 +131,20 @@ class Router:
             if original is not None and not bounce:
                 return BOUNCES_ONLY
             found = await self._fallback(address, original)
+        elif not isinstance(found, Reply) and all(map(_lasting, found)):
+            self._remember(address, tuple(route for _, route in found), edition)
         if isinstance(found, Reply):
             return found
         if not bounce and any(_takes_bounces(route) for _, route in found):
             return BOUNCES_ONLY
         return _usable(found, size)
+
+    def _remember(self, address: Address, routes: tuple[Route, ...], edition: int) -> None:
+        """``edition``: of the directory before it was asked."""
+        if self._edition != edition or len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+            self._edition = edition
+        self._remembered[address.local, address.domain] = routes
 
     def _is_host_postmaster(self, address: Address) -> bool:
         """RFC 5321 §4.5.1: wherever this server is named."""
@@ -253,6 +280,15 @@ def _usable(found: list[Found], size: int | None) -> tuple[Route, ...] | Reply:
     if all(account is not None and _is_full(account, size) for account, _ in open_ones):
         return OVER_QUOTA
     return tuple(route for _, route in open_ones)
+
+
+def _lasting(found: Found) -> bool:
+    """It stays so until the directory changes, whoever asks: an account may be full tomorrow, and
+    some addresses of a list take bounces only."""
+    account, route = found
+    if account is None:
+        return isinstance(route, Remote)
+    return account.enabled and not account.quota
 
 
 def _takes_bounces(route: Route) -> bool:

@@ -411,6 +411,12 @@ class Blobs(Protocol):
 class Directory(Protocol):
     """Domains, accounts, aliases. Addresses are in normal form (``Address.normal``)."""
 
+    def edition(self) -> int:
+        """Another number once any answer about domains, accounts, aliases or lists may differ,
+        but for what accounts use. Asks nothing of the disk, so that
+        whoever remembers what follows from several answers can look each time."""
+        ...
+
     async def domains(self) -> list[Domain]: ...
 
     async def set_domain(self, domain: Domain) -> None:

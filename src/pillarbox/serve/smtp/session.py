@@ -2,6 +2,10 @@
 
 The engine judges the protocol, ``transaction`` handles mail, this file what surrounds it:
 greeting, hello, TLS, login, help and hanging up.
+
+What needs nothing asked is answered where its octets arrive, in the loop's callback, while the task
+of the connection goes on waiting: an envelope whose recipients are known, and the content as it
+comes (decision 0091). The first event that has to wait, and all behind it, is left to the task.
 """
 
 from __future__ import annotations
@@ -37,6 +41,8 @@ CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot verify, but will take mail and try t
 NOT_SUPPORTED = Reply(502, "5.5.1", "Not supported here")
 HELP = Reply(214, "2.0.0", "Commands are those of RFC 5321; questions go to postmaster")
 
+AtOnce = Callable[[Any], bytes | None]
+"""What to say to an event; None when somebody has to be asked first, and nothing was done yet."""
 Handler = Callable[[Any], Awaitable[bytes]]
 
 
@@ -59,19 +65,20 @@ class Session:
         self._transaction = Transaction(self._engine, options, needs, peer, self._log)
         self._tarpit = self._transaction.tarpit
         self._login = Login(conn, needs.authenticator, options.auth_failures, engine.auth)
-        self._handlers: dict[type, Handler] = {
+        self._listening = False
+        """The task waits for octets and for nothing else."""
+        self._left: list[events.Event] = []
+        """What was not for ``_at_once``."""
+        transaction = self._transaction
+        self._prompt: dict[type, AtOnce] = {
             events.Hello: self._hello,
-            events.Mail: self._mail,
-            events.Rcpt: self._transaction.rcpt,
-            events.Data: self._transaction.data,
-            events.Bdat: self._transaction.bdat,
-            events.DataChunk: self._transaction.chunk,
-            events.ChunkEnd: self._transaction.chunk_end,
-            events.DataEnd: self._transaction.end,
-            events.Auth: self._auth,
-            events.AuthLine: self._auth_line,
+            events.Mail: self._mail_known,
+            events.Rcpt: transaction.rcpt_known,
+            events.Data: transaction.data,
+            events.Bdat: transaction.bdat,
+            events.DataChunk: transaction.chunk,
+            events.ChunkEnd: transaction.chunk_end,
             events.AuthAborted: self._given,
-            events.StartTls: self._start_tls,
             events.Rset: self._rset,
             events.Noop: self._always(OK),
             events.Quit: self._always(BYE),
@@ -82,35 +89,79 @@ class Session:
             events.Fault: self._given,
             events.Gone: self._gone,
         }
+        self._handlers: dict[type, Handler] = {
+            events.Mail: self._mail,
+            events.Rcpt: transaction.rcpt,
+            events.DataEnd: transaction.end,
+            events.Auth: self._auth,
+            events.AuthLine: self._auth_line,
+            events.StartTls: self._start_tls,
+        }
 
     async def run(self) -> None:
         """Until the client or we hang up. Content that was not completed is forgotten."""
         conn, engine = self._conn, self._engine
         conn.timeout = self._options.timeout
         self._login_by = self._needs.clock.monotonic() + self._options.login_timeout
+        conn.at_once = self._at_once
         conn.write(engine.greet())
         try:
             while not engine.closed:
-                await self._handle(await self._events())
+                data = await self._wait()
+                if self._left:  # came before ``data``
+                    left, self._left = self._left, []
+                    await self._handle(left)
+                if data is not None:
+                    await self._handle(engine.feed(data) if data else engine.eof())
         except IdleTimeout:
             conn.write(render(TIMED_OUT))
         finally:
+            conn.at_once = None
             self._transaction.abandon()
 
-    async def _events(self) -> list[events.Event]:
-        """What the client makes happen next. A server that goes down lets a transaction end
-        first; the bytes are not kept while waiting."""
+    async def _wait(self) -> bytes | None:
+        """Bytes from the client, b"" when it or we hang up; None when something else was dealt
+        with meanwhile. A server that goes down lets a transaction end first."""
         conn, engine = self._conn, self._engine
         if self._options.engine.role is Role.SUBMISSION:
             conn.timeout = self._patience()
-        if engine.sender is not None:
-            data: bytes | None = await conn.read()
-        else:
+        self._listening = True
+        try:
+            if conn.draining.is_set() and engine.sender is not None:
+                return await conn.read()
             data = await conn.read_or(conn.draining)
-        if data is None:
+        finally:
+            self._listening = False
+        if data is None and not self._left and engine.sender is None and conn.draining.is_set():
             conn.write(render(SHUTTING_DOWN))  # RFC 5321 §3.8
-            return engine.eof()
-        return engine.feed(data) if data else engine.eof()
+            return b""
+        return data
+
+    def _at_once(self, data: bytes) -> bool:
+        """Answer what can be answered now; False when the task has to read ``data`` itself."""
+        conn, tarpit = self._conn, self._tarpit
+        if not self._listening or self._left or conn.draining.is_set():
+            return False
+        if self._options.engine.role is Role.SUBMISSION and self._login.account is None:
+            return False  # who keeps us busy does not put off the login
+        if tarpit is not None and tarpit.delay(conn.peer.ip):
+            return False
+        engine = self._engine
+        happened = engine.feed(data)
+        while happened:
+            for number, event in enumerate(happened):
+                out = self._answer_now(event)
+                if out is None:
+                    self._left = happened[number:]
+                    conn.knock()
+                    return True
+                if out:
+                    conn.write(out)
+            happened = engine.resume()
+        if engine.closed:
+            conn.knock()
+        conn.flush()
+        return True
 
     def _patience(self) -> float:
         """Seconds that a client of submission may be silent now."""
@@ -124,7 +175,9 @@ class Session:
     async def _handle(self, happened: list[events.Event]) -> None:
         while happened:
             for event in happened:
-                out = await self._answer(event)
+                out = self._answer_now(event)
+                if out is None:
+                    out = await self._answer(event)
                 if out:
                     if self._tarpit is not None and self._tarpit.delay(self._conn.peer.ip):
                         await self._hold(self._tarpit)
@@ -136,41 +189,63 @@ class Session:
         self._conn.flush()
         await tarpit.hold(self._conn.peer.ip, self._conn.draining.is_set)
 
+    def _answer_now(self, event: events.Event) -> bytes | None:
+        """What to say to an event; None when it has to wait for ``_answer``."""
+        kind = type(event)
+        try:
+            return self._prompt[kind](event) if kind in self._prompt else None
+        except Exception as error:
+            return self._failed(event, error)
+
     async def _answer(self, event: events.Event) -> bytes:
-        """What to say to an event. What fails costs one command, or one message (451)."""
+        """What to say to an event that somebody has to be asked about."""
         try:
             return await self._handlers[type(event)](event)
         except NetFault:
             raise
-        except Temporary as error:
-            self._log.warning("smtp.unavailable", command=type(event).__name__, error=str(error))
         except Exception as error:
-            self._log.error("smtp.bug", exc=error, command=type(event).__name__)
+            return self._failed(event, error)
+
+    def _failed(self, event: events.Event, error: Exception) -> bytes:
+        """It costs one command, or one message (451)."""
+        command = type(event).__name__
+        if isinstance(error, Temporary):
+            self._log.warning("smtp.unavailable", command=command, error=str(error))
+        else:
+            self._log.error("smtp.bug", exc=error, command=command)
         return self._engine.reply_each(TROUBLE)
 
     # -- around the mail ----------------------------------------------------------------------
 
-    async def _hello(self, event: events.Hello) -> bytes:
+    def _hello(self, event: events.Hello) -> bytes:
         self._transaction.abandon()
         self._transaction.peer = replace(self._transaction.peer, helo=event.name)
         return self._engine.reply(Reply(250, "", ""))
 
-    async def _mail(self, event: events.Mail) -> bytes:
+    def _mail_known(self, event: events.Mail) -> bytes | None:
         """Submission: only after login, and only as oneself (RFC 6409 §4.3, §6.1)."""
         if self._options.engine.role is Role.SUBMISSION:
-            account, sender = self._login.account, event.sender.address
+            account = self._login.account
             if account is None:
                 return self._engine.reply(AUTH_FIRST)
-            if not await self._needs.send_as.allows(account, sender):
-                self._log.info("smtp.send-as", user=account.address, sender=str(sender))
-                self._transaction.refusals.recipient(
-                    self._transaction.peer, str(sender or ""), "", NOT_YOU
-                )
-                return self._engine.reply(NOT_YOU)
+            if not self._needs.send_as.is_own(account, event.sender.address):
+                return None
         self._transaction.begin()
         return self._engine.reply(SENDER_OK)
 
-    async def _rset(self, event: events.Rset) -> bytes:
+    async def _mail(self, event: events.Mail) -> bytes:
+        """Another address than the account's own: it may lead there."""
+        account, sender = self._login.account, event.sender.address
+        if account is None or not await self._needs.send_as.allows(account, sender):
+            self._log.info("smtp.send-as", user=self._transaction.peer.user, sender=str(sender))
+            self._transaction.refusals.recipient(
+                self._transaction.peer, str(sender or ""), "", NOT_YOU
+            )
+            return self._engine.reply(NOT_YOU)
+        self._transaction.begin()
+        return self._engine.reply(SENDER_OK)
+
+    def _rset(self, event: events.Rset) -> bytes:
         self._transaction.abandon()
         return self._engine.reply(OK)
 
@@ -206,17 +281,17 @@ class Session:
 
     # -- small answers ------------------------------------------------------------------------
 
-    def _always(self, reply: Reply) -> Handler:
-        async def answer(event: events.Event) -> bytes:  # noqa: ARG001
+    def _always(self, reply: Reply) -> AtOnce:
+        def answer(event: events.Event) -> bytes:  # noqa: ARG001
             return self._engine.reply(reply)
 
         return answer
 
-    async def _given(self, event: events.Unknown | events.Fault | events.AuthAborted) -> bytes:
+    def _given(self, event: events.Unknown | events.Fault | events.AuthAborted) -> bytes:
         """The engine knows the answer."""
         return self._engine.reply(event.reply)
 
-    async def _gone(self, event: events.Gone) -> bytes:
+    def _gone(self, event: events.Gone) -> bytes:
         if event.in_transaction:
             self._log.info("smtp.gone")
         self._transaction.abandon()

@@ -77,6 +77,22 @@ class Transaction:
         self.tarpit = needs.tarpit if self._role is Role.MX else None
         self.refusals = Refusals(needs.refused, self._role)
 
+    def rcpt_known(self, event: events.Rcpt) -> bytes | None:
+        """Where it leads is known, and nobody else has a say."""
+        routes = self._needs.router.known(event.recipient.address)
+        if routes is None or self._asks(routes):
+            return None
+        return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=routes))
+
+    def _asks(self, routes: Sequence[Route]) -> bool:
+        """Whether others are asked about a recipient."""
+        needs, crew = self._needs, self._needs.hooks
+        return (
+            (needs.greylist is not None and self._role is Role.MX)
+            or (crew is not None and crew.wants(Rcpt, self._role.value))
+            or (needs.senders is not None and bool(self.peer.user) and leaves(routes))
+        )
+
     async def rcpt(self, event: events.Rcpt) -> bytes:
         """Route it once; the routes ride on the recipient from here on."""
         sender = self._engine.sender
@@ -134,11 +150,11 @@ class Transaction:
         self._others += refusal is None
         return refusal
 
-    async def data(self, event: events.Data) -> bytes:
+    def data(self, event: events.Data) -> bytes:
         self._open()
         return self._engine.accept_data()
 
-    async def bdat(self, event: events.Bdat) -> bytes:
+    def bdat(self, event: events.Bdat) -> bytes:
         if event.first:
             self._open()
         return self._engine.accept_data()
@@ -171,7 +187,7 @@ class Transaction:
             gate = HeaderGate(limit)
         self._incoming = _Incoming(trace_id, intake, gate, inspection)
 
-    async def chunk(self, event: events.DataChunk) -> bytes:
+    def chunk(self, event: events.DataChunk) -> bytes:
         incoming = self._incoming
         if incoming is not None and incoming.fault is None:
             try:
@@ -185,7 +201,7 @@ class Transaction:
                 incoming.discard()
         return b""
 
-    async def chunk_end(self, event: events.ChunkEnd) -> bytes:
+    def chunk_end(self, event: events.ChunkEnd) -> bytes:
         if event.defect is not None:
             self.abandon()
             return self._engine.reply(event.defect)

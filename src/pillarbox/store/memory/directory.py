@@ -20,10 +20,14 @@ class MemoryDirectory:
 
     state: State
 
+    def edition(self) -> int:
+        return self.state.edition
+
     async def domains(self) -> list[Domain]:
         return [self.state.domains[name] for name in sorted(self.state.domains)]
 
     async def set_domain(self, domain: Domain) -> None:
+        self.state.edition += 1
         self.state.domains[domain.name] = domain
 
     async def remove_domain(self, name: str) -> Refusal | None:
@@ -33,6 +37,7 @@ class MemoryDirectory:
         living += [one.address for one in self.state.lists.values()]
         if any(rules.domain_of(a) == name for a in [*living, *self.state.aliases]):
             return rules.DOMAIN_IN_USE
+        self.state.edition += 1
         del self.state.domains[name]
         return None
 
@@ -87,6 +92,7 @@ class MemoryDirectory:
             return rules.NO_DOMAIN
         if self.state.taken(account.address):
             return rules.ADDRESS_TAKEN
+        self.state.edition += 1
         self.state.last_account += 1
         home = Home(replace(account, id=self.state.last_account), credentials)
         self.state.homes[home.account.id] = home
@@ -101,6 +107,7 @@ class MemoryDirectory:
         home = self.state.homes.get(account.id)
         if home is None:
             return rules.NO_ACCOUNT
+        self.state.edition += 1
         home.account = replace(account, address=home.account.address)
         return None
 
@@ -108,6 +115,7 @@ class MemoryDirectory:
         home = self.state.homes.pop(account, None)
         if home is None:
             return rules.NO_ACCOUNT
+        self.state.edition += 1
         modseq = home.next_modseq()
         changes: list[Change] = []
         for box in sorted(home.boxes.values(), key=lambda box: box.id):
@@ -145,10 +153,12 @@ class MemoryDirectory:
             return rules.NO_DOMAIN
         if alias.address not in self.state.aliases and self.state.taken(alias.address):
             return rules.ADDRESS_TAKEN
+        self.state.edition += 1
         self.state.aliases[alias.address] = alias
         return None
 
     async def remove_alias(self, address: str) -> Refusal | None:
+        self.state.edition += 1
         return None if self.state.aliases.pop(address, None) else rules.NO_ALIAS
 
 

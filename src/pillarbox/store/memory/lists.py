@@ -32,6 +32,7 @@ class MemoryLists:
             return rules.NO_DOMAIN
         if self.state.taken(new.address):
             return rules.ADDRESS_TAKEN
+        self.state.edition += 1
         self.state.last_list += 1
         made = self.state.lists[self.state.last_list] = replace(new, id=self.state.last_list)
         return made
@@ -40,6 +41,7 @@ class MemoryLists:
         before = self.state.lists.get(changed.id)
         if before is None:
             return rules.NO_LIST
+        self.state.edition += 1
         self.state.lists[changed.id] = replace(changed, address=before.address)
         return None
 
@@ -47,6 +49,7 @@ class MemoryLists:
         gone = self.state.lists.pop(number, None)
         if gone is None:
             return rules.NO_LIST
+        self.state.edition += 1
         self.state.forget_owner(gone.address)
         for member in await self.members(number):
             del self.state.members[member.id]
@@ -71,6 +74,7 @@ class MemoryLists:
         there = {one.address: one for one in await self.members(number)}
         if len(there.keys() | wanted.keys()) > MAX_MEMBERS:
             return rules.TOO_MANY_MEMBERS
+        self.state.edition += 1
         done = []
         for address, owner in wanted.items():
             if address in there:
@@ -85,6 +89,7 @@ class MemoryLists:
     async def remove_member(self, number: int, address: str) -> Refusal | None:
         for member in await self.members(number):
             if member.address == address:
+                self.state.edition += 1
                 del self.state.members[member.id]
                 return None
         return rules.NO_MEMBER

@@ -166,6 +166,8 @@ class State:
     publish: Publish
     clock: Clock
     inline_limit: int
+    edition: int = 0
+    """Of the directory."""
     domains: dict[str, Domain] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
     homes: dict[int, Home] = field(default_factory=dict)

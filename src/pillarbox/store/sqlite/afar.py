@@ -43,7 +43,15 @@ _BOUND: Final = 10_000
 HERE: Final = frozenset(
     {
         *("stage", "read", "stream"),
-        *("domains", "domain", "accounts", "account", "account_by_address", "credentials"),
+        *(
+            "edition",
+            "domains",
+            "domain",
+            "accounts",
+            "account",
+            "account_by_address",
+            "credentials",
+        ),
         *("aliases", "alias"),
         *("mailboxes", "mailbox", "mailbox_by_name", "mailbox_at", "subscriptions"),
         *("load", "rows", "expunged_since"),

@@ -56,6 +56,8 @@ class Cache:
     """
 
     def __init__(self) -> None:
+        self.edition = 0
+        """Counts how often the directory changed."""
         self.domains: Memo[str, Domain | None] = Memo()
         self.aliases: Memo[str, Alias | None] = Memo()
         self.lists: Memo[str, MailingList | None] = Memo()
@@ -78,6 +80,7 @@ class Cache:
 
     def clear(self) -> None:
         """The directory changed."""
+        self.edition += 1
         self.domains.clear()
         self.aliases.clear()
         self.lists.clear()

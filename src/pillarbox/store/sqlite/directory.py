@@ -47,6 +47,9 @@ class SqliteDirectory:
     writer: WriteLane
     cache: Cache
 
+    def edition(self) -> int:
+        return self.cache.edition
+
     async def domains(self) -> list[Domain]:
         return [_domain(row) for row in self.reader.all("SELECT * FROM domain ORDER BY name")]
 

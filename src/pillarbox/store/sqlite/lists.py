@@ -112,6 +112,7 @@ class SqliteLists:
         wanted = dict(members)
 
         def run(tx: Tx) -> list[Member] | Refusal:
+            tx.forget_all = True
             if not _exists(tx, number):
                 return rules.NO_LIST
             if not all(map(rules.domain_of, wanted)):
@@ -133,6 +134,7 @@ class SqliteLists:
 
     async def remove_member(self, number: int, address: str) -> Refusal | None:
         def run(tx: Tx) -> Refusal | None:
+            tx.forget_all = True
             key = (number, address)
             if tx.one("SELECT 1 FROM member WHERE list = ? AND address = ?", key) is None:
                 return rules.NO_MEMBER
