@@ -123,4 +123,4 @@ def test_every_change_knows_its_mailbox() -> None:
     box = Mailbox(1, 7, "a", 1, 1, 1, 1, 1)
     assert mailbox_of(BoxChanged(1, 1, box)) == 7
     assert mailbox_of(BoxDeleted(1, 1, 8, "a")) == 8
-    assert mailbox_of(Added(1, 9, 1, [Arrived(1, 0, 1)], ())) == 9
+    assert mailbox_of(Added(1, 9, 1, [Arrived(1, 0)], ())) == 9

@@ -36,7 +36,7 @@ async def test_a_message_arrives(kit: Kit) -> None:
             ann.id,
             inbox.id,
             done.modseq,
-            [Arrived(1, 1 | 256 | 512, len(body))],
+            [Arrived(1, 1 | 256 | 512)],
             ("$Mdn", "Work"),
         )
     ]

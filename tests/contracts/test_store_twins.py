@@ -15,6 +15,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pillarbox.model.change import Arrivals
 from pillarbox.model.flags import EVERY_FLAG, MAX_KEYWORDS, FlagScope, FlagSet
 from pillarbox.model.numset import NumSet
 from pillarbox.model.reply import Reply
@@ -49,7 +50,7 @@ def plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [plain(getattr(value, f.name)) for f in dataclasses.fields(value)]
         return (type(value).__name__, *fields)
-    if isinstance(value, (list, tuple, range, array)):
+    if isinstance(value, (list, tuple, range, array, Arrivals)):
         return tuple(plain(item) for item in value)
     return value
 

@@ -89,4 +89,25 @@ def test_positions(have: set[int], want: set[int], count: int) -> None:
     values = array("I", sorted(have))
     count = min(count, len(values))
     found = arrays.positions(values, sorted(want), count)
-    assert found == [index for index in range(count) if values[index] in want]
+    assert list(found) == [index for index in range(count) if values[index] in want]
+
+
+@given(st.sets(st.integers(1, 60), min_size=1), st.integers(0, 59), st.integers(0, 30))
+def test_positions_of_a_stretch(have: set[int], start: int, length: int) -> None:
+    values = array("I", sorted(have))
+    want = values[start : start + length]
+    found = arrays.positions(values, want, len(values))
+    assert [values[index] for index in found] == list(want)
+    assert isinstance(found, range) or len(want) < 2
+    gone = arrays.without(values, found)
+    assert list(gone) == [value for value in values if value not in set(want)]
+    assert arrays.lacking(values[:], found) == gone
+
+
+@given(st.sets(st.integers(1, 60)), st.integers(0, 60), st.integers(0, 60))
+def test_numbers_at(have: set[int], start: int, stop: int) -> None:
+    values = array("I", sorted(have))
+    indexes = range(start, min(stop, len(values)))
+    chosen = [values[index] for index in indexes]
+    assert arrays.numbers_at(values, indexes) == NumSet.of(chosen)
+    assert arrays.numbers_at(values, list(indexes)) == NumSet.of(chosen)

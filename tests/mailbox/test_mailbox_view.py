@@ -53,7 +53,7 @@ class Feeder:
         self.uidnext += n
         for uid in uids:
             self.messages[uid] = [flags, self.modseq]
-        arrived = [Arrived(uid, flags, 100) for uid in uids]
+        arrived = [Arrived(uid, flags) for uid in uids]
         self.tell(Added(1, 2, self.modseq, arrived, self.keywords))
         return uids
 
@@ -390,8 +390,8 @@ def test_changes_that_do_not_fit_are_noticed() -> None:
     feeder = Feeder()
     feeder.append(3)
     state = feeder.state
-    assert not state.apply(Added(1, 2, 9, [Arrived(3, 0, 1)], ()))
-    assert not state.apply(Added(1, 2, 9, [Arrived(9, 0, 1), Arrived(8, 0, 1)], ()))
+    assert not state.apply(Added(1, 2, 9, [Arrived(3, 0)], ()))
+    assert not state.apply(Added(1, 2, 9, [Arrived(9, 0), Arrived(8, 0)], ()))
     assert not state.apply(Flagged(1, 2, 9, [7], [0], ()))
     assert not state.apply(Expunged(1, 2, 9, [1, 7]))
     assert list(state.uids) == [1, 2, 3]
@@ -401,9 +401,9 @@ def test_what_the_snapshot_knew_is_not_applied_twice() -> None:
     feeder = Feeder()
     feeder.append(3)
     fresh = MailboxState(feeder.snapshot())
-    assert fresh.apply(Added(1, 2, 1, [Arrived(3, 0, 1)], ()))
+    assert fresh.apply(Added(1, 2, 1, [Arrived(3, 0)], ()))
     assert list(fresh.uids) == [1, 2, 3]
-    assert fresh.apply(Added(1, 2, 2, [Arrived(4, 0, 1)], ()))
+    assert fresh.apply(Added(1, 2, 2, [Arrived(4, 0)], ()))
     assert list(fresh.uids) == [1, 2, 3, 4]
 
 
@@ -416,7 +416,7 @@ def test_expunge_and_arrival_of_one_transaction() -> None:
     feeder.messages[3] = [0, feeder.modseq]
     feeder.uidnext = 4
     feeder.tell(Expunged(1, 2, feeder.modseq, [1]))
-    feeder.tell(Added(1, 2, feeder.modseq, [Arrived(3, 0, 1)], ()))
+    feeder.tell(Added(1, 2, feeder.modseq, [Arrived(3, 0)], ()))
     client.sync(allow_expunge=True)
     client.check_equal()
 

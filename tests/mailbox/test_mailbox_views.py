@@ -113,7 +113,7 @@ async def test_a_failing_load_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        Added(1, 1, 10_000, [Arrived(1, 0, 1)], ()),
+        Added(1, 1, 10_000, [Arrived(1, 0)], ()),
         Flagged(1, 1, 10_000, [77], [SEEN], ()),
         Expunged(1, 1, 10_000, [77]),
     ],

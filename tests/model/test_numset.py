@@ -22,6 +22,12 @@ def test_algebra(one: set[int], two: set[int]) -> None:
     assert (a == b) == (one == two)
 
 
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 2, -1]))
+def test_of_a_range(start: int, stop: int, step: int) -> None:
+    numbers = range(start, stop, step)
+    assert NumSet.of(numbers) == NumSet.of(list(numbers))
+
+
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), max_size=8))
 def test_merge_is_sorted_disjoint_and_not_adjacent(ranges: list[tuple[int, int]]) -> None:
     merged = NumSet.merge(ranges)

@@ -27,6 +27,8 @@ _RUN: Final = re.compile(b"\x01+")
 
 def without(values: array[int], indexes: Sequence[int]) -> array[int]:
     """A new array that lacks ``indexes`` (ascending, distinct)."""
+    if isinstance(indexes, range):
+        return values[: indexes.start] + values[indexes.stop :]
     if len(indexes) <= _FEW:
         out = values[:]
         drop(out, indexes)
@@ -52,6 +54,9 @@ def drop(values: array[int], indexes: Sequence[int]) -> None:
 
 def lacking(values: array[int], indexes: Sequence[int]) -> array[int]:
     """``without`` that may change and return ``values`` itself."""
+    if isinstance(indexes, range):
+        del values[indexes.start : indexes.stop]
+        return values
     if len(indexes) > _FEW:
         return without(values, indexes)
     drop(values, indexes)
@@ -100,8 +105,16 @@ def with_zeros(values: array[int], indexes: Sequence[int]) -> array[int]:
     return out
 
 
-def positions(sorted_values: array[int], wanted: Sequence[int], count: int) -> list[int]:
-    """Indexes below ``count`` at which the ascending ``wanted`` are found; absent ones left out."""
+def positions(sorted_values: array[int], wanted: Sequence[int], count: int) -> Sequence[int]:
+    """Indexes below ``count`` at which the ascending ``wanted`` are found; absent ones left out.
+
+    Where they are found side by side, which is usual, a ``range`` without a look at each.
+    """
+    if len(wanted) > 1:
+        start = bisect_left(sorted_values, wanted[0], 0, count)
+        stop = start + len(wanted)
+        if stop <= count and _alike(sorted_values, wanted, start, stop):
+            return range(start, stop)
     out = []
     low = 0
     for value in wanted:
@@ -112,6 +125,14 @@ def positions(sorted_values: array[int], wanted: Sequence[int], count: int) -> l
             out.append(low)
             low += 1
     return out
+
+
+def _alike(values: array[int], wanted: Sequence[int], start: int, stop: int) -> bool:
+    """Whether the stretch of ``values`` holds what is wanted; both ascend."""
+    if values[start] != wanted[0] or values[stop - 1] != wanted[-1]:
+        return False
+    solid = wanted[-1] - wanted[0] + 1 == len(wanted)  # then there is nothing else to be
+    return solid or values[start:stop] == array(values.typecode, wanted)
 
 
 def missing_indexes(old: array[int], count: int, new: array[int]) -> list[int]:
@@ -136,6 +157,23 @@ def missing_indexes(old: array[int], count: int, new: array[int]) -> list[int]:
             else:
                 out.append(i)
             i += 1
+    return out
+
+
+def numbers_at(values: array[int], indexes: Sequence[int]) -> NumSet:
+    """The set of the ascending ``values`` at some indexes."""
+    if isinstance(indexes, range) and indexes:
+        low, high = values[indexes[0]], values[indexes[-1]]
+        if high - low + 1 == len(indexes):
+            return NumSet(((low, high),))
+    return NumSet.of([values[index] for index in indexes])
+
+
+def picked(values: array[int], count: int, wanted: NumSet) -> array[int]:
+    """Those of the first ``count`` of the ascending values that are wanted."""
+    out = array(values.typecode)
+    for start, stop in wanted.among(values):
+        out += values[start : min(stop, count)]
     return out
 
 

@@ -40,6 +40,7 @@ from pillarbox.model.change import (
     Change,
     Expunged,
     Flagged,
+    arrivals,
 )
 from pillarbox.store.api import Snapshot
 
@@ -250,16 +251,17 @@ class MailboxState:
             watcher.wake()
 
     def _added(self, change: Added) -> bool:
-        new = array("I", [message.uid for message in change.messages])
-        ascend = all(a < b for a, b in pairwise(new))
+        came = arrivals(change.messages)
+        new = array("I", came.uids)
+        ascend = isinstance(came.uids, range) or all(a < b for a, b in pairwise(new))
         if not new or new[0] < self.uidnext or not ascend:
             return not new
         del self._tops[len(self.uids) // BLOCK :]
         for uid, facts in zip(new, change.facts, strict=False):  # () where none are at hand
             self.blocks.arrived((self.box.account, self.box.id), uid, facts)
         self.uids += new
-        self.flags.extend([message.flags for message in change.messages])
-        self.modseqs.extend([change.modseq] * len(new))
+        self.flags += array("Q", came.flags)
+        self.modseqs += array("Q", [change.modseq]) * len(new)
         self.uidnext = new[-1] + 1
         self._learn(change.keywords)
         return True
@@ -268,16 +270,15 @@ class MailboxState:
         uids = change.uids
         if not uids:
             return True
-        start = bisect_left(self.uids, uids[0])
-        stop = start + len(uids)
-        if self.uids[start:stop] == array("I", uids):  # a stretch without holes: the usual case
+        found = positions(self.uids, uids, len(self.uids))
+        if len(found) != len(uids):
+            return False
+        if isinstance(found, range):
+            start, stop = found.start, found.stop
             self.flags[start:stop] = array("Q", change.flags)
             self.modseqs[start:stop] = array("Q", [change.modseq]) * len(uids)
             self._raise_tops(range(start // BLOCK, (stop - 1) // BLOCK + 1), change.modseq)
         else:
-            found = positions(self.uids, uids, len(self.uids))
-            if len(found) != len(uids):
-                return False
             for index, bits in zip(found, change.flags, strict=True):
                 self.flags[index] = bits
                 self.modseqs[index] = change.modseq

@@ -8,8 +8,11 @@ expunges (RFC 3501 §7.4.1).
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import compress
+from typing import Final
 
 from pillarbox.mailbox.arrays import positions
 from pillarbox.mailbox.state import Entry, MailboxState
@@ -29,10 +32,10 @@ class FlagRows:
     CONDSTORE (RFC 7162 §3.1.3).
     """
 
-    seqs: array[int] = field(default_factory=lambda: array("I"))
-    uids: array[int] = field(default_factory=lambda: array("I"))
-    flags: array[int] = field(default_factory=lambda: array("Q"))
-    modseqs: array[int] = field(default_factory=lambda: array("Q"))
+    seqs: Sequence[int] = ()
+    uids: Sequence[int] = ()
+    flags: Sequence[int] = ()
+    modseqs: Sequence[int] = ()
     own: bytes = b""
 
     def __len__(self) -> int:
@@ -41,8 +44,23 @@ class FlagRows:
     def __iter__(self) -> Iterator[FlagRow]:
         return zip(self.seqs, self.uids, self.flags, self.modseqs, self.own, strict=True)
 
+    def of(self, own: int) -> FlagRows:
+        """Those that only the session itself changed (1), or the others (0)."""
+        count = self.own.count(own)
+        if count == len(self):
+            return self
+        if not count:
+            return NO_ROWS
+        picked = self.own if own else self.own.translate(_OTHERS)
+        seqs, uids, flags, modseqs = (
+            list(compress(column, picked))
+            for column in (self.seqs, self.uids, self.flags, self.modseqs)
+        )
+        return FlagRows(seqs, uids, flags, modseqs, bytes([own]) * count)
 
-NO_ROWS = FlagRows()
+
+_OTHERS: Final = bytes([1, 0]) + bytes(254)
+NO_ROWS: Final = FlagRows()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +90,71 @@ class Updates:
 NOTHING = Updates()
 
 
-Touched = dict[int, bool]
-"""UIDs whose flags changed; True when nobody but the session itself changed them."""
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """An answer of ``sync`` and the place it was worked out for."""
+
+    place: tuple[object, ...]
+    before: array[int]
+    """Compared by identity, and kept so that the identity stays its own."""
+    updates: Updates
+
+
+def descending(indexes: Sequence[int]) -> Sequence[int]:
+    """Sequence numbers of ascending indexes, the last one first."""
+    if isinstance(indexes, range):
+        return range(indexes.stop, indexes.start, -1)
+    return [index + 1 for index in reversed(indexes)]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Messages whose flags changed: UIDs, ascending, and an octet of 1 for each that nobody but
+    the session itself changed."""
+
+    uids: Sequence[int] = ()
+    own: bytes = b""
+
+    def also(self, uids: Sequence[int]) -> Touched:
+        """These, and others that the session is told of in any case."""
+        if not self.uids:
+            return Touched(uids, bytes(len(uids)))
+        if len(uids) == len(self.uids) and array("I", uids) == array("I", self.uids):
+            return self
+        own = dict.fromkeys(uids, 0)
+        own.update(zip(self.uids, self.own, strict=True))
+        return _touched(own)
+
+
+NOT_TOUCHED: Final = Touched()
+
+
+def _touched(own: dict[int, int]) -> Touched:
+    uids = sorted(own)
+    return Touched(uids, bytes(map(own.__getitem__, uids)))
 
 
 def changed_by(entries: Sequence[Entry], session: str) -> Touched:
     """What a stretch of the log did to flags, as ``session`` sees it."""
-    touched: Touched = {}
-    for entry in entries:
-        if type(entry) is Flagged:
-            own = entry.origin == session and bool(session)
-            for uid in entry.uids:
-                touched[uid] = own and touched.get(uid, True)
-    return touched
+    flagged = [entry for entry in entries if type(entry) is Flagged]
+    if not flagged:
+        return NOT_TOUCHED
+    if len(flagged) == 1:  # often all of a mailbox: no look at each message
+        (entry,) = flagged
+        own = entry.origin == session and bool(session)
+        return Touched(entry.uids, bytes([own]) * len(entry.uids))
+    owners: dict[int, int] = {}
+    for entry in flagged:
+        own = entry.origin == session and bool(session)
+        for uid in entry.uids:
+            owners[uid] = own and owners.get(uid, True)
+    return _touched(owners)
 
 
 def changed_after(state: MailboxState, modseq: int) -> Touched:
     """The same for a session whose stretch of the log is lost: what has a later modseq."""
-    return {state.uids[index]: False for index in state.changed_since(modseq)}
+    uids = [state.uids[index] for index in state.changed_since(modseq)]
+    return Touched(uids, bytes(len(uids)))
 
 
 def flag_rows(
@@ -99,16 +164,27 @@ def flag_rows(
 
     ``numbering``: UIDs by sequence number, None when they are those of the state.
     """
-    if not touched:
+    wanted = touched.uids[: bisect_left(touched.uids, below)]
+    if not wanted:
         return NO_ROWS
-    wanted = [uid for uid in sorted(touched) if uid < below]
     here = positions(state.uids, wanted, len(state.uids))
-    uids = array("I", [state.uids[index] for index in here])
+    uids, flags, modseqs = (_at(one, here) for one in (state.uids, state.flags, state.modseqs))
     seqs = here if numbering is None else positions(numbering, uids, len(numbering))
-    return FlagRows(
-        array("I", [index + 1 for index in seqs]),
-        uids,
-        array("Q", [state.flags[index] for index in here]),
-        array("Q", [state.modseqs[index] for index in here]),
-        bytes([touched[uid] for uid in uids]),
-    )
+    own = touched.own[: len(wanted)]
+    if len(here) < len(wanted):  # some have gone meanwhile
+        there = set(uids)
+        own = bytes(compress(own, [uid in there for uid in wanted]))
+    return FlagRows(_from_one(seqs), uids, flags, modseqs, own)
+
+
+def _at(values: array[int], indexes: Sequence[int]) -> array[int]:
+    if isinstance(indexes, range):
+        return values[indexes.start : indexes.stop]
+    return array(values.typecode, [values[index] for index in indexes])
+
+
+def _from_one(indexes: Sequence[int]) -> Sequence[int]:
+    """Sequence numbers of indexes."""
+    if isinstance(indexes, range):
+        return range(indexes.start + 1, indexes.stop + 1)
+    return array("I", [index + 1 for index in indexes])

@@ -11,15 +11,21 @@ reported keeps its number; whoever asks for it finds it missing (RFC 2180 §4.1)
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from pillarbox.base.signal import Signal
-from pillarbox.mailbox.arrays import bit_mask, missing_indexes, positions
+from pillarbox.mailbox.arrays import bit_mask, missing_indexes, numbers_at, picked, positions
 from pillarbox.mailbox.state import Columns, MailboxState
-from pillarbox.mailbox.updates import NOTHING, Updates, changed_after, changed_by, flag_rows
+from pillarbox.mailbox.updates import (
+    NOTHING,
+    Memo,
+    Updates,
+    changed_after,
+    changed_by,
+    descending,
+    flag_rows,
+)
 from pillarbox.model.change import Expunged, Flagged
 from pillarbox.model.flags import MAX_KEYWORDS, SEEN, SYSTEM_FLAGS
 from pillarbox.model.mailbox import Mailbox
@@ -28,16 +34,6 @@ from pillarbox.model.rights import ALL, Rights, scope
 
 Ranges = Iterable[tuple[int, int]]
 """Unresolved ranges as ``numset.parse_ranges`` gives them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Memo:
-    """An answer of ``sync`` and the place it was worked out for."""
-
-    place: tuple[object, ...]
-    before: array[int]
-    """Compared by identity, and kept so that the identity stays its own."""
-    updates: Updates
 
 
 class View:
@@ -213,7 +209,9 @@ class View:
     def exact_uids(self, seqs: NumSet) -> NumSet:
         """UIDs of sequence numbers and no others: what a client may be shown."""
         uids, count = self.uids, self.count
-        return NumSet.of(u for low, high in seqs.ranges for u in uids[low - 1 : min(high, count)])
+        slices = [range(low - 1, min(high, count)) for low, high in seqs.ranges]
+        # Between two of them is a number that is not asked for, and its UID.
+        return NumSet([one for some in slices for one in numbers_at(uids, some).ranges])
 
     def uid(self, seq: int) -> int:
         """UID of a sequence number between 1 and ``exists``."""
@@ -318,12 +316,12 @@ class View:
             allow_expunge,
         )
         memo = self.state.memo
-        if isinstance(memo, _Memo) and memo.before is before and memo.place == place:
+        if isinstance(memo, Memo) and memo.before is before and memo.place == place:
             self._arrive()
             return memo.updates
         updates = self._advance(entries, allow_expunge, EMPTY)
         if not self._gone:
-            self.state.memo = _Memo(place, before, updates)
+            self.state.memo = Memo(place, before, updates)
         return updates
 
     def _entries(self) -> Sequence[Flagged | Expunged] | None:
@@ -348,7 +346,7 @@ class View:
         keywords = self.new_keywords()
         known, known_uidnext = self.count, self._uidnext
         old = self.uids
-        expunged: list[int] = []
+        expunged: Sequence[int] = ()
         vanished = EMPTY
         if gone and not allow_expunge:
             # The dead keep their numbers; arrivals come behind them, in an array of our own.
@@ -359,14 +357,12 @@ class View:
             self._adopt_position()
         else:
             if gone:
-                expunged = [index + 1 for index in reversed(gone)]
-                vanished = NumSet.of(old[index] for index in gone)
+                expunged, vanished = descending(gone), numbers_at(old, gone)
             self._gone = []
             self._arrive()
         grown = self.count > known - len(expunged)
-        for start, stop in echo.among(self.uids) if echo else ():
-            for uid in self.uids[start : min(stop, self.count)]:
-                touched.setdefault(uid, False)
+        if echo:
+            touched = touched.also(picked(self.uids, self.count, echo))
         aligned = self.uids is state.uids
         return Updates(
             expunged=expunged,
@@ -376,17 +372,16 @@ class View:
             keywords=keywords,
         )
 
-    def _gone_indexes(self, entries: Sequence[Flagged | Expunged] | None) -> list[int]:
+    def _gone_indexes(self, entries: Sequence[Flagged | Expunged] | None) -> Sequence[int]:
         """Indexes of this session's messages that the mailbox no longer has, ascending."""
         if entries is None:
             gone = missing_indexes(self.uids, self.count, self.state.uids)
             self._gone = [self._unknown_expunge(gone)] if gone else []
             return gone
         self._gone += [entry for entry in entries if type(entry) is Expunged]
-        if len(self._gone) == 1:
-            uids = self._gone[0].uids
-        else:
-            uids = sorted(uid for change in self._gone for uid in change.uids)
+        uids = self._gone[0].uids if self._gone else ()
+        if len(self._gone) > 1:
+            uids = sorted([uid for change in self._gone for uid in change.uids])
         found = positions(self.uids, uids, self.count)
         if not found:
             self._gone = []

@@ -9,18 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from pillarbox.model.mailbox import Mailbox
 
 
 class Arrived(NamedTuple):
-    """One new message in a mailbox. A tuple, as a COPY makes thousands."""
+    """One new message in a mailbox."""
 
     uid: int
     flags: int
     """Bits under the mailbox's keyword list at this change."""
-    size: int
+
+
+class Arrivals(Sequence[Arrived]):
+    """Thousands of them, as a COPY makes: UIDs, which ascend, and flags as columns."""
+
+    __slots__ = ("flags", "uids")
+
+    def __init__(self, uids: Sequence[int], flags: Sequence[int]) -> None:
+        self.uids = uids
+        self.flags = flags
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+    @overload
+    def __getitem__(self, at: int) -> Arrived: ...
+    @overload
+    def __getitem__(self, at: slice) -> Arrivals: ...
+    def __getitem__(self, at: int | slice) -> Arrived | Arrivals:
+        if isinstance(at, slice):
+            return Arrivals(self.uids[at], self.flags[at])
+        return Arrived(self.uids[at], self.flags[at])
+
+
+def arrivals(messages: Sequence[Arrived]) -> Arrivals:
+    """As columns."""
+    if isinstance(messages, Arrivals):
+        return messages
+    return Arrivals([one.uid for one in messages], [one.flags for one in messages])
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,9 @@ class NumSet:
 
     @classmethod
     def of(cls, numbers: Iterable[int]) -> NumSet:
-        """From numbers in any order."""
+        """From numbers in any order; a ``range`` costs nothing."""
+        if isinstance(numbers, range) and numbers.step == 1:
+            return cls(((numbers[0], numbers[-1]),) if numbers else ())
         out: list[tuple[int, int]] = []
         start = end = -1
         for n in sorted(numbers):

@@ -165,6 +165,18 @@ def test_data_lines() -> None:
     assert render.recent(1) == b"* 1 RECENT\r\n"
     assert render.expunges([7, 5, 3]) == b"* 7 EXPUNGE\r\n* 5 EXPUNGE\r\n* 3 EXPUNGE\r\n"
     assert render.expunges([]) == b""
+
+
+@given(st.integers(0, 5_100), st.integers(0, 5_100))
+def test_expunges_of_a_stretch(start: int, stop: int) -> None:
+    numbers = range(start, stop, -1)
+    assert render.expunges(numbers) == render.expunges(list(numbers))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(1000, 0), (1999, 999), (2999, 1000), (3000, 998)])
+def test_expunges_of_whole_thousands(start: int, stop: int) -> None:
+    numbers = range(start, stop, -1)
+    assert render.expunges(numbers) == render.expunges(list(numbers))
     assert render.flags(["\\Seen", "$x"]) == b"* FLAGS (\\Seen $x)\r\n"
     assert render.vanished(NumSet.of([300, 310, 405, 411])) == b"* VANISHED 300,310,405,411\r\n"
     assert render.vanished(NumSet(((300, 310),)), earlier=True) == (

@@ -86,19 +86,16 @@ def _flagged(rows: FlagRows, view: View, manner: Manner) -> bytes:
     if not manner.others:
         return b""
     if manner.told or (manner.silent and not manner.condstore):
-        picked = [row for row in rows if not row[4]]
-    elif manner.silent:  # RFC 7162 §3.1.3: the modseq all the same
+        return _full(rows.of(0), view, manner)
+    if manner.silent:  # RFC 7162 §3.1.3: the modseq all the same
         return _silent(rows, view, manner)
-    else:
-        picked = list(rows)
-    return _full(picked, view, manner)
+    return _full(rows, view, manner)
 
 
-def _full(picked: list[tuple[int, int, int, int, int]], view: View, manner: Manner) -> bytes:
-    if not picked:
+def _full(rows: FlagRows, view: View, manner: Manner) -> bytes:
+    if not rows:
         return b""
-    seqs, uids, bits, modseqs, _ = zip(*picked, strict=True)
-    return _by_column(seqs, uids, bits, modseqs, view, manner)
+    return _by_column(rows.seqs, rows.uids, rows.flags, rows.modseqs, view, manner)
 
 
 def _by_column(
@@ -124,12 +121,11 @@ def _rows(seqs: Sequence[int], uids: Sequence[int], columns: list[Column], manne
 
 
 def _silent(rows: FlagRows, view: View, manner: Manner) -> bytes:
-    own = [row for row in rows if row[4]]
+    own = rows.of(1)
     out = b""
     if own:
-        columns = [render.modseq_column([row[3] for row in own])]
-        out = _rows([row[0] for row in own], [row[1] for row in own], columns, manner)
-    return out + _full([row for row in rows if not row[4]], view, manner)
+        out = _rows(own.seqs, own.uids, [render.modseq_column(own.modseqs)], manner)
+    return out + _full(rows.of(0), view, manner)
 
 
 def flags_of(view: View, seqs: NumSet, manner: Manner) -> bytes:

@@ -331,7 +331,7 @@ class State:
         self, home: Home, box: Box, modseq: int, messages: Sequence[Message], *, fresh: bool = False
     ) -> Added:
         """``fresh``: they come from outside, and what was found out about them goes along."""
-        arrived = [Arrived(m.uid, m.flags, m.size) for m in messages]
+        arrived = [Arrived(m.uid, m.flags) for m in messages]
         facts = [self.blobs[message.blob].facts for message in messages] if fresh else ()
         return Added(home.account.id, box.id, modseq, arrived, tuple(box.keywords), facts)
 

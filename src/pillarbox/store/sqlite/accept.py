@@ -263,7 +263,7 @@ def put(
     box.deleted += bool(flags & DELETED)
     box.size += size
     answer = Appended(box.account, box.id, box.uidvalidity, uid, modseq, blob)
-    return answer, Arrived(uid, flags, size), row
+    return answer, Arrived(uid, flags), row
 
 
 def append_many(

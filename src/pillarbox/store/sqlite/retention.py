@@ -101,7 +101,7 @@ def _undelete(
         saved = int(tx.now)
         row = (account, box.id, uid, modseq, flags, internaldate, zone, saved, octets, blob)
         tx.db.execute(MSG, row)
-        arrived.append(Arrived(uid, flags, octets))
+        arrived.append(Arrived(uid, flags))
     tx.db.executemany(
         "DELETE FROM retained WHERE account = ? AND mailbox = ? AND uid = ?",
         [(account, row[0], row[1]) for row in found],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from pillarbox.model.mailbox import SEPARATOR
 from pillarbox.model.numset import NumSet
@@ -134,7 +135,25 @@ def recent(count: int) -> bytes:
 def expunges(numbers: Sequence[int]) -> bytes:
     """EXPUNGE, one line a message. Each number counts after the ones before it took effect, so
     for messages given by their old numbers send them in descending order (RFC 9051 §7.5.1)."""
+    if isinstance(numbers, range) and numbers.step == -1:
+        return _countdown(numbers)
     return (b"* %d EXPUNGE\r\n" * len(numbers)) % tuple(numbers)
+
+
+_THOUSAND: Final = b"".join([b"* #%03d EXPUNGE\r\n" % n for n in range(999, -1, -1)])
+
+
+def _countdown(numbers: range) -> bytes:
+    """The same for numbers without holes. A thousand lines differ from the thousand before in
+    what leads their numbers; to put that in costs a hundredth of formatting each."""
+    top = (numbers.start + 1) // 1000 - 1
+    low = max(1, numbers.stop // 1000 + 1)
+    if top < low:
+        return (b"* %d EXPUNGE\r\n" * len(numbers)) % tuple(numbers)
+    above = range(numbers.start, 1000 * top + 999, -1)
+    below = range(1000 * low - 1, numbers.stop, -1)
+    thousands = [_THOUSAND.replace(b"#", b"%d" % n) for n in range(top, low - 1, -1)]
+    return b"".join([expunges(list(above)), *thousands, expunges(list(below))])
 
 
 def vanished(uids: NumSet, *, earlier: bool = False) -> bytes:
