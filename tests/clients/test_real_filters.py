@@ -15,7 +15,7 @@ from pillarbox.app.house import House
 from pillarbox.policy.dkim.keys import Algorithm
 from support import sidecars
 from support.signed import made, signed
-from support.whole import memory_store, whole_house
+from support.whole import any_store, whole_house
 
 pytestmark = [
     pytest.mark.needs("rspamd", "clamd", "opendkim"),
@@ -69,7 +69,7 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
 @pytest.fixture
 async def house(tmp_path: Path, beside: Beside) -> AsyncIterator[House]:
     filters = {"rspamd": beside.rspamd, "clamd": beside.clamd, "milters": (beside.milter,)}
-    async with whole_house(tmp_path, "ann", opener=memory_store, filters=filters) as opened:
+    async with whole_house(tmp_path, "ann", opener=any_store, filters=filters) as opened:
         yield opened
 
 
@@ -114,9 +114,7 @@ async def test_killed_in_the_middle_mail_goes_on(
     tmp_path: Path, beside: Beside, house: House
 ) -> None:
     closed = {"rspamd": beside.rspamd, "rspamd_fault": "closed", "timeout": 5.0}
-    async with whole_house(
-        tmp_path / "closed", "ann", opener=memory_store, filters=closed
-    ) as careful:
+    async with whole_house(tmp_path / "closed", "ann", opener=any_store, filters=closed) as careful:
         assert (await sent(careful, GOOD))[0] == 250
         beside.kill()  # the last test of this file
         code, text = await sent(careful, GOOD)

@@ -18,7 +18,7 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-thread"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-thread", "apart"])
 async def kit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kit]:
     opened = await open_kit(request.param, tmp_path / "store", OPTIONS.get(request.param))
     yield opened

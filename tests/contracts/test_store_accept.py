@@ -11,6 +11,7 @@ from pillarbox.model.change import Added, Arrived, Expunged
 from pillarbox.model.flags import MAX_KEYWORDS, NO_FLAGS, flag_set
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.store.api import Appended, Column, Folded, NewItem, Replaces, Target
+from pillarbox.store.memory import MemoryStore
 from support.storekit import ALL, INLINE, Kit, envelope, refused
 
 
@@ -328,7 +329,7 @@ async def test_uids_end(kit: Kit) -> None:
 async def near_the_end(kit: Kit, mailbox: int) -> None:
     """No public way leads there in a test's time."""
     store = kit.store
-    if hasattr(store, "state"):
+    if isinstance(store, MemoryStore):
         for home in store.state.homes.values():
             if mailbox in home.boxes:
                 home.boxes[mailbox].uidnext = 0xFFFFFFFF

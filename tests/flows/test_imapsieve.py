@@ -6,7 +6,7 @@ import asyncio
 import imaplib
 from pathlib import Path
 
-from support.whole import PASSWORD, memory_store, whole_house
+from support.whole import PASSWORD, any_store, whole_house
 
 ANN = "ann@example.test"
 SCRIPT = """require ["imapsieve", "environment", "imap4flags", "fileinto", "copy", "variables"];
@@ -45,7 +45,7 @@ def talk(port: int) -> dict[str, object]:
 
 async def test_a_script_of_a_mailbox(tmp_path: Path) -> None:
     sieve = {"imap_events": True}
-    async with whole_house(tmp_path, "ann", opener=memory_store, sieve=sieve) as house:
+    async with whole_house(tmp_path, "ann", opener=any_store, sieve=sieve) as house:
         store = house.core.store
         await house.admin.call("sieve.put", {"address": ANN, "name": "ev", "source": SCRIPT})
         account = await store.account_by_address(ANN)
@@ -65,7 +65,7 @@ async def test_a_script_of_a_mailbox(tmp_path: Path) -> None:
 
 
 async def test_off_by_itself(tmp_path: Path) -> None:
-    async with whole_house(tmp_path, "ann", opener=memory_store) as house:
+    async with whole_house(tmp_path, "ann", opener=any_store) as house:
         seen = await asyncio.to_thread(talk, house.ports["imap"])
     assert not seen["capable"]
     assert b"\\Deleted" not in seen["flagged"]  # type: ignore[operator]

@@ -10,9 +10,10 @@ import pytest_asyncio
 
 from pillarbox.app.house import House
 from pillarbox.config.checks import Bind, SendRoute
+from support.apart import processes
 from support.mailservers import HOME, OURS
 from support.smallworld import Home, World, small_world
-from support.whole import PASSWORD, configuration, memory_store
+from support.whole import PASSWORD, any_store, configuration
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ async def house(world: World, tmp_path_factory: pytest.TempPathFactory) -> Async
     exim = f"mx.exim.test:{world.place.port}?tls=verified"
     config = configuration(
         folder,
-        server={"hostname": OURS},
+        server={"hostname": OURS, "workers": processes()},
         listen={"smtp": (Bind(f"{world.net}.9", world.place.home),)},
         tls={"certificate": world.certificate, "key": world.key},
         send={
@@ -39,7 +40,7 @@ async def house(world: World, tmp_path_factory: pytest.TempPathFactory) -> Async
         },
         mail={"max_recipients": 2000},
     )
-    async with House(config, opener=memory_store, internet=world.internet) as house:
+    async with House(config, opener=any_store, internet=world.internet) as house:
         await house.admin.call("domain.add", {"name": HOME})
         await house.admin.call("domain.keys", {"name": HOME})
         await house.admin.call("domain.add", {"name": "backed.test", "backup": True})
@@ -64,11 +65,11 @@ async def second(world: World, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     """Bob's, in another house of ours."""
     config = configuration(
         tmp_path_factory.mktemp("second"),
-        server={"hostname": "mx.second.test"},
+        server={"hostname": "mx.second.test", "workers": processes()},
         listen={"smtp": (Bind(f"{world.net}.10", world.place.port),)},
         tls={"certificate": world.certificate, "key": world.key},
     )
-    async with House(config, opener=memory_store) as house:
+    async with House(config, opener=any_store) as house:
         await house.admin.call("domain.add", {"name": "second.test"})
         await house.admin.call("account.add", {"address": "bob@second.test", "password": PASSWORD})
         yield Home(house, world, address="bob@second.test")

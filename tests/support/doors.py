@@ -44,6 +44,7 @@ from pillarbox.serve.smtp.session import Session
 from pillarbox.store.api import NewMessage, Store
 from pillarbox.store.memory import MemoryStore
 from pillarbox.wire.smtp.options import Options as EngineOptions
+from support.apart import open_apart, processes
 
 PASSWORD = "correct horse"
 
@@ -156,11 +157,14 @@ async def rooms(
 ) -> AsyncIterator[Rooms]:
     """Rooms with a domain and these accounts; everything is stopped afterwards.
 
-    ``bus``: what a given store publishes to. ``rng`` and ``login`` are for log-in alone.
+    ``bus``: what a given store publishes to. ``rng`` and ``login`` are for log-in alone. Where
+    houses are to have several processes, these are the rooms of one that does not write.
     """
     clock = SystemClock()
     rng = rng or SystemRng()
     bus = bus or LocalBus()
+    if store is None and processes() > 1:
+        store = await open_apart(directory / "store", bus.publish, clock)
     store = store or MemoryStore(bus.publish, clock)
     lane = Lane("crypto")
     passwords = Passwords(lane, rng, CHEAP)

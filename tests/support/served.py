@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from pillarbox.net.certs import make_demo_ca
+from support.apart import processes
 
 PASSWORD = "correct+horse/9=battery"
 DOORS = ("smtp", "submission", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve")
@@ -267,7 +268,7 @@ def write_config(directory: Path) -> None:
     (directory / "data").mkdir(mode=0o700)
     text = _CONFIG.format(
         data=json.dumps(str(directory / "data")),
-        workers=os.environ.get("PILLARBOX_SERVER_WORKERS", "1"),
+        workers=processes(),
         doors="\n".join(f'{door} = "127.0.0.1:0"' for door in DOORS),
         certificate=json.dumps(str(directory / "certificate.pem")),
         key=json.dumps(str(directory / "key.pem")),

@@ -26,8 +26,7 @@ from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Local, Role, Route
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.session import Session
-from pillarbox.store.api import NewMessage
-from pillarbox.store.memory import MemoryStore
+from pillarbox.store.api import NewMessage, Store
 from pillarbox.wire.smtp.options import Extension
 from support.doors import rooms
 from support.smtpdoor import ADDRESS, options_of
@@ -56,7 +55,7 @@ class Kept:
 class Keeper(Acceptor):
     """Remembers what was kept."""
 
-    def __init__(self, store: MemoryStore, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         super().__init__(store, clock)
         self.kept: list[Kept] = []
 
@@ -134,8 +133,8 @@ async def stage(path: Path, folder: Path) -> AsyncIterator[Stage]:
         scram_in_the_clear=True,
         mechanisms=frozenset({*engine.auth, *engine.auth_in_clear}),
     )
-    store = MemoryStore()
-    async with rooms(folder, store=store, domain=DOMAIN, login=login) as house:
+    async with rooms(folder, domain=DOMAIN, login=login) as house:
+        store = house.store
         ann = await house.account("ann", PASSWORD)
         full = await house.account("full", PASSWORD, quota=1)
         keeper = Keeper(store, house.clock)

@@ -27,6 +27,7 @@ from pillarbox.store.api import (
 from pillarbox.store.journal import Telling
 from pillarbox.store.memory import MemoryStore
 from pillarbox.store.sqlite import Options, open_store
+from support.apart import open_apart
 
 DOMAIN = "example.org"
 SECRET = Credentials("$argon2id$x", b"salt", 4096, b"stored", b"server")
@@ -190,15 +191,14 @@ async def open_kit(kind: str, directory: Path, options: Options | None = None) -
     def publish(some: Sequence[Change]) -> None:
         box[0].publish(some)
 
+    options = options or Options(inline_limit=INLINE, switch_interval=None)
     if kind == "memory":
         store: Store = MemoryStore(publish, clock, inline_limit=INLINE)
+    elif kind == "apart":
+        store = await open_apart(directory, publish, clock, options)
     else:
         store = await open_store(
-            directory,
-            publish=publish,
-            clock=clock,
-            options=options or Options(inline_limit=INLINE, switch_interval=None),
-            rng=SystemRng(),
+            directory, publish=publish, clock=clock, options=options, rng=SystemRng()
         )
     box.append(Kit(store, clock, changes, batches))
     return box[0]

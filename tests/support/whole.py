@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,13 +16,20 @@ from pillarbox.config.schema import Config
 from pillarbox.dns.answers import Resolver
 from pillarbox.store.api import Publish, Store
 from pillarbox.store.memory import MemoryStore
+from support.apart import processes
 
 PASSWORD = "correct horse"
 
 
 async def memory_store(path: Path, publish: Publish, clock: Clock) -> Store:
-    """For houses that need no disk."""
+    """For houses that need no disk, and are of one process for that."""
     return MemoryStore(publish, clock)
+
+
+async def any_store(path: Path, publish: Publish, clock: Clock) -> Store:
+    """For houses that need no disk unless they are to have several processes."""
+    opener = memory_store if processes() == 1 else sqlite_store
+    return await opener(path, publish, clock)
 
 
 def configuration(directory: Path, **sections: dict[str, Any]) -> Config:
@@ -51,9 +57,8 @@ async def whole_house(
     **sections: dict[str, Any],
 ) -> AsyncIterator[House]:
     """A house where ``people`` live in example.test, all with PASSWORD."""
-    if opener is sqlite_store:
-        workers = int(os.environ.get("PILLARBOX_SERVER_WORKERS", "1"))
-        sections["server"] = {"workers": workers, **sections.get("server", {})}
+    if opener is not memory_store:
+        sections["server"] = {"workers": processes(), **sections.get("server", {})}
     config = configuration(directory, **sections)
     async with House(config, opener=opener, clock=clock, resolver=resolver) as house:
         if people:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pillarbox.app.asking import StoreDesk
 from pillarbox.app.counts import Counted, Counts, Ended, Picture
 from pillarbox.app.supervise import Supervisor
 from pillarbox.base.clock import Clock
@@ -25,8 +26,7 @@ from pillarbox.base.errors import Misuse, PillarboxError
 from pillarbox.base.log import Logger
 from pillarbox.bus.line import Line, news
 from pillarbox.config.schema import Config
-from pillarbox.model.refusal import Refusal
-from pillarbox.store.api import NewItem, NewMessage, Parcel, Store
+from pillarbox.store.api import Store
 from pillarbox.store.sqlite.writer import Committed
 
 log = Logger("workers")
@@ -120,8 +120,7 @@ class Workers:
         """``wake``: mail was put into the queue. ``counts``: of this process."""
         self._config = config
         self._sockets = sockets
-        self._store = store
-        self._wake = wake
+        self._desk = StoreDesk(store, wake)
         self._supervisor = Supervisor(clock)
         self._counts = counts
         counts.share(self._tell)
@@ -221,7 +220,7 @@ class Workers:
         one = self._running[number] = _One(process, self._counted)
         try:
             ours.setblocking(False)
-            line = Line(asked=self._asked, heard=one.heard, lost=one.lost)
+            line = Line(asked=self._desk.asked, heard=one.heard, lost=one.lost)
             await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=ours)
             one.line = line
             line.tell(Hello(self._config, doors, number + 1, self._counts.picture()))
@@ -250,20 +249,6 @@ class Workers:
             await asyncio.get_running_loop().create_future()  # until the supervisor is closed
         raise WorkerDied(f"worker {number + 1} ended with {code}")
 
-    async def _asked(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a worker wants of the store."""
-        if name.startswith("_") or name == "close":
-            raise Misuse(f"{name} is not a worker's to ask")
-        contents = [value.content for value in _messages(args)]
-        try:
-            result = await getattr(self._store, name)(*args, **kwargs)
-        finally:
-            for content in contents:
-                content.discard()  # does nothing to what the store has taken
-        if name == "accept_each" or (name == "accept" and _queued(args, result)):
-            self._wake()
-        return result
-
 
 async def _answer(line: Line, name: str, *args: object) -> Any:
     try:
@@ -272,22 +257,3 @@ async def _answer(line: Line, name: str, *args: object) -> Any:
     except (TimeoutError, PillarboxError) as error:
         log.warning("workers.silent", asked=name, error=repr(error))
         return None
-
-
-def _messages(values: Sequence[Any]) -> list[NewMessage]:
-    """Messages among arguments, also in lists and pairs."""
-    found: list[NewMessage] = []
-    for value in values:
-        if isinstance(value, NewMessage):
-            found.append(value)
-        elif isinstance(value, Parcel):
-            found.append(value.message)
-        elif isinstance(value, (list, tuple)):
-            found += _messages(value)
-    return found
-
-
-def _queued(args: Sequence[Any], result: Sequence[object]) -> bool:
-    """Whether an ``accept`` put something into the queue."""
-    items = [value for value in args if isinstance(value, NewItem)]
-    return any(item.pairs for item in items) or any(isinstance(one, Refusal) for one in result)

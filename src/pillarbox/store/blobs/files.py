@@ -81,6 +81,17 @@ class FileContent:
         """The file was put in place."""
         self._path = path
 
+    def give_back(self, path: Path) -> None:
+        """Put the file where it was before it was put in place, unless the store has it: whoever
+        staged it in another process knows of no other place. What fails leaves it nowhere."""
+        if self._state is not _State.FREE or self._path == path:
+            return
+        try:
+            self._path.rename(path)
+        except OSError:
+            self.discard()
+        self._path = path
+
     def discard(self) -> None:
         """Remove the file unless the store has it. A mapping ends with its last view."""
         self._dropped = True
