@@ -2,6 +2,9 @@
 .PHONY: help demo test unit lint types floors fmt bench compiled register docs constraints clean
 .DEFAULT_GOAL := help
 SHELL := /usr/bin/env bash
+WORKERS ?= $(or $(PILLARBOX_SERVER_WORKERS),1)
+# Kept byte code is half of the time that pytest needs to begin.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' Makefile | expand -t 14
@@ -9,8 +12,8 @@ help: ## this list
 demo: ## a whole mail house on free loopback ports, until Ctrl-C (ONCE=1: show and end; ARGS=...)
 	@scripts/demo $(ARGS)
 
-test: ## everything: installs what the tests need, real mail programs included (ARGS=... to pytest)
-	@scripts/test $(ARGS)
+test: ## everything, real mail programs included (WORKERS=2: servers of two processes; ARGS=... to pytest)
+	@PILLARBOX_SERVER_WORKERS=$(WORKERS) scripts/test $(ARGS)
 
 unit: dev ## the quick tests only, for the inner loop (ARGS=... to pytest)
 	@.venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not (clients or peers or flows or crash or fuzz or slow)" $(ARGS)

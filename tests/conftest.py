@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from support import corpus, needs
+from support import corpus, needs, tree
 from support.needs import could_not_run
 
 # First what is pure and quick, so that a red engine explains a red client; long work last.
@@ -45,6 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = _folder(item)
         if folder in KINDS:
             item.add_marker(folder)
+        elif folder == "house":  # one process reads the source, once
+            item.add_marker(pytest.mark.xdist_group("house"))
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Forget the source as trees when those who look at it are through: they are millions of
+    objects, which every collection of garbage after them would look at."""
+    if _folder(item) == "house" and (nextitem is None or _folder(nextitem) != "house"):
+        tree.sources.cache_clear()
 
 
 def pytest_collection_finish() -> None:

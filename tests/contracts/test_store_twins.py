@@ -155,8 +155,9 @@ class Twins(RuleBasedStateMachine):
     def people(self) -> None:
         self.both(lambda kit: kit.account("ann", quota=1500))
         self.both(lambda kit: kit.account("bob"))
+        flags = [NO_FLAGS, FlagSet(DELETED), FlagSet(SEEN, frozenset({"one"}))]
         for pick in (0, 0, 0, 1, len(self.state.homes[1].boxes)):
-            Twins.append_many(self, pick, [NO_FLAGS, FlagSet(DELETED), FlagSet(SEEN, frozenset({"one"}))])
+            Twins.append_many(self, pick, flags)
 
     @rule(seconds=st.sampled_from([0, 1, 60, 5000]))
     def time_passes(self, seconds: int) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -172,6 +175,112 @@ async def test_a_worker_that_is_killed_takes_only_its_connections_along(house: H
     for client in await one_in_each(house, "imap", b"* OK"):
         said = await (await imap(client)).say(b"t STATUS INBOX (MESSAGES)\r\n", b"t OK")
         assert b"MESSAGES 3" in said
+
+
+async def test_a_worker_that_is_killed_under_load_harms_nobody_else(house: House) -> None:
+    local, afar = await one_in_each(house, "smtp", b"220 ")
+    watcher, _ = [await imap(one) for one in await one_in_each(house, "imap", b"* OK")]
+    await watcher.say(b"t SELECT INBOX\r\n", b"t OK")
+    await watcher.say(b"t IDLE\r\n", b"+ ")
+    kept: list[bytes] = []
+    over = False
+
+    async def send(sender: Client, name: bytes) -> None:
+        await sender.say(b"HELO else.test\r\n", b"250 ")
+        while not over:
+            text = b"%b %d" % (name, len(kept))
+            assert (await deliver(sender, text)).startswith(b"250 ")
+            kept.append(text)
+
+    async def send_until_it_dies(sender: Client) -> None:
+        with pytest.raises((AssertionError, ConnectionError)):  # the end comes within an answer
+            await send(sender, b"afar")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send(local, b"local"))
+        dying = group.create_task(send_until_it_dies(afar))
+        await eventually(lambda: sum(text.startswith(b"afar") for text in kept) > 20)
+        _, pid = house.pids
+        os.kill(pid, signal.SIGKILL)
+        await dying
+        before = len(kept)
+        await eventually(lambda: len(kept) > before + 20 and house.pids[1:] not in ([], [pid]))
+        over = True
+    await watcher.say(b"DONE\r\n", b"t OK")
+    said = await watcher.say(b"t FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n", b"t OK")
+    found = Counter(re.findall(rb"Subject: (\w+ \d+)\r\n", said))
+    assert set(kept) <= set(found)
+    assert len(set(found) - set(kept)) <= 1  # kept, and its answer died with the worker
+    assert max(found.values()) == 1
+
+
+async def test_what_pop3_deletes_is_gone_in_both(house: House) -> None:
+    sender, _ = await one_in_each(house, "smtp", b"220 ")
+    await sender.say(b"HELO else.test\r\n", b"250 ")
+    for number in range(2):
+        await deliver(sender, b"number %d" % number)
+    watchers = [await imap(one) for one in await one_in_each(house, "imap", b"* OK")]
+    for watcher in watchers:
+        assert b"* 2 EXISTS" in await watcher.say(b"t SELECT INBOX\r\n", b"t OK")
+        await watcher.say(b"t IDLE\r\n", b"+ ")
+    pop3 = await dial(house.ports["pop3"])
+    await pop3.line()
+    await pop3.say(b"USER ann@example.test\r\n", b"+OK")
+    await pop3.say(b"PASS %b\r\n" % PASSWORD.encode(), b"+OK")
+    await pop3.say(b"DELE 1\r\n", b"+OK")
+    await pop3.say(b"QUIT\r\n", b"+OK")
+    for watcher in watchers:
+        await watcher.until(b"* 1 EXPUNGE")
+
+
+async def test_a_script_put_in_one_holds_in_the_other_at_once(house: House) -> None:
+    senders = await one_in_each(house, "smtp", b"220 ")
+    for sender in senders:
+        await sender.say(b"HELO else.test\r\n", b"250 ")
+    login = base64.b64encode(b"\0ann@example.test\0" + PASSWORD.encode())
+    for number, editor in enumerate(await one_in_each(house, "sieve", b'"IMPLEMENTATION"')):
+        await editor.until(b"OK")
+        await editor.say(b'AUTHENTICATE "PLAIN" "%b"\r\n' % login, b"OK")
+        box = b"Sent" if number else b"Archive"
+        script = b'require "fileinto"; fileinto "%b";' % box
+        await editor.say(b'PUTSCRIPT "s" {%d+}\r\n%b\r\n' % (len(script), script), b"OK")
+        await editor.say(b'SETACTIVE "s"\r\n', b"OK")
+        for sender in senders:
+            await deliver(sender, b"filed")
+        reader = await imap(await dial(house.ports["imap"]))
+        said = await reader.say(b"t STATUS %b (MESSAGES)\r\n" % box, b"t OK")
+        assert b"MESSAGES 2" in said
+
+
+async def test_what_is_submitted_in_a_worker_is_sent_by_the_first(tmp_path: Path) -> None:
+    arrived: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 sink\r\n")
+        while line := await reader.readline():
+            verb = line[:4].upper()
+            writer.write(b"354 go on\r\n" if verb == b"DATA" else b"250 ok\r\n")
+            if verb == b"DATA":
+                arrived.put_nowait(await reader.readuntil(b"\r\n.\r\n"))
+                writer.write(b"250 taken\r\n")
+        writer.close()
+
+    sink = await asyncio.start_server(take, "127.0.0.1")
+    port = sink.sockets[0].getsockname()[1]
+    send = {"enabled": True, "smarthost": f"127.0.0.1:{port}", "smarthost_tls": "none"}
+    two = {"workers": 2}
+    async with sink, whole_house(tmp_path, "ann", server=two, send=send) as house:
+        login = base64.b64encode(b"\0ann@example.test\0" + PASSWORD.encode())
+        for number, client in enumerate(await one_in_each(house, "submission", b"220 ")):
+            await client.say(b"EHLO here.test\r\n", b"250 ")
+            await client.say(b"AUTH PLAIN %b\r\n" % login, b"235 ")
+            await client.say(b"MAIL FROM:<ann@example.test>\r\n", b"250 ")
+            await client.say(b"RCPT TO:<bob@else.test>\r\n", b"250 ")
+            await client.say(b"DATA\r\n", b"354 ")
+            text = b"From: <ann@example.test>\r\nSubject: out %d\r\n\r\nbody\r\n.\r\n" % number
+            await client.say(text, b"250 ")
+            async with asyncio.timeout(PATIENCE):
+                assert b"Subject: out %d\r\n" % number in await arrived.get()
 
 
 async def test_draining_says_goodbye_in_both(house: House) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from support.tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 INNER = """
 import pytest
 from support.needs import could_not_run
@@ -50,7 +52,7 @@ def run(folder: Path, *words: str, strict: str = "") -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("words", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("words", [(), ("-n", "2")])
 def test_missing_parts_are_counted(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = run(tmp_path, *words)
     assert done.returncode == 0, done.stdout

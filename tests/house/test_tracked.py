@@ -74,7 +74,10 @@ def test_tests_do_not_skip_quietly() -> None:
     found = []
     for path in tracked():
         if path.suffix == ".py" and path.parts[0] == "tests" and "support" not in path.parts:
-            for node in ast.walk(ast.parse(text_of(path) or "")):
+            text = text_of(path) or ""
+            if not any(word in text for word in SKIPS):
+                continue
+            for node in ast.walk(ast.parse(text)):
                 if not isinstance(node, ast.Attribute) or node.attr not in SKIPS:
                     continue
                 if ast.unparse(node).startswith(("pytest.", "unittest.")):

@@ -9,6 +9,7 @@ from pillarbox.message.freeze import freeze, thaw
 from pillarbox.message.imapform import bodystructure, envelope
 from pillarbox.message.scan import scan
 
+pytestmark = pytest.mark.slow  # a megabyte each
 MEGABYTE = 1 << 20
 KIND = b"Content-Type: text/plain; "
 HTML = b"Content-Type: text/html\r\n\r\n"

@@ -15,6 +15,7 @@ BENCH = Path(__file__).parents[2] / "bench" / "net_connections.py"
 BOUNDS = {"plain": 9.0, "TLS": 35.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loop", ["asyncio", pytest.param("uvloop", marks=pytest.mark.needs(module="uvloop"))]
 )

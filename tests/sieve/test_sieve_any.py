@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ def good(source: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(_commands(2), st.sampled_from(BODIES), st.booleans())
 def test_made_scripts_end(source: str, message: bytes, event: bool) -> None:

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import apsw
+import pytest
 
 from pillarbox.model.account import Account, Credentials, Domain
 from pillarbox.model.mailbox import Mailbox
@@ -140,6 +141,7 @@ def files_and_rows(directory: Path) -> tuple[set[str], set[str]]:
     return files, named
 
 
+@pytest.mark.slow
 async def test_nothing_answered_is_lost(tmp_path: Path) -> None:
     await prepare(tmp_path)
     chance = random.Random()
