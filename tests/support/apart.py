@@ -81,6 +81,8 @@ async def open_apart(
         directory, publish=lambda _: None, clock=clock, options=options, rng=rng
     )
 
+    assert isinstance(writer, SqliteStore)
+
     async def call(name: str, *args: Any, **kwargs: Any) -> Any:
         assert near.line is not None
         return await near.line.call(name, *args, **kwargs)
