@@ -11,8 +11,10 @@ from pillarbox.base.lanes import Lane
 from pillarbox.filters import lessons
 from pillarbox.filters.lessons import Meaning, Teacher, meaning
 from pillarbox.model.account import Account
+from pillarbox.model.flags import FlagSet
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import NumSet
+from pillarbox.store.api import FlagOp
 from pillarbox.store.learned import Taught
 from support.mailroom import Room, room
 
@@ -144,3 +146,34 @@ async def test_of_many_the_newest_are_learned(lane: Lane, monkeypatch: pytest.Mo
     rows = house.store.rows(house.account, junk.id, NumSet([(1, 7)]), (lessons.Column.BLOB,))
     blobs = [int(str(blob)) async for batch in rows for (blob,) in batch]
     assert set(await house.store.lessons(house.account, blobs)) == set(blobs[4:])
+
+
+@pytest.mark.parametrize("most", [2, 500])
+async def test_commands_that_do_the_same_wait_as_one(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(lessons, "MOST", most)
+    monkeypatch.setattr(lessons, "WAITING", 6)  # of ten commands
+    house = await room()
+    owner, junk = await junked(house, 10)
+    teacher = Teacher(house.store, lane, house.clock)
+    for uid in (3, 1, 2, 9, 8, 7, 4, 5, 6, 10):
+        await teacher.happened("COPY", house.account, junk.id, NumSet([(uid, uid)]), owner)
+    await teacher.drain()
+    assert (await house.store.taught(house.account)).junk == 10
+
+
+async def test_the_last_word_counts(lane: Lane) -> None:
+    house = await room()
+    owner, junk = await junked(house, 4)
+    teacher = Teacher(house.store, lane, house.clock)
+    good = FlagSet(0, frozenset({"$NotJunk"}))
+    await house.store.set_flags(house.account, junk.id, NumSet([(2, 4)]), FlagOp.ADD, good)
+    for uid in range(1, 5):
+        await teacher.happened("COPY", house.account, junk.id, NumSet([(uid, uid)]), owner)
+    for uid in range(2, 5):
+        one = NumSet([(uid, uid)])
+        await teacher.happened("FLAG", house.account, junk.id, one, owner, ["$NotJunk"])
+    await teacher.drain()
+    taught = await house.store.taught(house.account)
+    assert (taught.junk, taught.good) == (1, 3)

@@ -65,13 +65,17 @@ class Store(Learned, Mail, Mailboxes, Blobs, Protocol):
     """What of the store is needed."""
 
 
-@dataclass(frozen=True, slots=True)
+What = tuple[str, int, int, frozenset[str]]
+"""Cause, account, mailbox, and the names of flags that changed."""
+
+
+@dataclass(slots=True)
 class _Deed:
-    cause: str
-    account: int
-    mailbox: int
-    uids: NumSet
-    changed: frozenset[str]
+    """A command, and those that followed it and did the same to other messages."""
+
+    what: What
+    uids: list[tuple[int, int]]
+    count: int
 
 
 class Teacher:
@@ -98,10 +102,16 @@ class Teacher:
         names = frozenset(name.lower() for name in changed)
         if cause == "FLAG" and not names & (JUNK_MARKS | GOOD_MARKS | {ANSWERED}):
             return
+        what, count = (cause, account, mailbox, names), len(uids)
+        last = self._waiting[-1] if len(self._waiting) > 1 else None  # the first is being learned
+        if last is not None and last.what == what and last.count + count <= MOST:
+            last.uids += uids.ranges
+            last.count += count
+            return
         if len(self._waiting) >= WAITING:
             log.warning("junk.not-learned", account=account, mailbox=mailbox)
             return
-        self._waiting.append(_Deed(cause, account, mailbox, uids, names))
+        self._waiting.append(_Deed(what, [*uids.ranges], count))
         self._news.set()
 
     async def run(self) -> None:
@@ -121,8 +131,10 @@ class Teacher:
                 try:
                     await self._learn(deed, rest)
                 except Exception as error:
-                    where = {"account": deed.account, "mailbox": deed.mailbox}
-                    log.warning("junk.not-learned", error=repr(error), **where)
+                    _, account, mailbox, _ = deed.what
+                    log.warning(
+                        "junk.not-learned", error=repr(error), account=account, mailbox=mailbox
+                    )
                 self._waiting.popleft()
 
     async def close(self) -> None:
@@ -134,19 +146,20 @@ class Teacher:
             log.warning("junk.not-learned", commands=len(self._waiting))
 
     async def _learn(self, deed: _Deed, rest: float) -> None:
-        box = await self._store.mailbox(deed.account, deed.mailbox)
-        if box is None or not _may_mean(deed.cause, box):
+        cause, account, mailbox, changed = deed.what
+        box = await self._store.mailbox(account, mailbox)
+        if box is None or not _may_mean(cause, box):
             return
-        flags = {} if deed.cause == "COPY" else await self._flags(box)
+        flags = {} if cause == "COPY" else await self._flags(box)
         said: list[tuple[int, bool | None]] = []
-        for uid, blob in await _blobs(self._store, box, _newest(deed.uids)):
+        for uid, blob in await _blobs(self._store, box, _newest(NumSet.merge(deed.uids))):
             names = frozenset(n.lower() for n in flag_names(flags.get(uid, 0), box.keywords))
-            meant = meaning(deed.cause, box, names, deed.changed)
+            meant = meaning(cause, box, names, changed)
             if meant is not None:
                 said.append((blob, meant.value))
         for at in range(0, len(said), STEP):
             began = self._clock.monotonic()
-            await self._teach(deed.account, said[at : at + STEP])
+            await self._teach(account, said[at : at + STEP])
             if rest:
                 await self._clock.sleep(rest * (self._clock.monotonic() - began))
 
