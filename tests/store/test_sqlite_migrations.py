@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pillarbox.store.api import Column
-from pillarbox.store.sqlite import Options, open_store
+from pillarbox.store.sqlite import Options, journal, open_store
 from pillarbox.store.sqlite.opening import open_database
 from pillarbox.store.sqlite.schema import MIGRATIONS
 from support.storekit import ALL
@@ -46,3 +46,20 @@ async def test_from_version_1(tmp_path: Path) -> None:
     assert threads == [(1, -1), (2, -2), (1, -1)]
     assert await store.access_lists(ann.id) == {}
     await store.close()
+
+
+def test_stories_of_before_are_found_by_their_keys(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    old = open_database(path, OPTIONS, MIGRATIONS[:9])  # the last with pages of 4,096 stories
+    rows = [(story >> 12, key, story) for story in (1, 300, 9000) for key in (7, story)]
+    old.executemany("INSERT INTO story_key VALUES (?, ?, ?)", rows)
+    old.close()
+    db = open_database(path, OPTIONS)
+    assert db.execute(journal.FIND, (7, 10)).fetchall() == [(9000,), (300,), (1,)]
+    follows = (9001 >> journal.PAGE, 7, 9001)
+    db.execute("INSERT INTO story_key VALUES (?, ?, ?)", follows)
+    assert db.execute(journal.FIND, (7, 2)).fetchall() == [(9001,), (9000,)]
+    assert db.execute(journal.FIND, (300, 2)).fetchall() == [(300,)]
+    plan = [step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {journal.FIND}", (7, 2))]
+    assert not [step for step in plan if step.startswith("SCAN k") or "SCAN story_key" in step]
+    db.close()

@@ -20,8 +20,9 @@ from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Box, Tx
 from pillarbox.store.sqlite.writer import WriteLane
 
-_PAGE = 12
-"""Bits of a story's number that are not its page's."""
+PAGE = 8
+"""Bits of a story's number that are not its page's: keys of so many stories fill a few pages of the
+file, so those of one commit meet there (decision 0092)."""
 _STEP = 1000
 """Stories a transaction forgets, so that deliveries get their turn between two."""
 _FOLLOWED = 1000
@@ -33,7 +34,7 @@ _UNKEY = "DELETE FROM story_key WHERE page = ? AND key = ? AND story = ?"
 _DEED = "INSERT INTO deed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 FIND = """
     WITH RECURSIVE page(n, least) AS (
-        SELECT max(page), min(page) FROM story_key
+        SELECT (SELECT max(page) FROM story_key), (SELECT min(page) FROM story_key)
         UNION ALL SELECT n - 1, least FROM page WHERE n > least
     )
     SELECT k.story FROM page CROSS JOIN story_key k ON k.page = page.n AND k.key = ?
@@ -66,7 +67,7 @@ def begin(tx: Tx, events: Sequence[Event]) -> int:
     if len(events) > 1:
         add(tx, story, events[1:])
     keys = {key for event in events for key in telling.keys_of(event)}
-    tx.db.executemany(_KEY, [(story >> _PAGE, key, story) for key in keys])
+    tx.db.executemany(_KEY, [(story >> PAGE, key, story) for key in keys])
     return story
 
 
@@ -82,7 +83,7 @@ def add(tx: Tx, story: int, events: Sequence[Event]) -> None:
 def key(tx: Tx, story: int, added: int) -> None:
     """One more thing the story is found by."""
     if story:
-        tx.db.execute(_KEY, (story >> _PAGE, added, story))
+        tx.db.execute(_KEY, (story >> PAGE, added, story))
 
 
 def deed(
@@ -166,7 +167,7 @@ class SqliteJournal:
 
     async def stories(self, key: int, limit: int = 20) -> list[Story]:
         async with self.reader.snapshot() as db:
-            numbers: list[Any] = await self.reader.slice(
+            numbers: list[Any] = await self.reader.aside(  # a seek for each page there is
                 lambda: db.execute(FIND, (key, max(limit, 0))).fetchall()
             )
             return [await self.reader.slice(_story, db, number) for (number,) in numbers]
@@ -244,7 +245,7 @@ def _drop(tx: Tx, numbers: Sequence[Any]) -> int:
     keys = []
     for (number,) in numbers:
         for entry in telling.entries(row[1:] for row in rows_of(tx.db, number)):
-            keys += [(number >> _PAGE, key, number) for key in telling.keys_of(entry.event)]
+            keys += [(number >> PAGE, key, number) for key in telling.keys_of(entry.event)]
     tx.db.executemany(_UNKEY, keys)
     tx.db.executemany("DELETE FROM story WHERE story = ?", numbers)
     return len(numbers)

@@ -11,8 +11,9 @@ class Options:
 
     inline_limit: int = 128 * 1024
     """Bodies up to this size lie in the database, larger ones in files."""
-    page_size: int = 8192
-    """Of a new database."""
+    page_size: int = 4096
+    """Of a new database; one that is there keeps its own. A commit writes whole pages to the log,
+    so small ones are less to write and to sync (decision 0092)."""
     write_cache: int = 64 * 1024 * 1024
     read_cache: int = 16 * 1024 * 1024
     """Of each read connection."""

@@ -389,6 +389,19 @@ CREATE TABLE lesson (
 CREATE INDEX lesson_number ON lesson (account, number);
 """
 
+_KEY_PAGES = """
+-- A page was 4,096 stories, and is 256 (journal.PAGE).
+CREATE TABLE story_key_new (
+    page INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    story INTEGER NOT NULL,
+    PRIMARY KEY (page, key, story)
+) STRICT, WITHOUT ROWID;
+INSERT INTO story_key_new SELECT story >> 8, key, story FROM story_key ORDER BY 1, 2, 3;
+DROP TABLE story_key;
+ALTER TABLE story_key_new RENAME TO story_key;
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -399,6 +412,9 @@ def _script(sql: str) -> Migration:
     return run
 
 
-_SCRIPTS = (_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE, _PACKED, _LEARNED)
+_SCRIPTS = (
+    *(_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE, _PACKED, _LEARNED),
+    _KEY_PAGES,
+)
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""
