@@ -464,3 +464,58 @@ async def test_pace() -> None:
     await here.clock.advance(10)
     task.cancel()
     assert len(here.far.got) == 4
+
+
+@dataclass
+class Leases:
+    """Counts the items that a store gives out."""
+
+    store: MemoryStore
+    given: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        real = self.store.lease
+
+        async def lease(*words: object, **more: object) -> list[QueueItem]:
+            found = await real(*words, **more)  # type: ignore[arg-type]
+            self.given += [item.id for item in found]
+            return found
+
+        self.store.lease = lease  # type: ignore[method-assign]
+
+
+async def test_what_waits_for_a_busy_destination_is_asked_for_once() -> None:
+    here = await House(options=Options(concurrency=8, per_destination=2)).open()
+    leases = Leases(here.store)
+    here.far.gates["busy.test"] = asyncio.Event()
+    for n in range(60):
+        await here.write(f"r{n}@busy.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(0.5)
+    here.far.gates["busy.test"].set()
+    await here.clock.advance(0.4)
+    task.cancel()
+    assert len(here.far.got) == 60
+    assert here.far.most["busy.test"] == 2
+    assert sorted(leases.given) == sorted(set(leases.given))
+    assert await here.store.queue_items() == []
+
+
+async def test_what_waits_for_a_silent_server_is_soon_in_nobodys_hand() -> None:
+    here = await House(options=Options(concurrency=8, per_destination=2)).open()
+    leases = Leases(here.store)
+    here.far.gates["slow.test"] = asyncio.Event()
+    for n in range(6):
+        await here.write(f"r{n}@slow.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(300)
+    waiting = [item for item in await here.store.queue_items() if not item.lease]
+    assert len(waiting) == 4
+    assert len(leases.given) == 6  # and is left alone while nothing moves there
+    for item in waiting:
+        assert await here.store.drop(item.id) is None
+    here.far.gates["slow.test"].set()
+    await here.clock.advance(300)
+    task.cancel()
+    assert len(here.far.got) == 2
+    assert await here.store.queue_items() == []

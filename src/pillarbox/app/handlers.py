@@ -69,8 +69,9 @@ from pillarbox.model.verdict import Verdict
 from pillarbox.net.driver import Connection
 from pillarbox.net.listen import Handler
 from pillarbox.policy.inbound.inspect import Inspector, Tell, untold
+from pillarbox.queue.attempt import Transport
 from pillarbox.queue.notify import Notifier
-from pillarbox.queue.runner import Runner, Transport, domain_of
+from pillarbox.queue.runner import Runner, domain_of
 from pillarbox.serve.http.door import http_door
 from pillarbox.serve.imap.door import imap_door
 from pillarbox.serve.imap.options import Events

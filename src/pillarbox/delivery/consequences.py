@@ -16,8 +16,8 @@ from pillarbox.model.lists import Cause, Suppressed
 from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
 from pillarbox.model.transaction import Remote, Role
+from pillarbox.queue.jobs import route_of
 from pillarbox.queue.outcome import is_hard
-from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Directory, QueueItem, QueueRecipient
 from pillarbox.store.lists import Senders, Suppressions
 

@@ -10,8 +10,8 @@ from pillarbox.delivery.sieve.keys import key
 from pillarbox.message import compose
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Local
+from pillarbox.queue.jobs import route_of
 from pillarbox.queue.marks import Marks, forwarded
-from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Blobs, NewMessage, QueueItem, QueueRecipient
 from pillarbox.store.scripts import Mark
 
@@ -21,7 +21,7 @@ _REMEMBER = 60 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class LocalTransport:
-    """Implements ``queue.runner.Transport`` for ``Local`` routes.
+    """Implements ``queue.attempt.Transport`` for ``Local`` routes.
 
     ``make_message`` scans bytes into a message (``mailbox.intake``). Each recipient is delivered
     to by itself and remembered with it, so that a crash between the delivery and its settling

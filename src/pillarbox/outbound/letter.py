@@ -32,15 +32,19 @@ async def unsigned(envelope: Envelope, pieces: Pieces) -> bytes:  # noqa: ARG001
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """``size`` in octets; ``pieces`` may be called again for every attempt."""
+    """``size`` in octets; ``pieces`` may be called again for every attempt. ``whole``: all of it,
+    where it is short."""
 
     sender: Sender
     size: int
     pieces: Pieces
     ascii_header: bool = True
+    whole: bytes | None = None
 
     def plain(self) -> Letter:
         """The same without SMTPUTF8 where only its sender's program thought it needed it."""
+        if not self.sender.smtputf8:
+            return self
         address = self.sender.address
         if not self.ascii_header or (address is not None and not address.is_ascii):
             return self
@@ -111,26 +115,29 @@ class Letters:
     async def letter(self) -> Letter:
         """The message as it is."""
         if self._made is None:
-            blob = self._item.blob
-            head = await self._head()
-            skip = _return_path(head.section)
-            whole = len(head.data) == self._item.size
+            item, front, head = self._item, self._front, await self._head()
+            skip, body = _return_path(head.section), item.envelope.sender.body
+            ascii_header = head.data[: head.section.body_start].isascii()
+            if len(head.data) == item.size:
+                self._made = await self._short(front + head.data[skip:], body, ascii_header)
+                return self._made
 
             async def pieces() -> AsyncIterator[bytes]:
-                if self._front:
-                    yield self._front
-                if whole:
-                    yield head.data[skip:]
-                    return
-                async for piece in self._blobs.stream(blob, skip):
+                if front:
+                    yield front
+                async for piece in self._blobs.stream(item.blob, skip):
                     yield piece
 
-            self._made = await self._finish(
-                pieces,
-                self._item.size - skip + len(self._front),
-                self._item.envelope.sender.body,
-                head.data[: head.section.body_start].isascii(),
-            )
+            signature = await self._sign(item.envelope, pieces)
+
+            async def signed() -> AsyncIterator[bytes]:
+                if signature:
+                    yield signature
+                async for piece in pieces():
+                    yield piece
+
+            size = len(signature) + len(front) + item.size - skip
+            self._made = Letter(self._sender(size, body), size, signed, ascii_header)
         return self._made
 
     async def seven_bit(self) -> Letter | None:
@@ -141,29 +148,31 @@ class Letters:
             data = await self._blobs.read(self._item.blob, skip)
             converted = seven_bit(self._front + data)
             if converted is not None:
-
-                async def pieces() -> AsyncIterator[bytes]:
-                    yield converted
-
-                self._narrow = await self._finish(pieces, len(converted), "7BIT", True)
+                self._narrow = await self._short(converted, "7BIT", True)
         return self._narrow
 
-    async def _finish(self, pieces: Pieces, size: int, body: str, ascii_header: bool) -> Letter:
-        """Sign, and count the signature in."""
-        front = await self._sign(self._item.envelope, pieces)
+    async def _short(self, text: bytes, body: str, ascii_header: bool) -> Letter:
+        """What is in memory as it is."""
+        whole = await self._sign(self._item.envelope, _at_hand(text)) + text
+        sender = self._sender(len(whole), body)
+        return Letter(sender, len(whole), _at_hand(whole), ascii_header, whole)
 
-        async def signed() -> AsyncIterator[bytes]:
-            if front:
-                yield front
-            async for piece in pieces():
-                yield piece
-
-        size += len(front)
+    def _sender(self, size: int, body: str) -> Sender:
+        """The envelope's, as it goes to the next server."""
         sender = replace(self._item.envelope.sender, size=size, body=body)
         by = deliver_by(self._item.envelope)
-        if by is not None:
-            sender = replace(sender, params={**sender.params, "BY": passed_on(by, self._now)})
-        return Letter(sender, size, signed, ascii_header)
+        if by is None:
+            return sender
+        return replace(sender, params={**sender.params, "BY": passed_on(by, self._now)})
+
+
+def _at_hand(text: bytes) -> Pieces:
+    """One piece."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield text
+
+    return pieces
 
 
 def _return_path(section: header.Section) -> int:

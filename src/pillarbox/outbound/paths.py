@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from pillarbox.base.ids import Rng
 from pillarbox.dns.answers import Kind, Resolver, Status, Tlsa
@@ -174,6 +175,7 @@ class Finder:
         return host, []
 
 
+@lru_cache(1024)
 def _ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -193,8 +195,8 @@ def _outside(address: str) -> bool:
 
 def _source(sources: Mapping[str, Sequence[str]], sender: str, address: str) -> str:
     """The local address to come from, of the same family; '' leaves it to the kernel."""
-    if address.startswith("/"):
+    chosen = sources.get(sender.rpartition("@")[2].lower(), sources.get("*", ())) if sources else ()
+    if not chosen or address.startswith("/"):
         return ""
     version = ipaddress.ip_address(address).version
-    chosen = sources.get(sender.rpartition("@")[2].lower(), sources.get("*", ()))
     return next((one for one in chosen if ipaddress.ip_address(one).version == version), "")

@@ -23,9 +23,9 @@ from pillarbox.outbound.paths import Blocked, Finder, Wish
 from pillarbox.outbound.pool import Pool
 from pillarbox.outbound.session import Session
 from pillarbox.policy.tlsrpt import TlsResult
+from pillarbox.queue.jobs import route_of
 from pillarbox.queue.marks import Mark, Marks, forwarded
 from pillarbox.queue.report import Report
-from pillarbox.queue.runner import route_of
 from pillarbox.queue.wishes import passed_notify
 from pillarbox.store.api import Blobs, QueueItem, QueueRecipient
 
@@ -72,7 +72,7 @@ class _Group:
 
 
 class RemoteTransport:
-    """Implements ``queue.runner.Transport`` for ``Remote`` routes."""
+    """Implements ``queue.attempt.Transport`` for ``Remote`` routes."""
 
     def __init__(
         self,
@@ -230,7 +230,8 @@ class _Attempt:
         demand: Demand | None = way.demand
         ruled = way.demand.policy  # RFC 8460 §4: what follows in its place is not counted
         while demand is not None:
-            way = replace(way, demand=demand)
+            if demand is not way.demand:
+                way = replace(way, demand=demand)
             try:
                 kept = self._pool.idle(way)
                 if kept is not None and await self._send(kept) and not self._left:

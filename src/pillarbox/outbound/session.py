@@ -213,6 +213,11 @@ class Session:
         """Write all of the message, as fast as the server takes it."""
         client, conn = self._client, self._conn
         conn.timeout = self._patience()
+        if letter.whole is not None and len(letter.whole) <= _PIECE:
+            if conn.fault is None:
+                client.finish(letter.whole)
+                self._complete = True
+            return  # it leaves, as one packet, when the answer is waited for
         try:
             async for piece in letter.pieces():
                 for at in range(0, len(piece), _PIECE):

@@ -47,6 +47,9 @@ class Signer:
         """DKIM-Signature or ARC fields to go in front; b'' where nobody signs."""
         if envelope.role not in _OURS and not envelope.verdict.findings:
             return b""
+        named = _named(envelope)
+        if named and not any(map(self.keys, named)):
+            return b""  # whatever is in it
         ends = None if envelope.sender.body == "BINARYMIME" else LineEnds(BareNewline.NORMALISE)
         head, keys, body = b"", [], None
         async for piece in pieces():
@@ -97,11 +100,21 @@ class Signer:
         return ()
 
 
+def _named(envelope: Envelope) -> list[str]:
+    """Whose mail it may be by its envelope."""
+    if envelope.role not in _OURS:
+        return list({normal_domain(one.address.domain): None for one in envelope.recipients})
+    sender, user = envelope.sender.address, envelope.peer.user
+    own = [normal_domain(sender.domain)] if sender is not None else []
+    return own + ([normal_domain(user.rpartition("@")[2])] if user else [])
+
+
 def _domains(envelope: Envelope, head: bytes) -> list[str]:
     """Whose mail it is, best first; for mail of others, whose alias passes it on. Without From
     nothing may be signed (RFC 6376 §5.4)."""
+    named = _named(envelope)
     if envelope.role not in _OURS:
-        return list({normal_domain(one.address.domain): None for one in envelope.recipients})
+        return named
     value = header.first(head, b"from")
     if value is None:
         return []
@@ -110,14 +123,11 @@ def _domains(envelope: Envelope, head: bytes) -> list[str]:
         for one in address.parse(value, 1)
         if one.host
     ]
-    sender, user = envelope.sender.address, envelope.peer.user
-    own = [normal_domain(sender.domain)] if sender is not None else []
-    own += [normal_domain(user.rpartition("@")[2])] if user else []
-    if not own and envelope.role is Role.LOCAL:
+    if not named and envelope.role is Role.LOCAL:
         # The house's own letters, from nobody, are from the server's name: a domain above it has
         # the keys, and may sign for it (RFC 6376 §3.10).
         return [parent for one in found for parent in _with_parents(one)]
-    return sorted(own, key=lambda one: one not in found)
+    return sorted(named, key=lambda one: one not in found)
 
 
 def _with_parents(domain: str) -> list[str]:

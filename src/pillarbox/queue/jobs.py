@@ -26,12 +26,12 @@ class Job:
 
 @dataclass(slots=True)
 class Plan:
-    """``jobs`` have their room; ``decided`` need no attempt. ``waiting``: somebody waits for
-    room."""
+    """``jobs`` have their room; ``decided`` need no attempt. ``waiting``: destinations that some
+    recipients wait for."""
 
     jobs: list[Job] = field(default_factory=list)
     decided: list[tuple[QueueRecipient, Report]] = field(default_factory=list)
-    waiting: bool = False
+    waiting: list[str] = field(default_factory=list)
 
 
 def plan(
@@ -45,8 +45,8 @@ def plan(
 ) -> Plan:
     """Takes the room from ``slots`` that the jobs need."""
     jobs: dict[Way, Job] = {}
-    full: set[str] = set()
     found = Plan()
+    full = found.waiting
     for row in item.recipients:
         if not goes_now(row, now, policy):
             continue
@@ -56,9 +56,16 @@ def plan(
         where = way(item, row)
         if where in jobs:
             jobs[where].rows.append(row)
-        elif where[1] in full or not slots.take(where[1], row.domain):
-            full.add(where[1])
+        elif where[1] in full:
+            slots.note(where[1], row.domain)
+        elif not slots.take(where[1], row.domain):
+            full.append(where[1])
         else:
             jobs[where] = Job(where, [row])
-    found.jobs, found.waiting = list(jobs.values()), bool(full)
+    found.jobs = list(jobs.values())
     return found
+
+
+def route_of(item: QueueItem, recipient: QueueRecipient) -> Route:
+    """The route that this queue row serves."""
+    return item.envelope.recipients[recipient.envelope_index].routes[recipient.route_index]

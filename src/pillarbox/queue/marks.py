@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pillarbox.message.trace import passed_on_by
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Remote
-from pillarbox.queue.runner import route_of
+from pillarbox.queue.jobs import route_of
 from pillarbox.store.api import QueueItem, QueueRecipient
 
 

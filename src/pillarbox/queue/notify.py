@@ -16,9 +16,9 @@ from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Listed, Peer, Recipient, Role, Route, Sender
 from pillarbox.queue.dsn import Fate, Frame, is_international, report
+from pillarbox.queue.jobs import route_of
 from pillarbox.queue.outcome import Policy, times
 from pillarbox.queue.report import Debt
-from pillarbox.queue.runner import route_of
 from pillarbox.queue.wishes import priority
 from pillarbox.store.api import Blobs, NewItem, NewMessage, QueueItem
 

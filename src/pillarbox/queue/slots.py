@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from pillarbox.base.clock import Clock
 
@@ -24,15 +25,21 @@ class Slots:
         for many makes differ."""
         if not destination:
             return True
-        now = self._clock.monotonic()
-        if self._full(destination, now):
-            self._domains.setdefault(destination, set()).add(domain)
+        self.note(destination, domain)
+        if not self.room(destination):
             return False
         self._running[destination] += 1
-        self._domains.setdefault(destination, set()).add(domain)
         if self._pace > 0:
-            self._next[destination] = now + self._pace
+            self._next[destination] = self._clock.monotonic() + self._pace
         return True
+
+    def note(self, destination: str, domain: str) -> None:
+        """Mail to this domain goes there, too."""
+        self._domains.setdefault(destination, set()).add(domain)
+
+    def room(self, destination: str) -> bool:
+        """Whether something may begin there."""
+        return not self._full(destination, self._clock.monotonic())
 
     def free(self, destination: str) -> None:
         """What was begun there is over."""
@@ -44,15 +51,20 @@ class Slots:
             if self._pace <= 0:
                 self._domains.pop(destination, None)
 
-    def busy(self) -> set[str]:
-        """Domains that have no room now."""
+    def full(self) -> list[str]:
+        """Destinations that have no room now."""
         now = self._clock.monotonic()
         for destination in [name for name, at in self._next.items() if at <= now]:
             del self._next[destination]
             if destination not in self._running:
                 self._domains.pop(destination, None)
-        full = (name for name in self._domains if self._full(name, now))
-        return {domain for name in full for domain in self._domains[name]}
+        return [name for name in self._domains if self._full(name, now)]
+
+    def domains(self, destinations: Iterable[str]) -> set[str]:
+        """Those of the recipients that go there."""
+        return {domain for name in destinations for domain in self._domains[name]}
 
     def _full(self, destination: str, now: float) -> bool:
-        return self._running[destination] >= self._most or self._next.get(destination, 0.0) > now
+        if self._running[destination] >= self._most:
+            return True
+        return bool(self._next) and self._next.get(destination, 0.0) > now

@@ -379,7 +379,7 @@ def in_turns(waiting: Mapping[str, Sequence[int]], limit: int) -> list[int]:
     return [item for line in lines for item in line if item is not None][:limit]
 
 
-def lease_name(owner: str, count: int) -> str:
+def lease_name(owner: str, count: int | str) -> str:
     """Differs at each lease, so that an owner too late for its own lease is noticed."""
     return f"{owner}/{count}"
 

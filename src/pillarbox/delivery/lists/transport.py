@@ -23,8 +23,8 @@ from pillarbox.model.address import Address, parse_address
 from pillarbox.model.lists import Cause, MailingList, Member, RewriteFrom, Suppressed
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Listed, Part, Peer, Recipient, Role, Route, Sender
+from pillarbox.queue.jobs import route_of
 from pillarbox.queue.report import Report
-from pillarbox.queue.runner import route_of
 from pillarbox.store.api import Blobs, NewItem, NewMessage, QueueItem, QueueRecipient
 from pillarbox.store.lists import Lists, Suppressions
 
@@ -69,7 +69,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class ListTransport:
-    """Implements ``queue.runner.Transport`` for ``Listed`` routes."""
+    """Implements ``queue.attempt.Transport`` for ``Listed`` routes."""
 
     store: Store
     subscriptions: Subscriptions

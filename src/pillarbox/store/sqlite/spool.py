@@ -39,9 +39,9 @@ _RECIPIENTS = (
     "SELECT number, envelope_index, route_index, attempts, due, state, reply, domain, owed, warned"
     " FROM recipient WHERE item = ? ORDER BY number"
 )
-_ANY = (
-    "SELECT 1 WHERE EXISTS (SELECT 1 FROM recipient WHERE state = 'due' AND due <= ?)"
-    " OR EXISTS (SELECT 1 FROM recipient WHERE owed <> '')"
+_LEASE = (
+    "UPDATE queue SET leases = leases + 1, lease_until = ?, lease = ? || (leases + 1)"
+    f" WHERE id = ? AND lease_until <= ? RETURNING {_ITEM}"
 )
 _BY_DUE = (
     "SELECT r.due, q.lease_until FROM recipient r INDEXED BY recipient_due"
@@ -60,13 +60,14 @@ class SqliteSpool:
     async def lease(
         self, owner: str, now: float, until: float, limit: int, *, busy: Collection[str] = ()
     ) -> list[QueueItem]:
-        # Most wake-ups find nothing, and looking costs no transaction.
-        if limit <= 0 or self.reader.row(_ANY, (now,)) is None:
+        # Many looks find nothing, and looking costs no transaction.
+        chosen = self.turns.next(self.reader.all, now, limit, busy) if limit > 0 else []
+        if not chosen:
             return []
 
         def run(tx: Tx) -> list[QueueItem]:
-            chosen = self.turns.next(tx.db, now, limit, busy)
-            return [_lease(tx, item, owner, until) for item in chosen]
+            leased = [_lease(tx, item, owner, now, until) for item in chosen]
+            return [item for item in leased if item is not None]
 
         return await self.writer.do(run)
 
@@ -192,13 +193,10 @@ def _recipient(row: Sequence[Any]) -> QueueRecipient:
     )
 
 
-def _lease(tx: Tx, item: int, owner: str, until: float) -> QueueItem:
-    (leases,) = tx.all("SELECT leases + 1 FROM queue WHERE id = ?", (item,))[0]
-    row = tx.all(
-        f"UPDATE queue SET leases = ?, lease_until = ?, lease = ? WHERE id = ? RETURNING {_ITEM}",
-        (leases, until, rules.lease_name(owner, leases), item),
-    )[0]
-    return _item(tx.db, row)
+def _lease(tx: Tx, item: int, owner: str, now: float, until: float) -> QueueItem | None:
+    """None where somebody else was quicker."""
+    row = tx.one(_LEASE, (until, rules.lease_name(owner, ""), item, now))
+    return None if row is None else _item(tx.db, row)
 
 
 def _settle(

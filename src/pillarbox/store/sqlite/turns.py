@@ -8,15 +8,16 @@ at; where the last look ended the next begins, so everybody's turn comes.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
-
-import apsw
 
 from pillarbox.store import rules
 
 _LOOK = 400
 """Senders looked at for one lease."""
+
+_SHORT = 128
+"""Recipients that are due, up to which all of them are looked at."""
 
 _PRIORITY = (
     "SELECT max(priority) FROM recipient INDEXED BY recipient_turn"
@@ -45,15 +46,28 @@ _OWED = (
 )
 
 
+_DUE = (
+    "SELECT r.item, r.priority, r.domain, q.lease_until FROM recipient r INDEXED BY recipient_due"
+    " CROSS JOIN queue q ON q.id = r.item WHERE r.state = 'due' AND r.due <= ?"
+    " ORDER BY r.due, r.item LIMIT ?"
+)
+
+Read = Callable[[str, Sequence[Any]], Sequence[tuple[Any, ...]]]
+"""All rows of a statement."""
+
+
 class Turns:
     """Remembers where the last look ended, by priority."""
 
     def __init__(self) -> None:
         self._after: dict[int, str] = {}
 
-    def next(self, db: apsw.Connection, now: float, limit: int, busy: Collection[str]) -> list[int]:
+    def next(self, db: Read, now: float, limit: int, busy: Collection[str]) -> list[int]:
         """Numbers of items to lease, at most ``limit``."""
-        found: list[int] = [row[0] for row in _rows(db, _OWED, (now, now, limit))]
+        found: list[int] = [row[0] for row in db(_OWED, (now, now, limit))]
+        few = _few(db, now, busy)
+        if few is not None and len(found) + len(few) <= limit:
+            return found + few
         words = json.dumps(sorted(busy))
         priority = _one(db, _PRIORITY, (1 << 30,))
         while priority is not None and len(found) < limit:
@@ -62,9 +76,7 @@ class Turns:
             priority = _one(db, _PRIORITY, (priority,))
         return found
 
-    def _level(
-        self, db: apsw.Connection, priority: int, now: float, limit: int, busy: str
-    ) -> list[int]:
+    def _level(self, db: Read, priority: int, now: float, limit: int, busy: str) -> list[int]:
         """Items of one priority."""
         senders = self._senders(db, priority)
         share = -(-limit // max(1, len(senders)))
@@ -72,7 +84,7 @@ class Turns:
             waiting: dict[str, list[int]] = {}
             for sender in senders:
                 values = (priority, sender, now, now, busy, share)
-                items = [row[0] for row in _rows(db, _ITEMS, values)]
+                items = [row[0] for row in db(_ITEMS, values)]
                 if items:
                     waiting[sender] = items
                 if sum(map(len, waiting.values())) >= limit and share == 1:
@@ -84,7 +96,7 @@ class Turns:
             senders = [sender for sender in senders if sender in waiting]
             share = limit
 
-    def _senders(self, db: apsw.Connection, priority: int) -> list[str]:
+    def _senders(self, db: Read, priority: int) -> list[str]:
         """Those who wait, from where the last look ended, round the end of the alphabet."""
         start = self._after.get(priority)
         sender = _one(db, _SENDER, (priority, start)) if start is not None else None
@@ -102,10 +114,16 @@ class Turns:
         return seen
 
 
-def _rows(db: apsw.Connection, sql: str, values: tuple[Any, ...]) -> Iterable[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = db.execute(sql, values).fetchall()
-    return rows
+def _few(db: Read, now: float, busy: Collection[str]) -> list[int] | None:
+    """All that may be leased, where that is so little that nobody has to take turns; None where
+    more is due than is looked at here."""
+    rows = db(_DUE, (now, _SHORT))
+    if len(rows) == _SHORT:
+        return None
+    free = [row for row in rows if row[3] <= now and row[2] not in busy]
+    free.sort(key=lambda row: -row[1])
+    return list(dict.fromkeys(row[0] for row in free))
 
 
-def _one(db: apsw.Connection, sql: str, values: tuple[Any, ...]) -> Any:
-    return db.execute(sql, values).get
+def _one(db: Read, sql: str, values: tuple[Any, ...]) -> Any:
+    return db(sql, values)[0][0]
