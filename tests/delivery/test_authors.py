@@ -8,10 +8,12 @@ import pytest
 
 from pillarbox.auth.sendas import Options, SendAs
 from pillarbox.delivery.authors import MOST, AuthorRule
+from pillarbox.delivery.gate import Top
 from pillarbox.model.account import Domain, DomainKind
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Role, Sender
 from pillarbox.store.api import Directory
+from pillarbox.store.blobs.inline import BytesContent
 from support import people
 
 ANN = Address("ann", "example.test")
@@ -60,10 +62,10 @@ async def test_users_write_as_nobody_else_of_the_house(fields: str, refused: boo
     extra = {"ann@example.test": frozenset({"shop@example.test"})}
     rule = AuthorRule(store, SendAs(store, Options(extra)))
     head = f"{fields}\r\n\r\n".encode()
-    ruling = await rule(envelope(), lambda: head)
+    ruling = await rule(envelope(), Top(BytesContent(head)))
     assert set(ruling.refused) == ({(0, 0), (1, 0)} if refused else set())
     assert all(reply.code == 550 for reply in ruling.refused.values())
-    assert not (await rule(envelope(Role.MX, ""), lambda: head)).refused
+    assert not (await rule(envelope(Role.MX, ""), Top(BytesContent(head)))).refused
 
 
 async def test_a_name_of_very_many_labels_is_asked_about_by_nobody() -> None:
@@ -80,5 +82,5 @@ async def test_a_name_of_very_many_labels_is_asked_about_by_nobody() -> None:
 
     rule = AuthorRule(cast("Directory", Counting()), SendAs(store))
     head = b"From: x@" + b"a." * 100_000 + b"example.test\r\n\r\n"
-    assert not (await rule(envelope(), lambda: head)).refused
+    assert not (await rule(envelope(), Top(BytesContent(head)))).refused
     assert not asked

@@ -6,7 +6,7 @@ signature of a domain is believed by the world to be by whom From names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pillarbox.auth.sendas import SendAs
@@ -42,7 +42,7 @@ class AuthorRule:
         user = envelope.peer.user
         if envelope.role is not Role.SUBMISSION or not user:
             return NOTHING
-        found = list(_authors(head()))
+        found = list(_authors(head(), head.fields()))
         if len(found) >= MOST:
             return _refused(envelope, TOO_MANY)
         authors = {one.normal(): one for one in found}
@@ -70,11 +70,10 @@ class AuthorRule:
         return False
 
 
-def _authors(head: bytes) -> Iterator[Address]:
+def _authors(head: bytes, fields: Iterable[header.Field]) -> Iterator[Address]:
     """Of all From fields, however many fields stand before them: programs for reading differ
     in which one they show."""
-    found = header.section(head, 0, len(head), header.NO_LIMIT, header.NO_LIMIT)
-    for field in found.fields:
+    for field in fields:
         if field.name == b"from":
             for one in address.parse(header.value(head, field), MOST):
                 if one.mailbox and one.host:

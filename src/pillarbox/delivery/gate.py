@@ -7,7 +7,7 @@ holds is refused or held.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,11 +19,22 @@ from pillarbox.model.lists import Others
 from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
 from pillarbox.model.transaction import Envelope, Listed, Part
-from pillarbox.store.api import NewMessage
+from pillarbox.store.api import Content, NewMessage
 from pillarbox.store.lists import Lists
 
-Head = Callable[[], bytes]
-"""Gives the header of the message, or as much of it as is looked at."""
+
+class Head(Protocol):
+    """The header of the message, or as much of it as is looked at."""
+
+    def __call__(self) -> bytes:
+        """Its octets."""
+        ...
+
+    def fields(self) -> Sequence[header.Field]:
+        """Where its fields are, however many."""
+        ...
+
+
 Pair = tuple[int, int]
 """(recipient, route) within the envelope."""
 
@@ -64,7 +75,7 @@ class Gate:
         if not self.rules:
             return NOTHING
 
-        head = _Head(message)
+        head = Top(message.content)
         refused: dict[Pair, Reply] = {}
         held: set[Pair] = set()
         whys: list[str] = []
@@ -84,19 +95,26 @@ class Gate:
         return Ruling(refused, held - refused.keys(), "; ".join(whys), sent, letters)
 
 
-class _Head:
-    """The header of a message, cut out when somebody asks for it, and once."""
+class Top:
+    """A ``Head`` of a content, cut out when somebody asks for it, and once."""
 
-    __slots__ = ("_cut", "_message")
+    __slots__ = ("_content", "_cut", "_section")
 
-    def __init__(self, message: NewMessage) -> None:
-        self._message = message
+    def __init__(self, content: Content) -> None:
+        self._content = content
         self._cut: bytes | None = None
+        self._section = header.Section([], 0, False, True)
 
     def __call__(self) -> bytes:
         if self._cut is None:
-            self._cut = header.top(bytes(self._message.content.view()[: header.TOP]))
+            top = bytes(self._content.view()[: header.TOP])
+            self._section = header.section(top, 0, len(top), header.NO_LIMIT, header.NO_LIMIT)
+            self._cut = top[: self._section.body_start]
         return self._cut
+
+    def fields(self) -> Sequence[header.Field]:
+        self()
+        return self._section.fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pillarbox.model.account import Account
 from pillarbox.model.reply import Reply
@@ -85,6 +86,7 @@ def is_strange(sending: Sending, network: str, now: float) -> bool:
     return bool(known) and bool(network) and network not in known
 
 
+@lru_cache(4096)
 def network_of(ip: str) -> str:
     """The network that a client's address is in, as far as it tells people apart; '' for none."""
     try:

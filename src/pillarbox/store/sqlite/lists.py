@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from pillarbox.model.lists import Cause, MailingList, Member, Others, Post, RewriteFrom, Suppressed
@@ -25,6 +26,13 @@ _COUNT = """
 _SEEN = """
     INSERT INTO sent_network VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET last = excluded.last
 """
+_HOUR, _NETWORK, _ALARM = range(3)
+_SENDING = f"""
+    SELECT {_HOUR}, start, recipients, failures FROM sent_hour WHERE account = ?1
+    UNION ALL SELECT {_NETWORK}, network, first, last FROM sent_network WHERE account = ?1
+    UNION ALL SELECT {_ALARM}, at, 0, 0 FROM sent_alarm WHERE account = ?1
+"""
+_start = attrgetter("start")
 _LIGHT = 50
 """Members that are written in one turn of the loop."""
 
@@ -184,20 +192,17 @@ class SqliteLists:
         return await self.writer.do(run)
 
     async def sending(self, account: int) -> Sending:
-        one = (account,)
-        hours = self.reader.all(
-            "SELECT start, recipients, failures FROM sent_hour WHERE account = ? ORDER BY start",
-            one,
-        )
-        networks = self.reader.all(
-            "SELECT network, first, last FROM sent_network WHERE account = ? ORDER BY network", one
-        )
-        alarm = self.reader.row("SELECT at FROM sent_alarm WHERE account = ?", one)
-        return Sending(
-            tuple(Hour(*row) for row in hours),
-            tuple((name, first, last) for name, first, last in networks),
-            alarm[0] if alarm else 0.0,
-        )
+        hours: list[Hour] = []
+        networks: list[tuple[str, float, float]] = []
+        alarmed = 0.0
+        for kind, first, second, third in self.reader.all(_SENDING, (account,)):
+            if kind == _HOUR:
+                hours.append(Hour(first, second, third))
+            elif kind == _NETWORK:
+                networks.append((first, second, third))
+            else:
+                alarmed = first
+        return Sending(tuple(sorted(hours, key=_start)), tuple(sorted(networks)), alarmed)
 
     async def count_sent(self, sent: Sent) -> None:
         await self.writer.do(lambda tx: count_sent(tx, sent))

@@ -215,47 +215,59 @@ def _settle(
     if keep_until is not None and not results:  # nothing but the lease
         tx.db.execute("UPDATE queue SET lease_until = ? WHERE id = ?", (keep_until, item))
         return None
-    recipients = _apply(tx, item, story, envelope, results)
-    if keep_until is not None:
-        tx.db.execute("UPDATE queue SET lease_until = ? WHERE id = ?", (keep_until, item))
-        return None
-    if not owing:
+    recipients = _told(tx, item, story, envelope, results)
+    over = keep_until is None
+    if over and not owing:
         told = words.reported(recipients, notice)
         if told is not None:
             journal.add(tx, story, (told,))
-        recipients = [replace(recipient, owed="") for recipient in recipients]
-    if rules.finished(recipients):
+            recipients = [replace(one, owed="") if one.owed else one for one in recipients]
+    if over and rules.finished(recipients):
         _remove(tx, item, blob)
-    else:
-        tx.db.execute("UPDATE queue SET lease = '', lease_until = 0 WHERE id = ?", (item,))
-        if not owing:
-            tx.db.execute("UPDATE recipient SET owed = '' WHERE item = ? AND owed <> ''", (item,))
+        return None
+    _write(tx, item, recipients, results)
+    if not over:
+        tx.db.execute("UPDATE queue SET lease_until = ? WHERE id = ?", (keep_until, item))
+        return None
+    tx.db.execute("UPDATE queue SET lease = '', lease_until = 0 WHERE id = ?", (item,))
+    if not owing:
+        tx.db.execute("UPDATE recipient SET owed = '' WHERE item = ? AND owed <> ''", (item,))
     return None
 
 
-def _apply(
+def _told(
     tx: Tx, item: int, story: int, envelope: str, results: Sequence[Settled]
 ) -> list[QueueRecipient]:
-    """Write results, and tell of them; the item's recipients as they are then."""
-    numbers = {result.number: result for result in results}
+    """Tell of results; the item's recipients as they are to be then."""
     recipients = list(map(_recipient, tx.all(_RECIPIENTS, (item,))))
+    if not results:
+        return recipients
+    numbers = {result.number: result for result in results}
     for place, recipient in enumerate(recipients):
-        if recipient.number in numbers:
-            recipients[place] = rules.settled(recipient, numbers[recipient.number])
-            _write(tx, item, recipients[place])
-    if results and story:
+        result = numbers.get(recipient.number)
+        if result is not None:
+            recipients[place] = rules.settled(recipient, result)
+    if story:
         journal.add(tx, story, words.attempts(thaw_addresses(envelope), recipients, results))
     return recipients
 
 
-def _write(tx: Tx, item: int, recipient: QueueRecipient) -> None:
-    tx.db.execute(
+def _write(
+    tx: Tx, item: int, recipients: Sequence[QueueRecipient], results: Sequence[Settled]
+) -> None:
+    """Those that there are results of."""
+    numbers = {result.number for result in results}
+    tx.db.executemany(
         "UPDATE recipient SET attempts = ?, due = ?, state = ?, reply = ?, owed = ?, warned = ?"
         " WHERE item = ? AND number = ?",
-        (
-            *(recipient.attempts, recipient.due, recipient.state, freeze_reply(recipient.last)),
-            *(recipient.owed, recipient.warned, item, recipient.number),
-        ),
+        [
+            (
+                *(one.attempts, one.due, one.state, freeze_reply(one.last)),
+                *(one.owed, one.warned, item, one.number),
+            )
+            for one in recipients
+            if one.number in numbers
+        ],
     )
 
 
@@ -296,6 +308,9 @@ def _expire(tx: Tx, item: int, results: Sequence[Settled], by: str) -> Refusal |
     results = rules.still(map(_recipient, tx.all(_RECIPIENTS, (item,))), results)
     numbers = tuple(result.number for result in results)
     journal.add(tx, story, (Handled("expired", by, item, numbers),))
-    if rules.finished(_apply(tx, item, story, envelope, results)):
+    recipients = _told(tx, item, story, envelope, results)
+    if rules.finished(recipients):
         _remove(tx, item, blob)
+    else:
+        _write(tx, item, recipients, results)
     return None

@@ -39,6 +39,7 @@ _INHERIT = (
     " JOIN access a ON a.account = b.account AND a.mailbox = b.id"
     " WHERE b.account = ? AND b.name = ?"
 )
+_DROP = "DELETE FROM blob WHERE id = ? AND refs <= ? RETURNING size, file"
 _SUBSCRIBED = "SELECT 1 FROM subscription WHERE account = ? AND name = ?"
 
 
@@ -216,21 +217,20 @@ class Tx:
         dropped: dict[int, int] = {}
         for blob in ids:
             dropped[blob] = dropped.get(blob, 0) + 1
-        self.db.executemany(
-            "UPDATE blob SET refs = refs - ? WHERE id = ?",
-            [(count, blob) for blob, count in dropped.items()],
-        )
         freed = 0
         gone = []
-        for blob in dropped:
-            row = self.one("SELECT size, file FROM blob WHERE id = ? AND refs <= 0", (blob,))
-            if row is not None:
-                freed += row[0]
-                gone.append((blob,))
-                if row[1]:
-                    self.files.append(row[1])
-        for table, key in (("blob", "id"), ("facts", "blob"), ("body", "blob")):
-            self.db.executemany(f"DELETE FROM {table} WHERE {key} = ?", gone)
+        for blob, count in dropped.items():
+            row = self.one(_DROP, (blob, count))
+            if row is None:
+                self.db.execute("UPDATE blob SET refs = refs - ? WHERE id = ?", (count, blob))
+                continue
+            freed += row[0]
+            gone.append((blob,))
+            if row[1]:
+                self.files.append(row[1])
+        if gone:
+            self.db.executemany("DELETE FROM facts WHERE blob = ?", gone)
+            self.db.executemany("DELETE FROM body WHERE blob = ?", gone)
         return freed
 
 
