@@ -50,6 +50,9 @@ class ReceiveBuffer:
     def __len__(self) -> int:
         return len(self._head) - self._pos + len(self._tail)
 
+    def __bool__(self) -> bool:
+        return self._pos < len(self._head) or bool(self._tail)
+
     def append(self, data: bytes) -> bool:
         """Add ``data`` at the end. False, and nothing was added, if more than the capacity waits.
 

@@ -28,10 +28,10 @@ ARCHIVE: Final = "Archive"
 ARCHIVE_USE: Final = "\\Archive"
 
 AHEAD_MESSAGES: Final = 32
-AHEAD_OCTETS: Final = 256 * 1024
+AHEAD_OCTETS: Final = 512 * 1024
 """What is read beyond the message a client asks for, once it takes one after the other: most
 take all, and a read a message costs more than the message. Bounds what a client that stops in
-between holds of us."""
+between holds of us: half of it or less, since what was read ahead stays packed."""
 
 _READ: Final = (Column.UID, Column.FOLDED, Column.BLOB)
 

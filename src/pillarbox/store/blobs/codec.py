@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import zstandard
 
@@ -52,8 +52,7 @@ def decode(codec: int, data: bytes, size: int) -> bytes:
         raise Permanent(f"damaged body: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """A body as it lies in its row."""
 
     codec: int

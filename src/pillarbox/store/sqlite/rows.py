@@ -166,7 +166,7 @@ def _batch(
     )
     cursor = db.execute(sql, {"account": account, "mailbox": mailbox, **chosen.values})
     large = [itemgetter(place) for place, column in enumerate(columns) if column in _FACTS]
-    bound = _BODIES if bodies else BYTES_BATCH
+    bound = _BODIES if Column.BODY in columns else BYTES_BATCH
     piece = 8  # and more once the first show that rows are small
     taken: list[Row] = []
     octets = last = 0

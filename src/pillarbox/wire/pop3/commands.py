@@ -23,6 +23,8 @@ class State(Enum):
     TRANSACTION = "TRANSACTION"
     UPDATE = "UPDATE"
 
+    __hash__ = object.__hash__  # an enum's own is a function in Python, and asked for each line
+
 
 class Rule(Enum):
     """What happens to a well-formed command in a state."""
@@ -50,14 +52,14 @@ class Command:
     then: State | None = None
 
 
-_NUMBER = re.compile(r"[0-9]{1,10}\Z")
+_LINES = re.compile(r"[0-9]{1,10}\Z")
 _MECHANISM = re.compile(r"[A-Za-z0-9_-]{1,20}\Z")  # RFC 4422 §3.1
 _LANGUAGE = re.compile(r"(\*|[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)\Z")  # RFC 4647 §2.1
 
 
 def _number(text: str) -> int:
     """A message number, 0 when it is not one: numbering starts at 1 (RFC 1939 §4)."""
-    return int(text) if _NUMBER.match(text) else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
 
 
 def _alone(event: Callable[[], events.Event]) -> Parse:
@@ -82,10 +84,11 @@ def _one_or_all(event: Callable[[int | None], events.Event]) -> Parse:
 
 
 def _top(text: str) -> Parsed:
-    number, _, lines = quirks.trimmed(text).partition(" ")
-    if not _number(number) or not _NUMBER.match(lines):
+    first, _, lines = quirks.trimmed(text).partition(" ")
+    number = _number(first)
+    if not number or not _LINES.match(lines):
         return None
-    return events.Top(int(number), int(lines))
+    return events.Top(number, int(lines))
 
 
 def _user(text: str) -> Parsed:

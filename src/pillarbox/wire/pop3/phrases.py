@@ -239,6 +239,8 @@ class Phrase(Enum):
         "Demasiados errores",
     )
 
+    __hash__ = object.__hash__  # an enum's own is a function in Python: too dear for each answer
+
     def in_language(self, tag: str, **fields: object) -> str:
         """The sentence in a language of ``LANGUAGES``."""
         text: str = self.value[_COLUMN[tag]]

@@ -197,6 +197,8 @@ class Engine:
             if event is None:
                 break
             found.append(event)
+            if not self._buffer and not self._ended:
+                break  # the usual end: there is nothing more to look for
         return found
 
     def _next(self) -> Event | None:
@@ -251,17 +253,21 @@ class Engine:
             return self._fault(FaultKind.UNKNOWN)
         if len(line) + 2 > self._limits.line and command.verb != "AUTH":
             return self._fault(FaultKind.TOO_LONG, command)
-        refusal = self._refusal(command)
+        rule = command.rules[self.state]
+        refusal = None if rule is Rule.GO else self._refusal(command, rule)
         if refusal is not None:
             return self._fault(refusal, command)
         event = _parse(command, argument)
         if event is None:
             return self._fault(FaultKind.SYNTAX, command)
-        return self._obey(command, event)
+        if rule is not Rule.GO:
+            self._obey(command, rule, event)
+        elif type(event) is Utf8:
+            self.utf8 = True
+        return event
 
-    def _refusal(self, command: Command) -> FaultKind | None:
+    def _refusal(self, command: Command, rule: Rule) -> FaultKind | None:
         """Why the command may not be given now; None when it may."""
-        rule = command.rules[self.state]
         if rule is Rule.OFF:
             return FaultKind.NOT_OFFERED
         if rule is Rule.NO:
@@ -275,23 +281,18 @@ class Engine:
             return FaultKind.NOT_OFFERED
         return FaultKind.AFTER_UTF8 if self.utf8 else None  # RFC 6856 §2.1
 
-    def _obey(self, command: Command, event: Event) -> Event:
+    def _obey(self, command: Command, rule: Rule, event: Event) -> None:
         """Take the step of the table that goes with a well-formed command in its state."""
-        rule = command.rules[self.state]
-        if rule is Rule.LAST:
-            update = self.state is State.TRANSACTION
+        if isinstance(event, Quit):
+            event.update = self.state is State.TRANSACTION
             self.state = State.UPDATE
             self._over = True
             self._buffer.clear()
-            return Quit(update)
-        if isinstance(event, Pass):
+        elif isinstance(event, Pass):
             event.user = self._user
-        if isinstance(event, Utf8):
-            self.utf8 = True
         if rule is Rule.GATE and not isinstance(event, Mechanisms):
             self._command = command
             self._gate = event
-        return event
 
     def _fault(
         self, kind: FaultKind, command: Command | None = None, *, fatal: bool = False
@@ -308,7 +309,7 @@ class Engine:
 
 def _parse(command: Command, argument: bytes) -> Event | None:
     """The argument as event; None when it has controls, is not UTF-8 or is not as it should."""
-    if _CONTROL.search(argument):
+    if not argument.isalnum() and _CONTROL.search(argument):
         return None
     try:
         text = argument.decode()  # RFC 6856 §2.2: names that are not UTF-8 are rejected
