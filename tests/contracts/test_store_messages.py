@@ -354,6 +354,39 @@ async def test_copies_close_the_holes_between_their_originals(kit: Kit) -> None:
     assert flags[7] == flag_set(["\\Draft"])
 
 
+@pytest.mark.parametrize("hole", [False, True])
+async def test_many_messages_at_once(kit: Kit, hole: bool) -> None:
+    ann = await kit.account()
+    inbox, box = await kit.box(ann), await kit.box(ann, "box")
+    for number in range(90):
+        await kit.put(inbox, *(["\\Seen"] if number % 3 else []), body=b"%d" % number)
+    gone = some(40) if hole else some()
+    await kit.store.expunge(ann.id, inbox.id, gone, only_deleted=False)
+    seen, others = FlagSet(SEEN), FlagSet(FLAGGED)
+    done = await kit.store.set_flags(ann.id, inbox.id, ALL, FlagOp.ADD, others)
+    assert isinstance(done, Stored)
+    assert done.changed == NumSet([(1, 90)]) - gone
+    assert await kit.store.copy(ann.id, inbox.id, ALL, ann.id, box.id)
+    await kit.store.set_flags(ann.id, box.id, ALL, FlagOp.ADD, seen)
+    there = [uid for uid in range(1, 91) if uid not in gone]
+    assert list((await kit.flags(inbox)).items()) == [
+        (uid, FlagSet(FLAGGED | SEEN * ((uid - 1) % 3 > 0))) for uid in there
+    ]
+    assert await kit.flags(box) == dict.fromkeys(range(1, len(there) + 1), FlagSet(FLAGGED | SEEN))
+    now = await kit.again(box)
+    assert (now.messages, now.unseen, now.size) == (len(there), 0, (await kit.again(inbox)).size)
+    assert (await kit.again(inbox)).unseen == len([uid for uid in there if uid % 3 == 1])
+    removed = await kit.store.expunge(ann.id, box.id, ALL, only_deleted=False)
+    assert isinstance(removed, Removed)
+    assert list(removed.uids) == list(range(1, len(there) + 1))
+    assert len(await kit.store.retained(ann.id, box.id)) == len(there)
+    assert (await kit.store.audit()).findings == []
+    assert await kit.store.purge(kit.clock.time + 1, 0) == (2 if hole else 0)
+    async for batch in kit.store.rows(ann.id, inbox.id, ALL, [Column.UID, Column.BODY]):
+        for uid, body in batch:
+            assert body == b"%d" % (int(str(uid)) - 1)
+
+
 async def test_expunging(kit: Kit) -> None:
     box = await filled(kit, "\\Deleted", "", "\\Deleted \\Seen", "\\Deleted")
     ann = box.account

@@ -256,10 +256,21 @@ def transfer(
     return targets
 
 
+MANY = 64
+"""Messages from which on their numbers are looked at before they are counted."""
+
+
 def share(tx: Tx, box: Box, found: Found, exact: Pick) -> None:
     """One more reference for each message of ``exact``, which are those found."""
     of = f"FROM {exact.source} msg m WHERE {_THERE} {exact.where}"
     values = {"account": box.account, "mailbox": box.id, **exact.values}
+    if len(found.uids) >= MANY:
+        blobs = NumSet.of(_column(tx, "m.blob", exact, "", values))
+        # What came one after the other is numbered so: ranges cost a third of looking for each.
+        if len(blobs) == len(found.uids) > 8 * len(blobs.ranges):
+            more = "UPDATE blob SET refs = refs + 1 WHERE id BETWEEN ? AND ?"
+            tx.db.executemany(more, blobs.ranges)
+            return
     tx.db.execute(f"UPDATE blob SET refs = refs + 1 WHERE id IN (SELECT m.blob {of})", values)
     if tx.db.changes() == len(found.uids):
         return
