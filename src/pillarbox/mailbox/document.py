@@ -46,9 +46,14 @@ class Needle:
         return there and self._spaced.search(folded) is not None
 
     @property
-    def longest(self) -> str:
-        """Its longest word, without which no text can hold it; empty where it has none."""
-        return max(self._words, key=len, default="") if self._words is not None else self.value
+    def words(self) -> Sequence[str]:
+        """Its words, without each of which no text can hold it."""
+        return self._words if self._words is not None else [self.value] if self.value else []
+
+    @property
+    def is_word(self) -> bool:
+        """No white space is in it: what holds its one word holds it."""
+        return self._words is None
 
     @property
     def octets(self) -> bytes | None:

@@ -184,13 +184,13 @@ def _weight(text: tuple[str | None, str]) -> int:
 class Kept:
     """The columns of one mailbox. ``uids`` says which messages they are about."""
 
-    __slots__ = ("answers", "asked", "columns", "joined", "lock", "texts", "uids")
+    __slots__ = ("answers", "asked", "columns", "lock", "texts", "uids", "words")
 
     def __init__(self) -> None:
         self.uids: array[int] = array("I")
         self.columns: dict[str, Any] = {}
-        self.joined: dict[str, Any] = {}
-        """Columns that were searched once more, as ``joined`` makes them."""
+        self.words: dict[str, Any] = {}
+        """Of columns that were searched, as ``vocabulary`` makes them."""
         self.answers: dict[object, Any] = {}
         self.asked: set[str] = set()
         """Columns that would have been of use before."""
@@ -200,7 +200,7 @@ class Kept:
     @property
     def cells(self) -> int:
         """What it weighs."""
-        return len(self.uids) * (len(self.columns) + len(self.joined))
+        return len(self.uids) * (len(self.columns) + len(self.words))
 
     def follow(self, uids: array[int]) -> None:
         """Let go of messages that are not among ``uids``."""
@@ -216,7 +216,6 @@ class Kept:
             lacking = KINDS[name].start()
             lacking.extend(compress(values, keep))
             self.columns[name] = lacking
-        self.joined.clear()
         self.answers.clear()
 
     async def fill(

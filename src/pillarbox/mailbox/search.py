@@ -25,10 +25,10 @@ from pillarbox.mailbox.arrays import bit_mask, mask_of_seqs, positions, seqs_of_
 from pillarbox.mailbox.bounds import AllOf, AnyOf, Known, Leaf, Node, Not
 from pillarbox.mailbox.criteria import Tier, criterion, of_kept, of_texts
 from pillarbox.mailbox.fuzzy import spread
-from pillarbox.mailbox.joined import joined
 from pillarbox.mailbox.kept import LONGEST, Answer, Kept
 from pillarbox.mailbox.texts import Index
 from pillarbox.mailbox.view import View
+from pillarbox.mailbox.vocabulary import vocabulary
 from pillarbox.message.freeze import thaw
 from pillarbox.model import query as q
 from pillarbox.model.flags import keyword_bit, system_bit
@@ -74,6 +74,10 @@ class Found:
 
     def __len__(self) -> int:
         return self.mask.count(1)
+
+    def numbers(self, *, uid: bool) -> Sequence[int]:
+        """Their sequence numbers or UIDs, one by one."""
+        return list(compress(self.uids if uid else range(1, len(self.mask) + 1), self.mask))
 
     def seqs(self) -> NumSet:
         """Their sequence numbers."""
@@ -263,16 +267,14 @@ class _Run:
         if needle is None or not state.shelf.pays(kept, name, len(state.uids)):
             return
         await kept.fill(store, box, state, [name])
+        while not (words := vocabulary(kept, name)).learn(kept.uids, kept.columns[name]):
+            await asyncio.sleep(0)
+            await kept.fill(store, box, state, [name])
         state.shelf.trim()
         values = kept.columns[name]
         uids = self.columns.uids
         if kept.uids == uids:
-            if needle.longest:
-                columns = kept.joined[name] = joined(kept.joined.get(name, ()), values)
-                answers = b"".join([block.answers(needle) for block in columns])
-            else:
-                answers = of_kept(needle, values)
-            leaf.learn(range(self.count), answers)
+            leaf.learn(range(self.count), words.answers(needle, uids, values))
             return
         here = bytes(map(set(kept.uids).__contains__, uids))
         there = bytes(map(set(uids).__contains__, kept.uids))

@@ -32,15 +32,14 @@ async def on_search(session: Session, command: commands.Search) -> None:
         if returns is not None and returns.save:
             session.saved = EMPTY  # RFC 5182 §2.1
         raise
-    numbers = found.uid_set() if command.uid else found.seqs()
-    modseq = found.highest_modseq() if command.modseq and numbers else None
+    modseq = found.highest_modseq() if command.modseq and len(found) else None
     if returns is None:
-        session.write(render.search(numbers, modseq))
+        session.write(render.search(found.numbers(uid=command.uid), modseq))
     else:
         if returns.save:
             session.saved = _to_save(found.uid_set(), returns)
         if returns != SearchReturn(save=True):  # RFC 5182 §2.1: nothing but SAVE, no answer
-            session.write(_extended(command, returns, numbers, found, modseq))
+            session.write(_extended(command, returns, found, modseq))
         keep(session, command, query, found.uid_set())
     session.finish(command.tag, "Searched", limit, allow_expunge=command.uid)
 
@@ -97,11 +96,11 @@ def _to_save(uids: NumSet, returns: SearchReturn) -> NumSet:
 def _extended(
     command: commands.Search,
     returns: SearchReturn,
-    numbers: NumSet,
     found: Found,
     modseq: int | None,
 ) -> bytes:
     """ESEARCH with what RETURN asked for (RFC 4731 §3.1)."""
+    numbers = found.uid_set() if command.uid else found.seqs()
     ranges = numbers.ranges
     return render.esearch(
         command.tag,
