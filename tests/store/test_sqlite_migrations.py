@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from pillarbox.store.api import Column
+from pillarbox.store.api import Column, Copied, Retained
 from pillarbox.store.sqlite import Options, journal, open_store
 from pillarbox.store.sqlite.opening import open_database
 from pillarbox.store.sqlite.schema import MIGRATIONS
@@ -63,3 +64,50 @@ def test_stories_of_before_are_found_by_their_keys(tmp_path: Path) -> None:
     plan = [step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {journal.FIND}", (7, 2))]
     assert not [step for step in plan if step.startswith("SCAN k") or "SCAN story_key" in step]
     db.close()
+
+
+EXPUNGED = """
+UPDATE blob SET refs = refs + 2 WHERE id = 1;
+UPDATE blob SET refs = refs + 3 WHERE id = 2;
+INSERT INTO retained VALUES
+    (1, 1, 7, 'INBOX', 257, 'word', 100, 60, 5, 1, 1000, 'pop3 ann'),
+    (1, 1, 8, 'INBOX', 0, 'word', 200, 0, 5, 2, 1000, 'pop3 ann'),
+    (1, 1, 9, 'INBOX', 1, 'word more', 300, 0, 5, 2, 1000, 'pop3 ann'),
+    (1, 2, 7, 'Sent', 0, '', 400, 0, 5, 1, 2000, ''),
+    (1, 9, 1, 'gone', 0, '', 500, 0, 5, 2, 3000, 'imap x');
+"""
+
+
+async def test_what_was_expunged_before_can_still_be_brought_back(tmp_path: Path) -> None:
+    old = open_database(tmp_path / "mail.db", OPTIONS, MIGRATIONS[:1])
+    old.execute(VERSION_1)
+    old.close()
+    old = open_database(tmp_path / "mail.db", OPTIONS, MIGRATIONS[:9])
+    old.execute(EXPUNGED)
+    old.close()
+    store = await open_store(tmp_path, options=OPTIONS)
+    kept = await store.retained(1)
+    one = Retained(1, 1, "INBOX", 7, 1000, 5, 1, b"", "pop3 ann")
+    assert kept == [
+        one,
+        replace(one, uid=8, blob=2),
+        replace(one, uid=9, blob=2),
+        Retained(1, 2, "Sent", 7, 2000, 5, 1, b"", ""),
+        Retained(1, 9, "gone", 1, 3000, 5, 2, b"", "imap x"),
+    ]
+    done = await store.undelete(1, kept[:3], 2)
+    assert isinstance(done, Copied)
+    assert list(done.source) == [7, 8, 9]
+    columns = [Column.UID, Column.INTERNALDATE, Column.ZONE, Column.BLOB]
+    rows = [row async for batch in store.rows(1, 2, ALL, columns) for row in batch]
+    assert rows[1:] == [(2, 100, 60, 1), (3, 200, 0, 2), (4, 300, 0, 2)]
+    loaded = await store.load(1, 2)
+    assert loaded is not None
+    assert set(loaded.box.keywords) <= {"word", "more"}
+    assert [bits & 1 for bits in loaded.flags] == [0, 1, 0, 1]
+    assert [bool(bits >> 8) for bits in loaded.flags] == [False, True, False, False]
+    assert await store.retained(1) == kept[3:]
+    assert await store.purge(2500, 0) == 0  # the message is somewhere else, too
+    assert await store.retained(1) == kept[4:]
+    assert [one for one in (await store.audit()).findings if one.kind == "references"] == []
+    await store.close()

@@ -31,6 +31,10 @@ from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
 
 _PAGE = 500
+_RETAINED = (
+    "SELECT r.uid FROM removal v CROSS JOIN retained r ON r.removal = v.id"
+    " WHERE v.account = ? AND v.mailbox = ?"
+)
 
 _USED = """
     WITH used(blob, n) AS (
@@ -163,13 +167,19 @@ class _Present:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._left: dict[tuple[int, int], NumSet] = {}
+        self._retained: dict[tuple[int, int], NumSet] = {}
         self._gone: dict[int, bool] = {}
 
     def lies(self, place: Place) -> bool:
-        there = "WHERE account = ? AND mailbox = ? AND uid = ?"
-        return self._any(f"SELECT 1 FROM msg {there}", place) or self._any(
-            f"SELECT 1 FROM retained {there}", place
-        )
+        there = "SELECT 1 FROM msg WHERE account = ? AND mailbox = ? AND uid = ?"
+        if self._any(there, place):
+            return True
+        account, mailbox, uid = place
+        key = (account, mailbox)
+        if key not in self._retained:
+            rows: Iterable[Any] = self._db.execute(_RETAINED, key)
+            self._retained[key] = NumSet.of(found for (found,) in rows)
+        return uid in self._retained[key]
 
     def left(self, place: Place) -> bool:
         account, mailbox, uid = place

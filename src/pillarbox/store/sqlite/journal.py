@@ -88,10 +88,10 @@ def key(tx: Tx, story: int, added: int) -> None:
 
 def deed(
     tx: Tx, kind: str, box: Box, uids: NumSet, by: str, to: Box | None = None, first: int = 0
-) -> None:
-    """What an operation did to messages of a mailbox; see ``telling.Deed``."""
+) -> int:
+    """What an operation did to messages of a mailbox; see ``telling.Deed``. Its number."""
     target = (to.account, to.id, to.name, first) if to is not None else (0, 0, "", 0)
-    _write(tx, (kind, box.account, box.id, box.name), uids, by, target)
+    return _write(tx, (kind, box.account, box.id, box.name), uids, by, target)
 
 
 def restored(
@@ -133,10 +133,11 @@ def _write(
     uids: NumSet,
     by: str,
     target: tuple[int, int, str, int],
-) -> None:
+) -> int:
     kind, account, mailbox, name = what
     number = tx.ids.take(tx.db, "story")
     tx.db.execute(_DEED, (account, mailbox, number, tx.now, kind, name, str(uids), by, *target))
+    return number
 
 
 # ---------------------------------------------------------------------------- reading

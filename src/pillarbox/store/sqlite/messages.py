@@ -303,17 +303,18 @@ def take(tx: Tx, home: Home, box: Box, found: Found, exact: Pick) -> None:
 def retain(tx: Tx, home: Home, box: Box, found: Found, by: str, kind: str = "expunged") -> None:
     """Expunge so that it can be undone: the references go to the retained rows."""
     uids = NumSet.of(found.uids)
-    journal.deed(tx, kind, box, uids, by)
+    number = journal.deed(tx, kind, box, uids, by)
+    keywords = " ".join(box.keywords)
+    tx.db.execute(
+        "INSERT INTO removal VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (box.account, box.id, number, box.name, keywords, int(tx.now), by),
+    )
     exact = pick(uids)
     tx.db.execute(
-        "INSERT INTO retained SELECT m.account, m.mailbox, m.uid, :name, m.flags, :keywords,"
-        " m.internaldate, m.zone, m.size, m.blob, :at, :by"
-        f" FROM {exact.source} msg m WHERE {_THERE} {exact.where}",
-        {
-            "account": box.account, "mailbox": box.id, **exact.values, "name": box.name,
-            "keywords": " ".join(box.keywords), "at": int(tx.now), "by": by,
-        },
-    )  # fmt: skip
+        "INSERT INTO retained SELECT :removal, m.uid, m.flags, m.internaldate, m.zone, m.size,"
+        f" m.blob FROM {exact.source} msg m WHERE {_THERE} {exact.where}",
+        {"account": box.account, "mailbox": box.id, "removal": number, **exact.values},
+    )
     take(tx, home, box, found, exact)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,14 +28,25 @@ from pillarbox.store.sqlite.writer import WriteLane
 _STEP = 1000
 """Rows a transaction removes, so that deliveries get their turn between two."""
 _RETAINED = """
-    SELECT r.account, r.mailbox, r.mailbox_name, r.uid, r.at, r.size, r.blob, f.envelope, r.by
-    FROM retained r CROSS JOIN facts f ON f.blob = r.blob
-    WHERE r.account = :account AND (:mailbox IS NULL OR r.mailbox = :mailbox)
-    ORDER BY r.at, r.mailbox, r.uid
+    SELECT v.account, v.mailbox, v.name, r.uid, v.at, r.size, r.blob, f.envelope, v.by
+    FROM removal v CROSS JOIN retained r ON r.removal = v.id CROSS JOIN facts f ON f.blob = r.blob
+    WHERE v.account = :account AND (:mailbox IS NULL OR v.mailbox = :mailbox)
+    ORDER BY v.at, v.mailbox, r.uid
 """
-_KEPT = (
-    "SELECT flags, keywords, internaldate, zone, size, blob FROM retained"
-    " WHERE account = ? AND mailbox = ? AND uid = ?"
+# The plus: one walk through what was expunged from the mailbox, not a look for each UID in each.
+_KEPT = """
+    SELECT r.uid, r.flags, v.keywords, r.internaldate, r.zone, r.size, r.blob, v.id
+    FROM removal v CROSS JOIN retained r ON r.removal = v.id
+    WHERE v.account = ? AND v.mailbox = ? AND +r.uid IN (SELECT value FROM json_each(?))
+"""
+_OLDEST = """
+    SELECT v.account, v.mailbox, v.id, r.uid, r.blob
+    FROM removal v CROSS JOIN retained r ON r.removal = v.id WHERE v.at < ? LIMIT ?
+"""
+_OF_ACCOUNT = _OLDEST.replace("v.at < ?", "v.account = ?")
+_EMPTIED = (
+    "DELETE FROM removal WHERE (account, mailbox, id) = (?, ?, ?)"
+    " AND NOT EXISTS (SELECT 1 FROM retained WHERE removal = removal.id)"
 )
 
 
@@ -77,11 +89,7 @@ def _undelete(
     home, box = tx.home(account), tx.box(account, to_mailbox)
     if home is None or box is None:
         return rules.NO_TARGET
-    found = []
-    for mailbox, uid in wanted:
-        row = tx.one(_KEPT, (account, mailbox, uid))
-        if row is not None:
-            found.append((mailbox, uid, *row))
+    found = _kept(tx, account, wanted)
     if not found:
         return Copied(box.uidvalidity, (), (), 0)
     size = sum(row[6] for row in found)
@@ -93,7 +101,7 @@ def _undelete(
     intern_keywords(names, box.keywords)
     modseq = home.stamp()
     arrived: list[Arrived] = []
-    for _, _, old, keywords, internaldate, zone, octets, blob in found:
+    for _, _, old, keywords, internaldate, zone, octets, blob, _ in found:
         flags = old & SYSTEM_MASK & ~DELETED
         for name in flag_names(old & ~SYSTEM_MASK, keywords.split()):
             flags |= keyword_bit(name, box.keywords)
@@ -102,10 +110,7 @@ def _undelete(
         row = (account, box.id, uid, modseq, flags, internaldate, zone, saved, octets, blob)
         tx.db.execute(MSG, row)
         arrived.append(Arrived(uid, flags))
-    tx.db.executemany(
-        "DELETE FROM retained WHERE account = ? AND mailbox = ? AND uid = ?",
-        [(account, row[0], row[1]) for row in found],
-    )
+    _let_go(tx, [(account, row[0], row[8], row[1]) for row in found])
     box.uidnext += len(arrived)
     box.highest_modseq = modseq
     box.messages += len(arrived)
@@ -120,15 +125,34 @@ def _undelete(
     return Copied(box.uidvalidity, [row[1] for row in found], targets, modseq)
 
 
-def _purge(tx: Tx, before: float) -> tuple[int, int]:
-    rows = tx.all(
-        "SELECT account, mailbox, uid, blob FROM retained WHERE at < ? LIMIT ?", (before, _STEP)
-    )
+def _kept(
+    tx: Tx, account: int, wanted: Sequence[tuple[int, int]]
+) -> list[tuple[int, int, int, str, int, int, int, int, int]]:
+    """What there is of (mailbox, UID) pairs, in their order: these, flags under keywords, date,
+    zone, size, blob, and the removal it is of."""
+    boxes: dict[int, list[int]] = {}
+    for mailbox, uid in wanted:
+        boxes.setdefault(mailbox, []).append(uid)
+    rows = {
+        (mailbox, row[0]): (mailbox, *row)
+        for mailbox, uids in boxes.items()
+        for row in tx.all(_KEPT, (account, mailbox, json.dumps(uids)))
+    }
+    return [rows[place] for place in wanted if place in rows]
+
+
+def _let_go(tx: Tx, rows: Sequence[tuple[int, int, int, int]]) -> None:
+    """Rows by account, mailbox, removal and UID, and removals of which nothing is left."""
     tx.db.executemany(
-        "DELETE FROM retained WHERE account = ? AND mailbox = ? AND uid = ?",
-        [row[:3] for row in rows],
+        "DELETE FROM retained WHERE removal = ? AND uid = ?", [row[2:] for row in rows]
     )
-    return len(rows), tx.release([row[3] for row in rows])
+    tx.db.executemany(_EMPTIED, list(dict.fromkeys(row[:3] for row in rows)))
+
+
+def _purge(tx: Tx, before: float) -> tuple[int, int]:
+    rows = tx.all(_OLDEST, (before, _STEP))
+    _let_go(tx, [row[:4] for row in rows])
+    return len(rows), tx.release([row[4] for row in rows])
 
 
 def _prune(tx: Tx, before: float) -> None:
@@ -154,16 +178,18 @@ async def clear_account(writer: WriteLane, account: int) -> None:
 
 
 def _clear(tx: Tx, account: int) -> bool:
-    for table in ("msg", "retained"):
-        rows = tx.all(
-            f"SELECT mailbox, uid, blob FROM {table} WHERE account = ? LIMIT ?", (account, _STEP)
+    rows = tx.all("SELECT mailbox, uid, blob FROM msg WHERE account = ? LIMIT ?", (account, _STEP))
+    if rows:
+        tx.db.executemany(
+            "DELETE FROM msg WHERE account = ? AND mailbox = ? AND uid = ?",
+            [(account, mailbox, uid) for mailbox, uid, _ in rows],
         )
-        if rows:
-            tx.db.executemany(
-                f"DELETE FROM {table} WHERE account = ? AND mailbox = ? AND uid = ?",
-                [(account, mailbox, uid) for mailbox, uid, _ in rows],
-            )
-            tx.release([row[2] for row in rows])
-            return True
+        tx.release([row[2] for row in rows])
+        return True
+    rows = tx.all(_OF_ACCOUNT, (account, _STEP))
+    if rows:
+        _let_go(tx, [row[:4] for row in rows])
+        tx.release([row[4] for row in rows])
+        return True
     tx.db.execute("DELETE FROM leaving WHERE account = ?", (account,))
     return False

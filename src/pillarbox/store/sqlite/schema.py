@@ -402,6 +402,45 @@ DROP TABLE story_key;
 ALTER TABLE story_key_new RENAME TO story_key;
 """
 
+_REMOVALS = """
+-- What one operation expunged, and what is the same for all its messages. id: that of its deed,
+-- negative where it was before there were rows of this kind.
+CREATE TABLE removal (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    keywords TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    PRIMARY KEY (account, mailbox, id)
+) STRICT, WITHOUT ROWID;
+
+DROP INDEX retained_at;
+ALTER TABLE retained RENAME TO retained_before;
+INSERT INTO removal
+    SELECT account, mailbox, -row_number() OVER (), mailbox_name, keywords, at, by
+    FROM retained_before GROUP BY account, mailbox, mailbox_name, keywords, at, by;
+CREATE UNIQUE INDEX removal_before ON removal (account, mailbox, at, by, keywords, name);
+CREATE TABLE retained (
+    removal INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    flags INTEGER NOT NULL,
+    internaldate INTEGER NOT NULL,
+    zone INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    PRIMARY KEY (removal, uid)
+) STRICT, WITHOUT ROWID;
+INSERT INTO retained
+    SELECT v.id, b.uid, b.flags, b.internaldate, b.zone, b.size, b.blob
+    FROM retained_before b JOIN removal v ON (v.account, v.mailbox, v.at, v.by, v.keywords, v.name)
+        = (b.account, b.mailbox, b.at, b.by, b.keywords, b.mailbox_name);
+DROP INDEX removal_before;
+DROP TABLE retained_before;
+CREATE INDEX removal_at ON removal (at);
+"""
+
 Migration = Callable[[apsw.Connection], None]
 
 
@@ -415,6 +454,7 @@ def _script(sql: str) -> Migration:
 _SCRIPTS = (
     *(_FIRST, _SHARING, _QUEUE, _ROUTING, _STORIES, _NEIGHBOURS, _SIEVE, _PACKED, _LEARNED),
     _KEY_PAGES,
+    _REMOVALS,
 )
 MIGRATIONS: Sequence[Migration] = tuple(map(_script, _SCRIPTS))
 """Number n (from 1) leads from ``user_version`` n-1 to n, inside a transaction of the opener."""
