@@ -21,6 +21,8 @@ from pillarbox.app.trial import Person
 from pillarbox.base.errors import Misuse
 from support.whole import memory_store, whole_house
 
+pytestmark = pytest.mark.slow  # starts processes
+
 KEYS = {
     "name", "host", "domain", "users", "user_format", "password", "pids", "cert", "smtp_port",
     "submission_port", "smtps_port", "lmtp_port", "imap_port", "imaps_port", "pop3_port",

@@ -29,6 +29,8 @@ from pillarbox.net.sockets import bind_tcp
 from pillarbox.testing.clock import FakeClock
 from support.needs import could_not_run
 
+pytestmark = pytest.mark.slow  # starts processes
+
 DOORS = ("smtp", "submission", "smtps", "imap", "imaps", "pop3", "pop3s", "sieve")
 
 

@@ -17,6 +17,8 @@ from pillarbox.cli import document, output
 from pillarbox.cli.main import COMMANDS, main
 from support.tree import ROOT
 
+pytestmark = pytest.mark.slow
+
 ANN = "ann@example.test"
 
 

@@ -18,7 +18,11 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-thread", "apart"])
+# The inner loop asks what is meant and what is kept; other roads to the same run with everything.
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("sqlite-thread", "apart")]
+
+
+@pytest.fixture(params=["memory", "sqlite", *SLOW])
 async def kit(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kit]:
     opened = await open_kit(request.param, tmp_path / "store", OPTIONS.get(request.param))
     yield opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -96,6 +97,7 @@ def test_lower_floors_never_import_higher_ones() -> None:
     )
 
 
+@functools.cache
 def known(name: str) -> str:
     """The imported name cut down to what is a module: `pillarbox.model.X` is in pillarbox.model."""
     words = name.split(".")

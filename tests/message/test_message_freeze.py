@@ -137,6 +137,7 @@ SCAN = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(SCAN)
 def test_any_scan(found: Scan) -> None:
     assert thaw(freeze(found)) == found

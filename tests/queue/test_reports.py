@@ -124,6 +124,7 @@ async def test_a_thousand_refused_at_once_are_one_report() -> None:
     assert len(set(one)) == 1000
 
 
+@pytest.mark.slow
 async def test_a_thousand_that_never_answer_are_one_delay_and_one_failure() -> None:
     found = await reports(always(LATER), domains=50, each=20)
     assert [(len(one), one[0].partition(" ")[0]) for one in found] == [

@@ -105,6 +105,7 @@ async def test_tried_until_it_works_then_forgotten() -> None:
     assert await mail_of(store, "bob") == []
 
 
+@pytest.mark.slow
 async def test_five_days_of_failure_make_one_delay_notice_and_one_report() -> None:
     clock = FakeClock()
     store = await house("ann", "bob", clock=clock)
@@ -369,6 +370,7 @@ async def test_local_success_is_reported_too() -> None:
     assert action(report) == ["delivered bob@example.test"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("notify", "actions"),
     [
@@ -394,6 +396,7 @@ async def test_five_days_and_what_the_sender_hears(notify: list[str], actions: l
     assert await here.store.queue_items() == []
 
 
+@pytest.mark.slow
 async def test_up_again_on_day_two() -> None:
     here = await House().open()
     here.far.answers["down.test"] = LATER
@@ -439,6 +442,7 @@ async def test_future_release_and_priority() -> None:
     assert here.far.got[-1] == "later@x.test"
 
 
+@pytest.mark.slow
 async def test_what_is_held_is_not_tried() -> None:
     here = await House().open()
     await here.write("a@x.test")

@@ -58,6 +58,7 @@ IMAP_WAYS = {
 GO_ON = {"IDLE": b"DONE\r\n", "AUTHENTICATE": b"*\r\n"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", IMAP_WAYS)
 async def test_imap(way: str, tmp_path: Path) -> None:
     for name in TABLE:
