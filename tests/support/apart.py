@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from pillarbox.app.asking import StoreDesk
 from pillarbox.base.clock import Clock
 from pillarbox.base.errors import Misuse
 from pillarbox.base.ids import SystemRng
-from pillarbox.bus.line import Line
+from pillarbox.bus.line import Asked, Line
 from pillarbox.store.api import Publish, Store
 from pillarbox.store.sqlite import Options, open_store
 from pillarbox.store.sqlite.afar import StoreAfar, open_afar
@@ -40,7 +41,7 @@ class _End:
         self.gone = asyncio.Event()
         self.line: Line | None = None
 
-    async def open(self, asked: Any, heard: Any) -> None:
+    async def open(self, asked: Asked, heard: Callable[[Any], None]) -> None:
         line = Line(asked=asked, heard=heard, lost=self.gone.set)
         await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=self._sock)
         self.line = line
@@ -80,7 +81,6 @@ async def open_apart(
     writer = await open_store(
         directory, publish=lambda _: None, clock=clock, options=options, rng=rng
     )
-
     assert isinstance(writer, SqliteStore)
 
     async def call(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -98,9 +98,9 @@ async def open_apart(
         publish(done.changes)
 
     async def nothing(name: str, *_: Any) -> Any:
-        raise Misuse(f"a worker does not know {name}")
+        raise Misuse(f"this worker does not know {name}")
 
     writer.told = tell
     await near.open(nothing, heard)
-    await far.open(StoreDesk(writer, lambda: None).asked, heard=None)
+    await far.open(StoreDesk(writer, lambda: None).asked, lambda _: None)
     return cast("Store", _Apart(afar, writer, (near, far)))
