@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,7 +165,7 @@ async def rooms(
     rng = rng or SystemRng()
     bus = bus or LocalBus()
     if store is None and processes() > 1:
-        store = await open_apart(directory / "store", bus.publish, clock)
+        store = await open_apart(Path(tempfile.mkdtemp(dir=directory)), bus.publish, clock)
     store = store or MemoryStore(bus.publish, clock)
     lane = Lane("crypto")
     passwords = Passwords(lane, rng, CHEAP)

@@ -70,7 +70,8 @@ class Keeper(Acceptor):
 class Everywhere(Router):
     """Every address leads to Ann, but for those that ask for something else."""
 
-    def __init__(self, ann: Account, full: Account) -> None:
+    def __init__(self, store: Store, ann: Account, full: Account) -> None:
+        super().__init__(store)
         self._ann = ann
         self._full = full
 
@@ -139,7 +140,7 @@ async def stage(path: Path, folder: Path) -> AsyncIterator[Stage]:
         full = await house.account("full", PASSWORD, quota=1)
         keeper = Keeper(store, house.clock)
         needs = Needs(
-            Everywhere(ann, full),
+            Everywhere(store, ann, full),
             keeper,
             house.authenticator,
             SendAs(store),

@@ -25,6 +25,7 @@ from pillarbox.policy.tarpit import Options as TarpitOptions
 from pillarbox.policy.tarpit import Tarpit
 from pillarbox.serve.smtp.options import Needs, Options
 from pillarbox.serve.smtp.session import Session
+from pillarbox.store.memory import MemoryStore
 from pillarbox.wire.smtp import events
 from pillarbox.wire.smtp.options import Options as EngineOptions
 from support.doors import PASSWORD, Rooms, rooms
@@ -86,7 +87,7 @@ class Spoken:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Rooms]:
-    async with rooms(tmp_path, "ann", "bob") as made:
+    async with rooms(tmp_path, "ann", "bob", store=MemoryStore()) as made:
         yield made
 
 
