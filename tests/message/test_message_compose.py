@@ -14,6 +14,7 @@ from pillarbox.message import compose, header, words
 from pillarbox.message.scan import scan
 
 WHEN = datetime(2026, 4, 7, 10, 0, 1, tzinfo=UTC)
+SAID = "Tue, 07 Apr 2026 10:00:01 +0000"
 
 
 def test_a_field() -> None:
@@ -72,7 +73,7 @@ def test_received() -> None:
         by="mx.example.org",
         protocol="ESMTPS",
         ident="4XyZ",
-        when=WHEN,
+        when=SAID,
         recipient="ann@example.org",
         tls="TLSv1.3 TLS_AES_256_GCM_SHA384",
     ) == (
@@ -88,7 +89,7 @@ def test_received() -> None:
         by="mx.example.org",
         protocol="ESMTPSA",
         ident="4XyZ",
-        when=WHEN,
+        when=SAID,
         priority="-3",
     ) == (
         b"Received: by mx.example.org\r\n"
@@ -100,13 +101,13 @@ def test_received() -> None:
 
 def test_received_whatever_the_peer_said() -> None:
     made = compose.received(
-        helo="x; (\r\nBcc: y) by z", client="[1]) (", by="m", protocol="SMTP", ident="1", when=WHEN
+        helo="x; (\r\nBcc: y) by z", client="[1]) (", by="m", protocol="SMTP", ident="1", when=SAID
     )
     assert made == (
         b"Received: from xBcc:ybyz ([1] )\r\n\tby m\r\n\twith SMTP id 1;\r\n"
         b"\tTue, 07 Apr 2026 10:00:01 +0000\r\n"
     )
-    empty = compose.received(helo="", client="[1]", by="m", protocol="SMTP", ident="1", when=WHEN)
+    empty = compose.received(helo="", client="[1]", by="m", protocol="SMTP", ident="1", when=SAID)
     assert empty.startswith(b"Received: from unknown ([1])\r\n")
 
 

@@ -7,9 +7,9 @@ is on disk or none of it. The outcome is one reply a recipient: LMTP sends them 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 from pillarbox.base.clock import Clock
 from pillarbox.base.errors import PillarboxError
@@ -132,18 +132,22 @@ class Acceptor:
             message.content.discard()
             return Result((TOO_MANY_HOPS,) * len(envelope.recipients), (), 0)
         ruling = await self._gate(envelope, message) if again is None else NOTHING
-        no = ruling.refused
-        if no and all(pair in no for pair, _ in _routes(envelope)):
+        no, pairs = ruling.refused, _pairs(envelope)
+        if no and pairs.keys() <= no.keys():
             message.content.discard()
             replies = tuple(no[n, 0] for n in range(len(envelope.recipients)))
             return Result(replies, (), 0)
-        later = self._later(envelope) if queue else _remote(envelope) - no.keys()
-        later |= frozenset(ruling.held)
-        boxes = _Boxes(self._store, self._options.detail_to_mailbox, envelope.verdict)
-        plans = await self._plans(envelope, message, later, boxes)
-        targets, place = await self._targets(envelope, later | plans.keys(), boxes, queue=queue)
-        wait = 0.0 if later else self._options.retry_after
-        due = max(self._clock.now() + wait, release(envelope))
+        now = self._clock.now()
+        later = _later(envelope, pairs, now) if queue else _remote(pairs) - no.keys()
+        later.update(ruling.held)
+        boxes = {
+            pair: await self._box(route, junk=envelope.verdict.junk_to(route.account))
+            for pair, route in pairs.items()
+            if isinstance(route, Local) and pair not in later
+        }
+        plans = await self._plans(envelope, message, boxes)
+        targets, place = _targets(envelope, boxes, plans, queue=queue)
+        due = max(now + (0.0 if later else self._options.retry_after), release(envelope))
         item = NewItem(
             *(envelope, sorted(later), due, priority(envelope)),
             held=ruling.held,
@@ -165,8 +169,7 @@ class Acceptor:
                 waits = queue or (again is None and bool(plan.parcels))
                 join(plan, pair, targets, place, telling, spoken, waits=waits)
             once = again.once if again else None
-            sent = ruling.sent
-            parcels = [Parcel(message, targets, item, telling, once=once, sent=sent)]
+            parcels = [Parcel(message, targets, item, telling, once=once, sent=ruling.sent)]
             later_on = None if again else self._clock.now() + self._options.retry_after
             parcels += await also(plans, spoken, later_on)
             letters = sum(len(parcel.more) for parcel in parcels)
@@ -177,19 +180,15 @@ class Acceptor:
             results = await self._store.accept(message, targets, item, telling, sent=ruling.sent)
             message.content.discard()  # does nothing to what was taken
         await self._write(ruling.letters)
-        outcome = {
-            pair: QUEUED
-            if isinstance(result := results[index], Refusal) and targets[index].pair
-            else _reply(result)
-            for pair, index in place.items()
-        }
-        outcome |= {pair: DELIVERED for pair in plans if pair not in outcome} | dict(spoken)
-        outcome |= {pair: _reply(refusal) for pair, refusal in lacking.items()}
+        outcome = _outcome(place, targets, results)
+        if plans:
+            outcome |= {pair: DELIVERED for pair in plans if pair not in outcome} | dict(spoken)
+            outcome |= {pair: _reply(refusal) for pair, refusal in lacking.items()}
         if not queue:
             outcome |= no
-        replies = tuple(_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients)))
-        kept = tuple(result for result in results if isinstance(result, Appended))
-        return Result(replies, kept, queued=letters + sum(reply is QUEUED for reply in replies))
+        replies = tuple([_one_reply(envelope, n, outcome) for n in range(len(envelope.recipients))])
+        kept = tuple([result for result in results if isinstance(result, Appended)])
+        return Result(replies, kept, queued=letters + replies.count(QUEUED))
 
     async def _write(self, letters: Sequence[Letter]) -> None:
         """The message itself is kept: who sent it must not send it again because of these."""
@@ -201,122 +200,126 @@ class Acceptor:
                 log.warning("accept.letter-lost", id=item.envelope.id, error=str(error))
 
     async def _plans(
-        self, envelope: Envelope, message: NewMessage, later: Collection[Pair], boxes: _Boxes
+        self, envelope: Envelope, message: NewMessage, boxes: Mapping[Pair, Mailbox | None]
     ) -> dict[Pair, Plan]:
         """What scripts make of it, for those local recipients that have some."""
         plans: dict[Pair, Plan] = {}
         if self._scripted is None:
             return plans
         first: dict[int, Plan] = {}
-        for pair, route in _routes(envelope):
+        for pair, inbox in boxes.items():
+            route = _local(envelope, pair)
             # An account gets a message once, by whatever addresses it was sent there.
-            if not isinstance(route, Local) or pair in later:
-                continue
             if route.account in first:
                 plans[pair] = Plan(ended=ONCE_ONLY, refused=first[route.account].refused)
                 continue
-            inbox = await boxes.of(route)
             plan = await self._scripted.plan(envelope, pair[0], route, message, inbox)
             if plan is not None:
                 plans[pair] = first[route.account] = plan
         return plans
 
-    def _later(self, envelope: Envelope) -> frozenset[tuple[int, int]]:
-        """The routes that go by the queue: to other servers; all of them when the sender wants
-        the message held (RFC 4865); those to be reported on (RFC 3461 §5.2.4), because the queue
-        writes the reports."""
-        if release(envelope) > self._clock.now():
-            return frozenset(pair for pair, _ in _routes(envelope))
-        if envelope.sender.address is None:
-            return _remote(envelope)
-        return _remote(envelope) | {
-            (n, r) for (n, r), _ in _routes(envelope) if "SUCCESS" in envelope.recipients[n].notify
-        }
-
-    async def _targets(
-        self,
-        envelope: Envelope,
-        later: Collection[tuple[int, int]],
-        boxes: _Boxes,
-        *,
-        queue: bool,
-    ) -> tuple[list[Target], dict[tuple[int, int], int]]:
-        """A target for each mailbox that is reached, however many recipients lead there, and
-        which target serves which (recipient, route)."""
-        targets: dict[tuple[int, int], Target] = {}
-        order: dict[tuple[int, int], int] = {}
-        place: dict[tuple[int, int], int] = {}
-        for pair, route in _routes(envelope):
-            if not isinstance(route, Local) or pair in later:
-                continue
-            box = await boxes.of(route)
-            key = (route.account, box.id if box else 0)
-            if key not in targets:
-                may_wait = queue or len(envelope.recipients[pair[0]].routes) > 1
-                targets[key] = Target(
-                    *key,
-                    marks(envelope.verdict, route.account),
-                    internaldate=int(envelope.received_at),
-                    pair=pair if may_wait else None,
-                )
-            place[pair] = order.setdefault(key, len(order))
-        return list(targets.values()), place
-
-
-@dataclass(slots=True)
-class _Boxes:
-    """The mailboxes that one message goes to; each is looked for once."""
-
-    store: Keeper
-    detail_to_mailbox: bool
-    verdict: Verdict
-    known: dict[Local, Mailbox | None] = field(default_factory=dict)
-
-    async def of(self, route: Local) -> Mailbox | None:
-        """Where a copy goes that no script files."""
-        if route not in self.known:
-            junk = self.verdict.junk_to(route.account)
-            self.known[route] = await self._look(route, junk=junk)
-        return self.known[route]
-
-    async def _look(self, route: Local, *, junk: bool) -> Mailbox | None:
-        """The one for junk, the named mailbox, the one of the detail, or INBOX.
+    async def _box(self, route: Local, *, junk: bool) -> Mailbox | None:
+        """Where a copy goes that no script files: the mailbox for junk, the named one, that of the
+        detail, or INBOX.
 
         A detail comes from strangers, so it never reaches a mailbox with a special use: nobody
         shall plant mail in Sent or hide it in Trash.
         """
         if junk:
-            boxes = await self.store.mailboxes(route.account)
+            boxes = await self._store.mailboxes(route.account)
             box = next((one for one in boxes if one.special_use == JUNK_USE), None)
             if box is not None:
                 return box
         if route.mailbox:
-            box = await self.store.mailbox_at(route.account, route.mailbox)
+            box = await self._store.mailbox_at(route.account, route.mailbox)
             if box is not None:
                 return box
-        if route.detail and self.detail_to_mailbox:
-            box = await self.store.mailbox_at(route.account, route.detail)
+        if route.detail and self._options.detail_to_mailbox:
+            box = await self._store.mailbox_at(route.account, route.detail)
             if box is not None and not box.special_use:
                 return box
-        return await self.store.mailbox_at(route.account, INBOX)
+        return await self._store.mailbox_at(route.account, INBOX)
+
+
+def _targets(
+    envelope: Envelope,
+    boxes: Mapping[Pair, Mailbox | None],
+    plans: Collection[Pair],
+    *,
+    queue: bool,
+) -> tuple[list[Target], dict[Pair, int]]:
+    """A target for each mailbox that is reached without ``plans``, however many recipients lead
+    there, and which target serves which pair."""
+    targets: list[Target] = []
+    order: dict[tuple[int, int], int] = {}
+    place: dict[Pair, int] = {}
+    for pair, box in boxes.items():
+        if pair in plans:
+            continue
+        account = _local(envelope, pair).account
+        key = (account, box.id if box else 0)
+        if key not in order:
+            order[key] = len(targets)
+            may_wait = queue or len(envelope.recipients[pair[0]].routes) > 1
+            targets.append(
+                Target(
+                    *key,
+                    marks(envelope.verdict, account),
+                    internaldate=int(envelope.received_at),
+                    pair=pair if may_wait else None,
+                )
+            )
+        place[pair] = order[key]
+    return targets, place
 
 
 def marks(verdict: Verdict, account: int) -> FlagSet:
     """The flags of a new message in an account."""
     flags = JUNK if verdict.junk_to(account) else NO_FLAGS
-    tags = flag_set(verdict.tags).keywords
-    return FlagSet(flags.system, flags.keywords | tags) if tags else flags
+    if not verdict.tags:
+        return flags
+    return FlagSet(flags.system, flags.keywords | flag_set(verdict.tags).keywords)
 
 
-def _routes(envelope: Envelope) -> Iterator[tuple[tuple[int, int], Route]]:
-    """Every route of every recipient with its place."""
-    for n, recipient in enumerate(envelope.recipients):
-        for r, route in enumerate(recipient.routes):
-            yield (n, r), route
+def _pairs(envelope: Envelope) -> dict[Pair, Route]:
+    """Every route of every recipient by its place."""
+    return {
+        (n, r): route
+        for n, recipient in enumerate(envelope.recipients)
+        for r, route in enumerate(recipient.routes)
+    }
 
 
-def _remote(envelope: Envelope) -> frozenset[tuple[int, int]]:
-    return frozenset(pair for pair, route in _routes(envelope) if not isinstance(route, Local))
+def _local(envelope: Envelope, pair: Pair) -> Local:
+    """A route that is known to lead to an account."""
+    return cast("Local", envelope.recipients[pair[0]].routes[pair[1]])
+
+
+def _remote(pairs: Mapping[Pair, Route]) -> set[Pair]:
+    return {pair for pair, route in pairs.items() if not isinstance(route, Local)}
+
+
+def _later(envelope: Envelope, pairs: Mapping[Pair, Route], now: float) -> set[Pair]:
+    """The routes that go by the queue: to other servers; all of them when the sender wants
+    the message held (RFC 4865); those to be reported on (RFC 3461 §5.2.4), because the queue
+    writes the reports."""
+    if release(envelope) > now:
+        return set(pairs)
+    if envelope.sender.address is None:
+        return _remote(pairs)
+    return _remote(pairs) | {(n, r) for n, r in pairs if "SUCCESS" in envelope.recipients[n].notify}
+
+
+def _outcome(
+    place: Mapping[Pair, int], targets: Sequence[Target], results: Sequence[Appended | Refusal]
+) -> dict[Pair, Reply]:
+    """What became of the pairs that a target serves."""
+    return {
+        pair: QUEUED
+        if isinstance(result := results[index], Refusal) and targets[index].pair
+        else _reply(result)
+        for pair, index in place.items()
+    }
 
 
 def _reply(result: Appended | Refusal) -> Reply:
@@ -326,8 +329,9 @@ def _reply(result: Appended | Refusal) -> Reply:
 def _one_reply(envelope: Envelope, n: int, outcome: Mapping[tuple[int, int], Reply]) -> Reply:
     """The reply for recipient ``n``: refused only when no route of it was taken; a route that
     waits (remote ones are not in ``outcome``) makes it QUEUED."""
-    routes = range(len(envelope.recipients[n].routes))
-    replies = [outcome.get((n, r), QUEUED) for r in routes]
+    replies = [outcome.get((n, r), QUEUED) for r in range(len(envelope.recipients[n].routes))]
+    if replies == [DELIVERED]:
+        return DELIVERED
     taken = [reply for reply in replies if reply.ok]
     if not taken:
         return replies[0] if replies else _NOT_NOW

@@ -32,10 +32,13 @@ def field(name: str, value: str) -> bytes:
 
 def raw_field(name: str, value: bytes) -> bytes:
     """A field whose value is written already; folded at spaces (RFC 5322 §2.2.3)."""
+    value = value.translate(None, b"\r\n\0")
+    if len(name) + 2 + len(value) <= _LINE:
+        return b"%b: %b\r\n" % (name.encode("ascii"), value)
     lines: list[bytes] = []
     line = name.encode("ascii") + b":"
     fresh = True  # a fold may not leave a line of white space only (§3.2.2)
-    for word in value.translate(None, b"\r\n\0").split(b" "):
+    for word in value.split(b" "):
         if len(line) + 1 + len(word) > _LINE and not fresh and word:
             lines.append(line)
             line = b""
@@ -87,7 +90,7 @@ def received(
     by: str,
     protocol: str,
     ident: str,
-    when: datetime,
+    when: str,
     recipient: str | None = None,
     tls: str = "",
     priority: str = "",
@@ -96,9 +99,9 @@ def received(
 
     ``helo``: as the client gave it. ``client``: TCP-info, such as ``mx.example [192.0.2.1]``; ''
     leaves the ``from`` clause out, so that a submitting user's own machine is not told of.
-    ``protocol``: a registered keyword (RFC 3848). ``recipient``: only when there is exactly one
-    (§7.2). ``tls``: a comment on version and cipher, without parentheses. ``priority``: as asked
-    for (RFC 6710 §4.1).
+    ``protocol``: a registered keyword (RFC 3848). ``when``: as ``date`` writes it. ``recipient``:
+    only when there is exactly one (§7.2). ``tls``: a comment on version and cipher, without
+    parentheses. ``priority``: as asked for (RFC 6710 §4.1).
     """
     clauses = [
         b"by " + _word(by) + (b" (" + _comment(tls) + b")" if tls else b""),
@@ -112,7 +115,7 @@ def received(
     if priority:
         clauses.append(b"PRIORITY " + _word(priority))
     clauses[-1] += b";"
-    clauses.append(date.write(when).encode("ascii"))
+    clauses.append(when.encode("ascii"))
     return b"\r\n\t".join(clauses) + b"\r\n"
 
 

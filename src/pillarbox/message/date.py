@@ -106,6 +106,12 @@ def _zone(offset: bytes | None, name: bytes | None) -> timezone:
     return timezone(timedelta(minutes=-minutes if offset[:1] == b"-" else minutes))
 
 
+@lru_cache(maxsize=16)
+def utc(second: int) -> str:
+    """``write`` of seconds since 1970: in a busy second all messages get the same."""
+    return write(datetime.fromtimestamp(second, UTC))
+
+
 def write(when: datetime) -> str:
     """RFC 5322 §3.3, independent of the locale. Without time zone it is UTC, said as -0000."""
     offset = when.utcoffset()

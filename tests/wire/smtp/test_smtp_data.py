@@ -179,3 +179,23 @@ def test_nothing_else_ends_the_data(variant: bytes) -> None:
         assert over == len(data)
         assert content.endswith(b"MAIL FROM:<evil@example.com>\r\n")
     assert read([data]) == (content, over)
+
+
+@pytest.mark.parametrize("dots", [0, 1, 3, 200])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000, 1 << 20])
+def test_lines_with_a_dot_are_found_where_dots_are_rare(dots: int, size: int) -> None:
+    """In large blocks without many dots they are looked for in another way."""
+    rows = [b"x" * 70] * 400
+    for n in range(dots):
+        rows[n * 2] = (b".", b"..", b"a.b", b".c", b"d.", b"..\t.")[n % 6]
+    content = b"\r\n".join(rows) + b"\r\n"
+    wire = b"\r\n".join(b"." + row if row.startswith(b".") else row for row in rows) + b"\r\n"
+    stream = wire + b".\r\nQUIT\r\n"
+    reader, out = DotReader(), b""
+    for at in range(0, len(stream), size):
+        piece, over = reader.feed(stream[at : at + size])
+        out += piece
+        if over >= 0:
+            assert at + over == len(wire) + 3
+            break
+    assert out == content

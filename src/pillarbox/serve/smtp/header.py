@@ -100,35 +100,48 @@ class HeaderGate:
             if self._see is not None:
                 self._see(chunk)
             return chunk
+        if not self._held:  # nearly always all of it comes at once
+            end = _end(chunk, 0)
+            if end:
+                return self._release(chunk, end)
         begin = max(0, len(self._held) - 3)
         self._held += chunk
-        if self._held.startswith(b"\r\n"):
-            return self._release(2)
-        end = self._held.find(b"\r\n\r\n", begin)
-        if end >= 0:
-            return self._release(end + 4)
+        end = _end(self._held, begin)
+        if end:
+            return self._release(bytes(self._held), end)
         if len(self._held) <= self._limit:
             return b""
         if self._mend is not None:
             self.too_long = True
             self._held.clear()
             return b""
-        return self._release(len(self._held))
+        return self._release(bytes(self._held), len(self._held))
 
     def close(self) -> bytes:
         """The message is over: what is still held."""
-        return b"" if self._held is None else self._release(len(self._held))
+        return b"" if self._held is None else self._release(bytes(self._held), len(self._held))
 
-    def _release(self, end: int) -> bytes:
-        held = bytes(self._held or b"")
+    def _release(self, data: bytes, end: int) -> bytes:
+        """``data`` is what came so far; the header is over at ``end``."""
         self._held = None
-        raw, rest = held[:end], held[end:]
+        raw = data[:end]
         self.hops = _hops(raw)
+        if self._mend is None and self._see is None:
+            return data
+        rest = data[end:]
         if self._mend is not None:
             raw = self._mend(raw)
         if self._see is not None:
             self._see(rest)
         return raw + rest
+
+
+def _end(data: bytes | bytearray, begin: int) -> int:
+    """Behind the header section; 0 where it is not whole yet, ``begin`` being where to look."""
+    if data.startswith(b"\r\n"):
+        return 2
+    found = data.find(b"\r\n\r\n", begin)
+    return found + 4 if found >= 0 else 0
 
 
 def _hops(raw: bytes) -> int:

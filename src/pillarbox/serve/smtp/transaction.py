@@ -20,7 +20,7 @@ from pillarbox.model.address import Address
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.story import Judged
-from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Role, Route
+from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Role, Route, Sender
 from pillarbox.model.verdict import UNJUDGED, Finding, Verdict
 from pillarbox.policy.inbound.words import told
 from pillarbox.policy.limits import Allowance
@@ -162,29 +162,32 @@ class Transaction:
     def _open(self) -> None:
         """Somewhere to put the content."""
         self.abandon()
-        sender = self._engine.sender
-        now = self._needs.clock.now()
+        engine, sender, now = self._engine, self._mail(), self._needs.clock.now()
         trace_id = self._needs.rng.token(16)
-        if self.peer.protocol != self._engine.protocol:
-            self.peer = replace(self.peer, protocol=self._engine.protocol)
-        envelope = self._envelope(trace_id, now)
+        protocol = engine.protocol
+        if self.peer.protocol != protocol:
+            self.peer = replace(self.peer, protocol=protocol)
         # Kept as it comes: the engine lets no line end through but CRLF (decision 0010), and what
         # is BINARYMIME has none (RFC 3030 §3).
-        intake = self._needs.intake((sender.size if sender else None) or 0, True)
-        intake.prepend(trace.fields(envelope, self._options.engine.hostname))
+        intake = self._needs.intake(sender.size or 0, True)
+        hostname, to = self._options.engine.hostname, engine.recipients
+        intake.prepend(
+            trace.fields(
+                *(sender, to, self._role, self.peer), ident=trace_id, hostname=hostname, now=now
+            )
+        )
         limit = self._options.max_header
         inspection = None
         if self._role is Role.SUBMISSION:
             author = str(self._sender or "")
-            mender = Mender(self._options.engine.hostname, now, self._needs.rng, author)
+            mender = Mender(hostname, now, self._needs.rng, author)
             gate = HeaderGate(limit, mender.mend)
-        elif self._role is Role.MX and sender is not None:
-            inspection = self._needs.inspect(self.peer, sender)
-            gate = HeaderGate(limit)
-            if inspection is not None:
-                gate = HeaderGate(limit, cleaned(inspection), inspection.body)
         else:
             gate = HeaderGate(limit)
+            if self._role is Role.MX:
+                inspection = self._needs.inspect(self.peer, sender)
+            if inspection is not None:
+                gate = HeaderGate(limit, cleaned(inspection), inspection.body)
         self._incoming = _Incoming(trace_id, intake, gate, inspection)
 
     def chunk(self, event: events.DataChunk) -> bytes:
@@ -236,8 +239,10 @@ class Transaction:
         self.refusals.message(self.peer, sender, reply, trace=trace_id, size=size, found=found)
 
     async def _keep(self, incoming: _Incoming) -> Result | Reply:
-        incoming.intake.write(incoming.gate.close())
-        envelope, front = self._envelope(incoming.id, self._needs.clock.now()), b""
+        held = incoming.gate.close()
+        if held:
+            incoming.intake.write(held)
+        envelope, front = self._envelope(incoming.id), b""
         if self._looks and not incoming.intake.too_big:
             verdict, front = await self._judged(incoming, envelope)
             if not verdict.action.taken:
@@ -308,10 +313,10 @@ class Transaction:
                 "smtp.message",
                 id=trace_id,
                 user=self.peer.user or None,
-                sender=str(self._sender or "<>"),
-                rcpt=str(recipient.address),
+                sender=self._sender or "<>",
+                rcpt=recipient.address,
                 size=size,
-                reply=str(reply),
+                reply=reply,
             )
         if not any(reply.ok for reply in result.replies):
             self._refused(trace_id, result.overall(), size)
@@ -333,11 +338,15 @@ class Transaction:
     def _sender(self) -> object:
         return self._engine.sender.address if self._engine.sender else None
 
-    def _envelope(self, trace_id: str, at: float) -> Envelope:
+    def _mail(self) -> Sender:
         sender = self._engine.sender
         if sender is None:
             raise RuntimeError("content without MAIL")  # the engine's table forbids it
-        return Envelope(sender, tuple(self._engine.recipients), self._role, self.peer, at, trace_id)
+        return sender
+
+    def _envelope(self, trace_id: str) -> Envelope:
+        to, at = tuple(self._engine.recipients), self._needs.clock.now()
+        return Envelope(self._mail(), to, self._role, self.peer, at, trace_id)
 
 
 def _stays(recipient: Recipient) -> bool:

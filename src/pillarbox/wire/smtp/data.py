@@ -17,6 +17,8 @@ from pillarbox.wire.smtp.replies import BARE_NEWLINE, TOO_BIG
 
 _FEW_DOTS = 64
 """Up to so many dots are cut out one by one, which saves the passes that many are worth."""
+_RARE = 512
+"""Octets for each dot, from which on the dots are looked at instead of the line ends."""
 
 _BARE_DOTS = re.compile(rb"(?<!\r)\n\.\.")
 _BARE_LINE = re.compile(rb"(?<!\r)\n\.?\Z")
@@ -52,7 +54,8 @@ class DotReader:
             if data.startswith(b"."):
                 start = 1
             self._line_start = False
-        dot = data.find(b"\r\n.", start)
+        seek = _by_dots if data.count(b".") * _RARE < len(data) else _by_lines
+        dot = seek(data, start)
         if dot < 0:
             return self._keep_back(data[start:] if start else data), -1
         pieces = []
@@ -64,7 +67,7 @@ class DotReader:
                 break  # the tail may be the beginning of an end
             pieces.append(data[start : dot + 2])
             start = dot + 3
-            dot = data.find(b"\r\n.", start)
+            dot = seek(data, start)
             if dot < 0:
                 pieces.append(self._keep_back(data[start:]))
                 return b"".join(pieces), -1
@@ -93,6 +96,19 @@ class DotReader:
             self._held = b"\r"
             return data[:-1]
         return data
+
+
+def _by_lines(data: bytes, start: int) -> int:
+    """Where a line begins with a dot: the offset of the CRLF before it, -1 for nowhere."""
+    return data.find(b"\r\n.", start)
+
+
+def _by_dots(data: bytes, start: int) -> int:
+    """The same where dots are rare, as in base64: one octet is found ten times as fast as three."""
+    dot = data.find(b".", start + 2)
+    while dot >= 0 and not data.startswith(b"\r\n", dot - 2):
+        dot = data.find(b".", dot + 1)
+    return max(dot - 2, -1)
 
 
 class LineEnds:
