@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from pillarbox.base.swift import swift
+
 
 class Pop3Mode(Enum):
     """What a POP3 deletion does to the mailbox that IMAP shows."""
@@ -41,6 +43,7 @@ class Domain:
     hop: str = ""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Account:
     """One person or role with mailboxes. ``address`` is the login name in normal form."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, overload
 
+from pillarbox.base.swift import swift
 from pillarbox.model.mailbox import Mailbox
 
 
@@ -51,6 +52,7 @@ def arrivals(messages: Sequence[Arrived]) -> Arrivals:
     return Arrivals([one.uid for one in messages], [one.flags for one in messages])
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Added:
     """Messages appended, copied or moved in; UIDs ascend. All carry this modseq."""

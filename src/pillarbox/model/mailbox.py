@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pillarbox.base.swift import swift
+
 SEPARATOR = "/"
 INBOX = "INBOX"
 MAX_NAME_BYTES = 1000
@@ -36,6 +38,7 @@ DEFAULT_MAILBOXES = (  # what a new account finds, with the use clients look for
 )
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """One mailbox as the store knows it at one modseq.

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pillarbox.base.swift import swift
+
 MAILBOX = "mailbox"
 QUEUE = "queue"
 DISCARDED = "discarded"
 REFUSED = "refused"
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Way:
     """One route of one recipient, and where it ended when the message was taken."""
@@ -37,6 +40,7 @@ class Way:
     """REFUSED: why."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The house took a message and said so."""
@@ -65,6 +69,7 @@ class Accepted:
     ways: tuple[Way, ...] = ()
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Appended:
     """A user's program put a message into a mailbox (APPEND, import)."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from pillarbox.base.swift import swift
 from pillarbox.model.address import Address
 from pillarbox.model.verdict import UNJUDGED, Verdict
 
@@ -24,6 +25,7 @@ class Role(Enum):
     """Made by the house itself: DSNs, automatic replies, imports."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Sender:
     """MAIL FROM with its parameters; ``address`` None is the null reverse-path."""
@@ -43,6 +45,7 @@ class Sender:
     """Further parameters by upper-case keyword, as sent; kept with the message."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Local:
     """Route: into a mailbox of this house. ``mailbox`` '' lets delivery choose (INBOX)."""
@@ -93,6 +96,7 @@ class Listed:
 Route = Local | Remote | Listed
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """RCPT TO with its parameters and where it leads. One alias can lead to many routes."""
@@ -108,6 +112,7 @@ class Recipient:
     """Number of the list's member that this is a copy for, 0 for other mail."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who spoke to us, for trace fields, policy and logs."""
@@ -123,6 +128,7 @@ class Peer:
     """Keyword for the Received field: ESMTPS, ESMTPSA, LMTPS, UTF8SMTPS … (RFC 3848, 6531)."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """Everything about a message that is not in the message."""

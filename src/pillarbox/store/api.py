@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from pillarbox.base.swift import swift
 from pillarbox.model.account import Account, Alias, Credentials, Domain, Pop3Mode
 from pillarbox.model.change import Change
 from pillarbox.model.flags import EVERY_FLAG, NO_FLAGS, FlagScope, FlagSet
@@ -156,6 +157,7 @@ class Replaces:
     """Who replaced it, as for ``expunge``."""
 
 
+@swift
 @dataclass(frozen=True, slots=True)
 class Appended:
     """Where one target ended: the answer that APPENDUID and the trace need (RFC 4315 §3)."""
