@@ -16,7 +16,7 @@ test: ## everything, real mail programs included (WORKERS=2: servers of two proc
 	@PILLARBOX_SERVER_WORKERS=$(WORKERS) scripts/test $(ARGS)
 
 unit: dev ## the quick tests only, for the inner loop (ARGS=... to pytest)
-	@.venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not (clients or peers or flows or crash or fuzz or slow)" $(ARGS)
+	@.venv/bin/python -m pytest -q --hypothesis-profile quick -n 2 --dist loadgroup -m "not (clients or peers or flows or crash or fuzz or slow)" $(ARGS)
 
 lint: dev ## ruff: rules and format
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

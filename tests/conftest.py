@@ -21,8 +21,9 @@ ORDER = (
 KINDS = {"flows", "clients", "peers", "crash", "fuzz"}
 
 # A test's time is the machine's business, and the same examples are tried on every machine of
-# a build; chance belongs to tests/fuzz.
+# a build; chance belongs to tests/fuzz. The inner loop tries a few examples, the suite all.
 settings.register_profile("house", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "house")
 

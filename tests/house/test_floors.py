@@ -46,6 +46,16 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 NOW = {"now", "utcnow", "today"}
 
 
+_FOUND: dict[str, tuple[tuple[str, int], ...]] = {}
+
+
+def imports_of(source: Source) -> tuple[tuple[str, int], ...]:
+    """Every module that a source imports anywhere, and the line; found once, by path."""
+    if source.path not in _FOUND:
+        _FOUND[source.path] = tuple(imports(source.tree, source))
+    return _FOUND[source.path]
+
+
 def imports(tree: ast.AST, source: Source) -> Iterator[tuple[str, int]]:
     """Every module named by an import statement, and its line."""
     package = source.path.endswith("__init__.py")
@@ -92,7 +102,7 @@ def test_lower_floors_never_import_higher_ones() -> None:
     complaints(
         f"{source.path}:{line}: {source.module} may not import {name}"
         for source in sources()
-        for name, line in imports(source.tree, source)
+        for name, line in imports_of(source)
         if name.split(".")[0] == "pillarbox" and not allowed(source.module, known(name))
     )
 
@@ -126,7 +136,7 @@ def test_the_world_comes_in_through_its_own_rooms() -> None:
     complaints(
         f"{source.path}:{line}: {source.room or 'the package'} may not import {top}"
         for source in sources()
-        for name, line in imports(source.tree, source)
+        for name, line in imports_of(source)
         for top in [name.split(".")[0]]
         if (source.module, top) not in EXCEPTIONS
         and (
@@ -153,7 +163,7 @@ def test_exceptions_are_still_needed() -> None:
     used = {
         (source.module, name.split(".")[0])
         for source in sources()
-        for name, _ in imports(source.tree, source)
+        for name, _ in imports_of(source)
     }
     assert set(EXCEPTIONS) <= used
 
@@ -167,7 +177,7 @@ def test_third_party_imports_are_declared() -> None:
     complaints(
         f"{source.path}:{line}: {top} is not declared in pyproject.toml"
         for source in sources()
-        for name, line in imports(source.tree, source)
+        for name, line in imports_of(source)
         for top in [name.split(".")[0]]
         if top not in sys.stdlib_module_names
         and top != "pillarbox"
@@ -215,7 +225,7 @@ def test_the_reading_sees_through_every_kind_of_import() -> None:
         "def f():\n    from pillarbox.cli import main\n"
     )
     source = Source("x/lex.py", "pillarbox.wire.imap.lex", text, ast.parse(text))
-    found = {name for name, _ in imports(source.tree, source)}
+    found = {name for name, _ in imports_of(source)}
     assert found == {
         "pillarbox.wire.imap.lex",
         "pillarbox.wire.smtp.data",

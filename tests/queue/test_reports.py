@@ -133,6 +133,7 @@ async def test_a_thousand_that_never_answer_are_one_delay_and_one_failure() -> N
     ]
 
 
+@pytest.mark.slow
 async def test_each_has_a_fate_of_its_own_and_reports_stay_few() -> None:
     """A third is delivered at some time, a third refused at one of six tries, a third never
     answers."""
