@@ -231,6 +231,8 @@ def configure(
 
     For the program's entry point only. Returns the handler, so that a caller can remove it.
     """
+    # What every record would be told of the process and its threads, and no line says.
+    logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else LogfmtFormatter(stamped=stamped))
     root = logging.getLogger()

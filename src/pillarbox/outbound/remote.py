@@ -141,16 +141,19 @@ class RemoteTransport:
         groups: dict[tuple[str, Mark], _Group] = {}
         sender = _sender(item)
         for place, row in enumerate(rows):
-            address = parse_address(route_of(item, row).address)
-            if address is None:
-                continue
+            original = item.envelope.recipients[row.envelope_index]
+            goal, address = route_of(item, row).address, original.address
+            if goal != str(address):
+                there = parse_address(goal)
+                if there is None:
+                    continue
+                address = there
             domain = normal_domain(address.domain)
             onward = await self._onward(domain)
             relay = onward.relay if onward else relay_for(self._options, sender, domain)
             mark = self._mark(item, row)
             key = (relay.key if relay else domain, mark)
             group = groups.setdefault(key, _Group(domain, relay, mark))
-            original = item.envelope.recipients[row.envelope_index]
             orcpt = original.orcpt
             if not orcpt and address != original.address:  # RFC 3461 §5.2.1
                 kind = "rfc822" if original.address.is_ascii else "utf-8"

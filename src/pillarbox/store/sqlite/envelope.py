@@ -82,12 +82,17 @@ def _pack(value: Any) -> dict[str, Any]:
     packed = {}
     for name, default in _fields(value.__class__):
         held = getattr(value, name)
-        if held != default:
+        if held is not default and held != default:
             packed[name] = _plain(held)
     return packed
 
 
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
+
+
 def _plain(value: object) -> object:
+    if value.__class__ in _AS_IT_IS:
+        return value
     match value:
         case Address():
             return [value.local, value.domain]
@@ -107,8 +112,13 @@ def _plain(value: object) -> object:
             return value
 
 
-def _known(kind: type, frozen: Mapping[str, Any]) -> dict[str, Any]:
-    names = {name for name, _ in _fields(kind)}
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(name for name, _ in _fields(kind))
+
+
+def _known(kind: Any, frozen: Mapping[str, Any]) -> dict[str, Any]:
+    names = _names(kind)
     return {name: value for name, value in frozen.items() if name in names}
 
 

@@ -20,9 +20,10 @@ _LIST = "id, address, title, post, others, rewrite_from"
 _MEMBER = "id, list, address, owner"
 _SUPPRESSED = "owner, address, cause, at, detail"
 _COUNT = """
-    INSERT INTO sent_hour VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    recipients = recipients + excluded.recipients, failures = failures + excluded.failures
+    UPDATE sent_hour SET recipients = recipients + ?, failures = failures + ?
+    WHERE account = ? AND start = ? RETURNING 1
 """
+_HOUR_ROW = "INSERT INTO sent_hour (recipients, failures, account, start) VALUES (?, ?, ?, ?)"
 _SEEN = """
     INSERT INTO sent_network VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET last = excluded.last
 """
@@ -217,18 +218,24 @@ class SqliteLists:
 
 def count_sent(tx: Tx, sent: Sent) -> None:
     """``Senders.count_sent`` inside a transaction. What is too old goes with each new hour."""
-    if tx.home(sent.account) is None:
-        return
     start = rules.hour_of(sent.at)
-    key = (sent.account, start)
-    if tx.one("SELECT 1 FROM sent_hour WHERE account = ? AND start = ?", key) is None:
-        old = (sent.account, rules.forgotten(sent.at))
-        tx.db.execute("DELETE FROM sent_hour WHERE account = ? AND start <= ?", old)
-        tx.db.execute("DELETE FROM sent_network WHERE account = ? AND last <= ?", old)
-    if sent.recipients or sent.failures:
-        tx.db.execute(_COUNT, (*key, sent.recipients, sent.failures))
+    counts = (sent.recipients, sent.failures, sent.account, start)
+    if tx.one(_COUNT, counts) is None and not _begin_hour(tx, sent, counts):
+        return
     if sent.network:
         tx.db.execute(_SEEN, (sent.account, sent.network, sent.at, sent.at))
+
+
+def _begin_hour(tx: Tx, sent: Sent, counts: tuple[int, int, int, float]) -> bool:
+    """The row of an hour that has none; False where the account has gone."""
+    if tx.home(sent.account) is None:
+        return False
+    old = (sent.account, rules.forgotten(sent.at))
+    tx.db.execute("DELETE FROM sent_hour WHERE account = ? AND start <= ?", old)
+    tx.db.execute("DELETE FROM sent_network WHERE account = ? AND last <= ?", old)
+    if sent.recipients or sent.failures:
+        tx.db.execute(_HOUR_ROW, counts)
+    return True
 
 
 def _exists(tx: Tx, number: int) -> bool:

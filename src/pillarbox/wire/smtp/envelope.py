@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pillarbox.model.address import Address, normal_domain
@@ -11,6 +12,8 @@ from pillarbox.wire.smtp import xtext
 from pillarbox.wire.smtp.capabilities import Capabilities
 from pillarbox.wire.smtp.grammar import Malformed, parse_path
 from pillarbox.wire.smtp.options import Extension
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 NO_UTF8 = Reply(550, "5.6.7", "The next server does not take internationalized mail")
 NO_8BIT = Reply(554, "5.6.3", "The next server does not take 8-bit content")
@@ -142,6 +145,6 @@ def rcpt_line(recipient: Recipient, offered: Capabilities, *, utf8: bool) -> byt
 def _line(words: list[str]) -> bytes | None:
     """One command line; None if it would be more than that. The last guard, not the first."""
     line = " ".join(words)
-    if any(c < " " or c == "\x7f" for c in line):
+    if _CONTROL.search(line):
         return None
     return line.encode("utf-8", "replace") + b"\r\n"
