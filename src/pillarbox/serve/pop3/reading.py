@@ -22,6 +22,10 @@ from pillarbox.wire.pop3 import events, render
 from pillarbox.wire.pop3.phrases import Phrase
 from pillarbox.wire.pop3.stuff import CHUNK, DotStuffer, TopCutter, whole
 
+SHORT = 2 * CHUNK
+"""Octets of a message up to which its answer is one piece: what a longer one has on its way to the
+client at most, too, and what is held made ready for a client that is silent."""
+
 _HEADER_END = b"\r\n\r\n"
 
 
@@ -51,13 +55,13 @@ def on_retr(session: Session, event: events.Retr) -> bool:
 
 def _made(session: Session, number: int) -> Made | None:
     """The answer with a message that is at hand, short, and may go out as it is."""
-    found = session.drop.at_hand(number, CHUNK)
+    found = session.drop.at_hand(number, SHORT)
     answer = None if found is None else _short(session, found)
     return None if answer is None else Made(number, session.voice, answer)
 
 
 def _short(session: Session, message: bytes) -> bytes | None:
-    if len(message) > CHUNK or not _fits(session, message):
+    if len(message) > SHORT or not _fits(session, message):
         return None
     return whole(session.voice.counted(Phrase.OCTETS, len(message)), message)
 
@@ -97,7 +101,7 @@ def on_top(session: Session, event: events.Top) -> bool:
     if answer is not None:
         session.write(answer)
         return True
-    found = session.drop.at_hand(event.number, CHUNK)
+    found = session.drop.at_hand(event.number, SHORT)
     if found is None or not _fits(session, found):
         return False
     session.write(whole(session.voice.counted(Phrase.TOP), TopCutter(event.lines).feed(found)))
