@@ -13,10 +13,11 @@ from pillarbox.wire.pop3.phrases import Phrase
 
 def missing(session: Session, number: int) -> bytes | None:
     """The answer to a number that no message has, or no more; None when there is one."""
-    drop = session.drop
-    if drop.has(number):
-        return None
-    if 0 < number <= len(drop):
+    return None if session.drop.has(number) else _missing(session, number)
+
+
+def _missing(session: Session, number: int) -> bytes:
+    if 0 < number <= len(session.drop):
         return session.voice.err(Phrase.ALREADY_DELETED, number=number)
     return session.voice.err(Phrase.NO_SUCH_MESSAGE)
 
@@ -63,12 +64,12 @@ async def on_uidl_all(session: Session, _event: events.Uidl) -> None:
 
 def on_dele(session: Session, event: events.Dele) -> bool:
     """RFC 1939 §5: only marked, until QUIT."""
-    number = event.number
-    answer = missing(session, number)
-    if answer is None:
-        session.drop.delete(number)
-        answer = session.voice.counted(Phrase.MARKED, number)
-    session.write(answer)
+    drop, number = session.drop, event.number
+    if drop.has(number):
+        drop.delete(number)
+        session.write(session.voice.counted(Phrase.MARKED, number))
+    else:
+        session.write(_missing(session, number))
     return True
 
 

@@ -25,7 +25,6 @@ UIDFETCH = b"UIDFETCH"
 
 _INT = b"%d"
 _RAW = b"%b"
-_LITERAL = b"{%d}\r\n%b"
 _PARENTHESIZED = b"(%d)"
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -135,24 +134,47 @@ def fetch_rows(numbers: Sequence[int], columns: Sequence[Column], word: bytes = 
     ``numbers`` are sequence numbers, or UIDs with ``word`` UIDFETCH (RFC 9586). Every column
     must have as many values; ValueError or TypeError otherwise, which is a bug of the caller.
     """
+    if any(column.literal for column in columns):
+        return _with_literals(numbers, columns, word)
     count = len(numbers)
-    places: list[Iterable[int] | Iterable[bytes]] = [numbers]
+    width = len(columns) + 1
+    values: list[int | bytes] = [0] * (count * width)
+    values[0::width] = numbers
     items = []
-    for column in columns:
-        form = column.form
-        if column.literal:  # its length, and then its octets
-            octets: list[bytes] = list(column.values)  # type: ignore[arg-type]
-            places.append(map(len, octets))
-            places.append(octets)
-            form = _LITERAL
-        else:
-            places.append(column.values)
-        items.append(column.label.replace(b"%", b"%%") + b" " + form)
-    values: list[int | bytes] = [0] * (count * len(places))
-    for place, several in enumerate(places):
-        values[place :: len(places)] = several
+    for place, column in enumerate(columns, 1):
+        values[place::width] = column.values
+        items.append(column.label.replace(b"%", b"%%") + b" " + column.form)
     row = b"* %%d %b (%b)\r\n" % (word, b" ".join(items))
     return row * count % tuple(values)
+
+
+def _with_literals(numbers: Sequence[int], columns: Sequence[Column], word: bytes) -> bytes:
+    """The same where some columns are literals: what stands before each of them is formatted,
+    then everything is joined."""
+    form = b"* %d " + word + b" ("
+    values: list[Iterable[int] | Iterable[bytes]] = [numbers]
+    pieces: list[Sequence[bytes]] = []
+    for place, column in enumerate(columns):
+        form += b" " * bool(place) + column.label.replace(b"%", b"%%") + b" "
+        if column.literal:
+            octets: list[bytes] = list(column.values)  # type: ignore[arg-type]
+            values.append(map(len, octets))
+            form += b"{%d}\r\n"
+            pieces += ([form % row for row in zip(*values, strict=True)], octets)
+            form, values = b"", []
+        else:
+            form += column.form
+            values.append(column.values)
+    form += b")\r\n"
+    count = len(numbers)
+    if values:
+        pieces.append([form % row for row in zip(*values, strict=True)])
+    else:
+        pieces.append([form] * count)
+    out = [b""] * (count * len(pieces))
+    for place, piece in enumerate(pieces):
+        out[place :: len(pieces)] = piece
+    return b"".join(out)
 
 
 def fetch_flags(
