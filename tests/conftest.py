@@ -38,6 +38,7 @@ def _folder(item: pytest.Item) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test the mark of its folder, and put the folders in order."""
     rank = {folder: place for place, folder in enumerate(ORDER)}

@@ -25,6 +25,7 @@ import asyncio
 import contextlib
 import email
 import json
+import math
 import os
 import random
 import re
@@ -108,6 +109,15 @@ class Taken:
 
 
 @dataclass
+class Kill:
+    """The house was killed, and begun again: what a peer reads between was sent before, however
+    late the peer had its turn."""
+
+    at: float
+    again: float = math.inf
+
+
+@dataclass
 class Known:
     """What was promised and what was seen, over all rounds."""
 
@@ -115,7 +125,7 @@ class Known:
     senders: dict[str, str] = field(default_factory=dict)
     taken: dict[Copy, list[Taken]] = field(default_factory=lambda: defaultdict(list))
     refused: set[Copy] = field(default_factory=set)
-    kills: list[float] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
     tricks: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     failures: list[str] = field(default_factory=list)
 
@@ -411,7 +421,7 @@ def look(house: House, known: Known) -> str:
                 silent += 1
                 continue
             killed += 1
-            died = [kill for kill in known.kills if one.at <= kill <= again.at]
+            died = [kill for kill in known.kills if one.at <= kill.again and kill.at <= again.at]
             if not died or successes(house, copy) > 1:
                 raise Failed(f"{copy} was sent again although it was answered: {times}, {died}")
     once = [copy for copy, times in known.taken.items() if len(times) == 1 and times[0].answered]
@@ -456,25 +466,33 @@ def users(
     return threads
 
 
+def begun(known: Known) -> None:
+    """The house is about to live again."""
+    for kill in known.kills[-1:]:
+        kill.again = time.monotonic()
+
+
 def one_round(
     house: House, known: Known, waiting: list[str], chance: random.Random, longest: float
 ) -> str:
     """Work, kill at a random moment; when that was."""
+    begun(known)
     house.start()
     stop = threading.Event()
     threads = users(house, known, waiting, stop)
     moment = chance.uniform(0.3, longest)
     time.sleep(moment)
-    known.kills.append(time.monotonic())
+    known.kills.append(Kill(time.monotonic()))
     house.kill()
     stop.set()
     for thread in threads:
         thread.join(2 * PATIENCE)
     if chance.random() < 0.3:
+        begun(known)
         house.begin()
         pause = chance.uniform(0.2, 1.0)
         time.sleep(pause)
-        known.kills.append(time.monotonic())
+        known.kills.append(Kill(time.monotonic()))
         house.kill()
         return f"{moment:.2f} s and {pause:.2f} s after its start"
     return f"{moment:.2f} s"
@@ -490,6 +508,7 @@ def rounds(house: House, peers: Peers, known: Known, arguments: argparse.Namespa
         ends = house.audit() if number % arguments.look_every == 0 else {}
         print(f"round {number}: killed after {moment}; {ends or ''}", flush=True)
     peers.sane = True
+    begun(known)
     house.start()
     for thread in users(house, known, waiting, threading.Event()):
         thread.join(2 * PATIENCE)

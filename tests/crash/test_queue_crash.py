@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crash import queue_rounds
-from crash.queue_rounds import Failed, Known, Taken, look
+from crash.queue_rounds import Failed, Kill, Known, Taken, look
 
 COPY = ("m-1", "r0@d1.test")
 
@@ -47,7 +47,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
     monkeypatch.setattr(queue_rounds, "reported", lambda house: set())  # noqa: ARG005
     made = Known()
     made.promised.add(COPY)
-    made.kills.append(100.0)
+    made.kills.append(Kill(100.0, 101.0))
     return made
 
 
@@ -76,6 +76,14 @@ def test_a_second_copy_without_a_reason_is_noticed(known: Known) -> None:
 def test_a_second_copy_with_a_reason_is_counted(known: Known) -> None:
     known.taken[COPY] = [Taken(50.0, False), Taken(99.5, True), Taken(105.0, True)]
     assert "sent twice: 1 where the peer hung up, 1 where the house was killed" in seen(known)
+
+
+def test_a_peer_that_read_late_is_a_reason(known: Known) -> None:
+    known.taken[COPY] = [Taken(100.5, True), Taken(105.0, True)]
+    assert "1 where the house was killed" in seen(known)
+    known.taken[COPY] = [Taken(101.5, True), Taken(105.0, True)]
+    with pytest.raises(Failed, match="although it was answered"):
+        seen(known)
 
 
 def test_a_second_copy_of_what_was_written_down_is_noticed(known: Known) -> None:

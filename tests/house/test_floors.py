@@ -46,6 +46,18 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 NOW = {"now", "utcnow", "today"}
 
 
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement inside, at any depth. Expressions, which are most of a tree, hold none."""
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, ())
+            if isinstance(inner, list):  # a lambda's body is an expression
+                yield from inner
+                stack += inner
+
+
 _FOUND: dict[str, tuple[tuple[str, int], ...]] = {}
 
 
@@ -59,7 +71,7 @@ def imports_of(source: Source) -> tuple[tuple[str, int], ...]:
 def imports(tree: ast.AST, source: Source) -> Iterator[tuple[str, int]]:
     """Every module named by an import statement, and its line."""
     package = source.path.endswith("__init__.py")
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
