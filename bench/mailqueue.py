@@ -208,7 +208,8 @@ Made by `python bench/mailqueue.py page`. Machine: {machine}.
 message's story, and is durable when it returns; picking takes a lease for each of the 50. Both have
 to stay what they are however much waits, and memory has to stay flat, because the queue is rows and
 nothing else: what grows is the page cache of SQLite, up to its bound of 64 MB for writing and 16
-for each reader. The clock includes the syncs of the disk.
+for each reader. The clock includes the syncs of the disk. A look with fewer than 128 due reads them
+all in one statement; a longer queue is walked by senders (decision 0060).
 
 {items}
 
@@ -217,7 +218,8 @@ for each reader. The clock includes the syncs of the disk.
 login for each connection, a journal of every message, and 20 connections to the sink too. Neither
 uses TLS. The time runs from the first octet in to the last message that `smtp-sink` counted. On a
 machine with other work Postfix's many processes get a larger share of it than the one of Pillarbox,
-so there the processor's time is the figure to trust.
+so there the processor's time is the figure to trust. What a message costs on its way, and what was
+done about it: decision 0096.
 
 {sink}
 """

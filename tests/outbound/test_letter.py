@@ -54,5 +54,6 @@ async def test_a_short_message_is_read_once_for_all_that_is_done_with_it(
             sent = b"".join([piece async for piece in letter.pieces()])
             assert sent == b"Signed: yes\r\n" + body[20:]
         assert letter.size == len(sent)
+        assert letter.whole == (sent if size <= 256 * 1024 else None)
         assert seen == [body[20:]]
         assert counted.reads == reads
