@@ -29,8 +29,8 @@ from pillarbox.store.sqlite.picks import Pick, pick
 from pillarbox.store.sqlite.tx import Box, Home, Tx
 
 _THERE = "m.account = :account AND m.mailbox = :mailbox"
-_FOUND = (
-    "SELECT count(*), min(m.uid), max(m.uid), min(m.flags), max(m.flags), sum(m.size),"
+_SUMS = (
+    "count(*), min(m.uid), max(m.uid), sum(m.size),"
     f" sum(m.flags & {SEEN} = 0), sum(m.flags & {DELETED} <> 0)"
 )
 Values = Mapping[str, Any]
@@ -52,25 +52,39 @@ class Found:
     size: int = 0
     unseen: int = 0
     deleted: int = 0
-    flags: int | None = None
-    """Where all have the same."""
+    flags: Sequence[int] | None = None
+    """Of each: an array where all have the same, None where they differ and were not read."""
 
 
 def find(
-    tx: Tx, box: Box, uids: NumSet | None, extra: str = "", values: Values = _NOTHING
+    tx: Tx,
+    box: Box,
+    uids: NumSet | None,
+    extra: str = "",
+    values: Values = _NOTHING,
+    flags: str = "m.flags",
 ) -> Found:
-    """Those of ``uids`` that are there; ``extra``: and for which this holds."""
+    """Those of ``uids`` that are there; ``extra``: and for which this holds; ``flags``: what is
+    wanted of their flags, in SQL."""
     chosen = pick(uids)
     values = {"account": box.account, "mailbox": box.id, **chosen.values, **values}
+    # Who walks through a set of numbers reads all at once; else there are likely no holes.
+    listed = f"json_group_array(m.uid), json_group_array({flags})" if chosen.source else "'', ''"
     row = tx.one(
-        f"{_FOUND} FROM {chosen.source} msg m WHERE {_THERE} {chosen.where} {extra}", values
+        f"SELECT {_SUMS}, min({flags}), max({flags}), {listed}"
+        f" FROM {chosen.source} msg m WHERE {_THERE} {chosen.where} {extra}",
+        values,
     )
     if row is None or not row[0]:
         return Found(())
-    count, low, high, least, most, size, unseen, deleted = row
-    solid = high - low + 1 == count
-    found = range(low, high + 1) if solid else _column(tx, "m.uid", chosen, extra, values)
-    return Found(found, size, unseen, deleted, least if least == most else None)
+    count, low, high, size, unseen, deleted, least, most, numbers, each = row
+    if high - low + 1 == count:
+        there: Sequence[int] = range(low, high + 1)
+    else:
+        there = json.loads(numbers) if numbers else _column(tx, "m.uid", chosen, extra, values)
+    if least == most:
+        return Found(there, size, unseen, deleted, array("Q", (least,)) * count)
+    return Found(there, size, unseen, deleted, json.loads(each) if each else None)
 
 
 def _column(tx: Tx, expression: str, chosen: Pick, extra: str, values: Values) -> list[int]:
@@ -118,13 +132,10 @@ def set_flags(
         ))  # fmt: skip
     new = _NEW_FLAGS[op]
     others = f"AND m.modseq <= :since AND m.flags <> ({new})"
-    found = find(tx, box, uids, others, values)
+    found = find(tx, box, uids, others, values, new)
     if not found.uids:
         return Stored(0, NumSet(), failed)
-    if found.flags is not None:
-        news: Sequence[int] = _alike(tx, new, found, values)
-    else:
-        news = _column(tx, new, chosen, others, values)
+    news = _column(tx, new, chosen, others, values) if found.flags is None else found.flags
     modseq = home.stamp()
     target = new.replace("m.flags", "flags")
     tx.db.execute(
@@ -145,14 +156,6 @@ def set_flags(
 
 
 MAX_MODSEQ = (1 << 63) - 1
-
-
-def _alike(tx: Tx, expression: str, found: Found, values: Values) -> array[int]:
-    """An expression of ``m.flags`` for messages that all have the same."""
-    row = tx.one(
-        f"SELECT {expression} FROM (SELECT :same AS flags) m", {**values, "same": found.flags}
-    )
-    return array("Q", row or ()) * len(found.uids)
 
 
 def _having(bit: int, flags: Sequence[int]) -> int:
@@ -222,9 +225,8 @@ def transfer(
     intern_keywords(used, to_box.keywords)
     expression = _mapping(used, box.keywords, to_box.keywords, scope.system)
     values: dict[str, Any] = {"account": box.account, "mailbox": box.id, **exact.values}
-    if found.flags is not None:
-        flags: Sequence[int] = _alike(tx, expression, found, values)
-    else:
+    flags = found.flags
+    if flags is None or used or scope != EVERY_FLAG:
         flags = _column(tx, expression, exact, "", values)
     first = to_box.uidnext
     # Numbering rows costs as much as inserting them, and most often there are no holes.
