@@ -33,8 +33,11 @@ class Rng(Protocol):
         ...
 
 
+_LETTERS = bytes(ord(ALPHABET[octet & 31]) for octet in range(256))
+
+
 def _encode(octets: bytes) -> str:
-    return "".join([ALPHABET[octet & 31] for octet in octets])
+    return octets.translate(_LETTERS).decode("ascii")
 
 
 class SystemRng:

@@ -111,6 +111,10 @@ class Recipient:
     member: int = 0
     """Number of the list's member that this is a copy for, 0 for other mail."""
 
+    def routed(self, routes: tuple[Route, ...]) -> Recipient:
+        """The same, leading there."""
+        return Recipient(self.address, routes, self.notify, self.orcpt, self.params, self.member)
+
 
 @swift
 @dataclass(frozen=True, slots=True)

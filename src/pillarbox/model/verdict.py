@@ -24,7 +24,7 @@ class Action(Enum):
     @property
     def taken(self) -> bool:
         """The message is kept."""
-        return self in {Action.ACCEPT, Action.JUNK}
+        return self is Action.ACCEPT or self is Action.JUNK
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Transaction:
         self._allowance = Allowance()
         self.peer = peer
         self._role = options.engine.role
+        self._door = self._role.value
         self.tarpit = needs.tarpit if self._role is Role.MX else None
         self.refusals = Refusals(needs.refused, self._role)
 
@@ -82,14 +83,14 @@ class Transaction:
         routes = self._needs.router.known(event.recipient.address)
         if routes is None or self._asks(routes):
             return None
-        return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=routes))
+        return self._engine.reply(RECIPIENT_OK, event.recipient.routed(routes))
 
     def _asks(self, routes: Sequence[Route]) -> bool:
         """Whether others are asked about a recipient."""
         needs, crew = self._needs, self._needs.hooks
         return (
             (needs.greylist is not None and self._role is Role.MX)
-            or (crew is not None and crew.wants(Rcpt, self._role.value))
+            or (crew is not None and crew.wants(Rcpt, self._door))
             or (needs.senders is not None and bool(self.peer.user) and leaves(routes))
         )
 
@@ -116,11 +117,11 @@ class Transaction:
             if self.tarpit is not None and found.code >= 500:
                 self.tarpit.blame(self.peer.ip)
             return self._engine.reply(found)
-        return self._engine.reply(RECIPIENT_OK, replace(event.recipient, routes=found))
+        return self._engine.reply(RECIPIENT_OK, event.recipient.routed(found))
 
     async def _hooked(self, address: Address) -> Reply | None:
         """Why the operator's own rules do not want a recipient."""
-        crew, door = self._needs.hooks, self._role.value
+        crew, door = self._needs.hooks, self._door
         if crew is None or not crew.wants(Rcpt, door):
             return None
         sender = str(self._sender or "")
@@ -274,7 +275,7 @@ class Transaction:
         if self.tarpit is not None and any(map(_bad_machine, verdict.findings)):
             self.tarpit.blame(self.peer.ip, listed=True)
         crew = self._needs.hooks
-        if crew is not None and verdict.action.taken and crew.wants(Data, self._role.value):
+        if crew is not None and verdict.action.taken and crew.wants(Data, self._door):
             answer = await crew.ask(asking.value(envelope, incoming.intake.view(), verdict))
             verdict, fields = asking.weighed(verdict, answer), fields + asking.fields(answer)
         incoming.found = told(verdict, self.peer.ip)
@@ -290,7 +291,7 @@ class Transaction:
     def _looks(self) -> bool:
         """Whether anybody looks at whole messages at this door."""
         crew = self._needs.hooks
-        return self._role is Role.MX or (crew is not None and crew.wants(Data, self._role.value))
+        return self._role is Role.MX or (crew is not None and crew.wants(Data, self._door))
 
     def _note(self, trace_id: str, verdict: Verdict) -> None:
         """What was found, in one line; refused mail leaves no other trace of it."""

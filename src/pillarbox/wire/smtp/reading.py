@@ -17,27 +17,18 @@ from pillarbox.wire.smtp.events import (
     AuthLine,
     Bdat,
     ChunkEnd,
-    Data,
     DataChunk,
     DataEnd,
     Event,
-    Expn,
     Fault,
     Gone,
-    Hello,
-    Noop,
-    StartTls,
     Unknown,
-    Vrfy,
 )
 from pillarbox.wire.smtp.lines import Lines, Wrong
 from pillarbox.wire.smtp.options import Extension, Options
 from pillarbox.wire.smtp.session import Session
 from pillarbox.wire.smtp.states import ENDS, TABLE, State
 
-_LAST_IN_GROUP = (Hello, Data, StartTls, Vrfy, Expn, Noop)
-"""RFC 2920 §3.1: nothing may be sent behind these before they are answered. (AUTH and QUIT are
-on its list too, with exceptions that make them no sign of anything.)"""
 _NO_ROW: Mapping[str, State | Reply] = {}
 _WRONG = {Wrong.TOO_LONG: replies.LINE_TOO_LONG, Wrong.BARE_LF: replies.BARE_LINE_END}
 _WRONG_AUTH = {Wrong.TOO_LONG: replies.AUTH_TOO_LONG, Wrong.BARE_LF: replies.BARE_LINE_END}
@@ -148,9 +139,10 @@ class Reading:
 
     def resume(self) -> list[Event]:
         """Go on with what was kept while an answer was awaited."""
-        if self.gated or self.state is State.CLOSED:
+        lines = self._lines
+        if not (lines or self._ended or lines.flooded or self._chunk == 0):
             return []
-        if not (self._lines or self._ended or self._lines.flooded or self._chunk == 0):
+        if self.gated or self.state is State.CLOSED:
             return []
         return self._read()
 

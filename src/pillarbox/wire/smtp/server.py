@@ -76,7 +76,7 @@ from pillarbox.wire.smtp.events import (
 from pillarbox.wire.smtp.reading import Reading
 from pillarbox.wire.smtp.states import ENDS, State
 
-_LAST_IN_GROUP = (Hello, Data, StartTls, Vrfy, Expn, Noop)
+_LAST_IN_GROUP = frozenset({Hello, Data, StartTls, Vrfy, Expn, Noop})
 """RFC 2920 §3.1: nothing may be sent behind these before they are answered. (AUTH and QUIT are
 on its list too, with exceptions that make them no sign of anything.)"""
 
@@ -109,9 +109,10 @@ class Engine(Reading):
         asked = self._asked
         if asked is None:
             raise RuntimeError("no event waits for an answer")
-        commit = self._COMMITS.get(type(asked))
-        if self._lines and isinstance(asked, _LAST_IN_GROUP):
+        kind = type(asked)
+        if kind in _LAST_IN_GROUP and self._lines:
             self.talked_over = True
+        commit = self._COMMITS.get(kind)
         out = commit(self, asked, reply, keep) if commit is not None else None
         if out is None:
             utf8 = not reply.text.isascii() and self._may_utf8(asked)
@@ -119,7 +120,7 @@ class Engine(Reading):
         self._due -= 1
         if not self._due:
             self._asked = None
-            if isinstance(asked, DataEnd):
+            if kind is DataEnd:
                 self._end_transaction(ENDS.get((self.state, reply.ok), State.CLOSED))
         if reply.code == 421:
             self._close()  # RFC 5321 §3.8: it announces that
