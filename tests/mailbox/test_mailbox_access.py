@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pillarbox.mailbox.access import Access, Ground, Place, shared_name
-from pillarbox.model.account import Account
+from pillarbox.model.account import Account, Credentials, Domain
+from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.refusal import Kind, Refusal
 from pillarbox.model.rights import ALL, effective, letters, parse, scope, spelt
 from pillarbox.store.memory import MemoryStore
@@ -33,6 +34,23 @@ async def grant(store: MemoryStore, who: str, text: str, name: str = "Team") -> 
 def kind(found: object) -> Kind:
     assert isinstance(found, Refusal), found
     return found.kind
+
+
+class Forgetful(MemoryStore):
+    """Remembers that there are no mailboxes, as before another process made them."""
+
+    async def mailbox_at(self, account: int, name: str) -> Mailbox | None:
+        return None
+
+
+async def test_what_is_remembered_not_to_be_there_is_looked_up() -> None:
+    store = Forgetful()
+    await store.set_domain(Domain("example.test"))
+    ann = await store.add_account("ann@example.test", Credentials(""))
+    assert isinstance(ann, Account)
+    found = await Access(store).find(ann, "INBOX", "r", counts=False)
+    assert isinstance(found, Place)
+    assert kind(await Access(store).find(ann, "Nothing", "r", counts=False)) is Kind.NONEXISTENT
 
 
 TEAM = "Other Users/ann@example.test/Team"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pillarbox.mailbox import state as state_module
+from pillarbox.mailbox.arrays import BLOCK
 from pillarbox.mailbox.state import DELETED, MailboxState
 from pillarbox.mailbox.updates import NOTHING, Updates
 from pillarbox.mailbox.view import View
@@ -364,7 +365,35 @@ def test_recent_and_flag_lists() -> None:
     assert view.first_unseen() == 3
     assert view.flag_names()[-1] == "$Work"
     assert view.permanent_flags()[-1] == "\\*"
-    assert View(feeder.state, "b", read_only=True).permanent_flags() == []
+    assert View(feeder.state, "b", read_only=True).permanent_flags() == ()
+
+
+def test_the_first_unseen_is_remembered_and_stays_true() -> None:
+    """Against counting, through every kind of change, in a mailbox of more than one block."""
+    chance, feeder = random.Random(5), Feeder()
+    feeder.append(BLOCK + 100, SEEN)
+    for _ in range(100):
+        alive = list(feeder.messages)
+        start = chance.choice((0, 1, BLOCK - 2, BLOCK, len(alive) - 3))
+        some = alive[start : start + chance.randint(1, 3)]
+        match chance.randrange(5):
+            case 0:
+                feeder.append(chance.randint(1, 3), chance.choice((0, SEEN)))
+            case 1:
+                feeder.expunge(some)
+            case 2:
+                feeder.flag(some[::2], FLAGGED)
+            case _:
+                feeder.flag(some, SEEN)
+        seen = [bits & SEEN for bits, _ in feeder.messages.values()]
+        expected = seen.index(0) + 1 if 0 in seen else 0
+        assert View(feeder.state, "a").first_unseen() == expected
+    late = View(feeder.state, "b")
+    feeder.flag([late.uid(1)], 0)
+    feeder.expunge([late.uid(2)])
+    assert late.first_unseen() == 1  # it still shows what is gone
+    feeder.state.reload(feeder.snapshot())
+    assert View(feeder.state, "c").first_unseen() == 1
 
 
 def test_only_a_writer_uses_up_recent() -> None:

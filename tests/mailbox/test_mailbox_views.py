@@ -219,16 +219,27 @@ async def test_stays_in_memory_for_the_next_session_within_bounds() -> None:
         await views.close(opened)
         await views.close(opened)
     assert store.loads == 3
+    assert _counted(views) == 4
     await house.fill(1, "C")
+    assert _counted(views) == 5  # it grew while nobody looked
     view = await views.open(house.account, boxes[2], session="s")
+    assert _counted(views) == 2
     assert view is not None
     assert view.exists == 3  # it followed while nobody looked
     await views.close(view)
+    assert _counted(views) == 3
     assert store.loads == 3
     await views.open(house.account, boxes[0], session="s")
     assert store.loads == 4  # A was the oldest
     views.shut()
     assert not views._rooms
+
+
+def _counted(views: Views) -> int:
+    """What the registry takes its mailboxes without a session to hold, once that is true."""
+    held = sum(len(one.state) for one in views._idle.values() if one.state is not None)
+    assert views._idle_held == held
+    return held
 
 
 async def test_recent_is_for_the_first_session_only() -> None:

@@ -256,9 +256,7 @@ class ImapDoor:
                 render.exists(len(box.messages)),
                 render.recent(0),
                 render.ok("*", "Unseen", code.unseen(unseen[0])) if unseen else b"",
-                render.ok("*", "Valid", code.uidvalidity(17)),
-                render.ok("*", "Next", code.uidnext(box.uidnext)),
-                render.ok("*", "Highest", code.highestmodseq(42)),
+                render.numbers(17, box.uidnext, 42),
                 render.ok("*", "Id", code.mailboxid("M1")),
                 render.ok(tag, "Done", code.READ_ONLY if read_only else code.READ_WRITE),
             )

@@ -81,7 +81,7 @@ class Access:
         or NO_PERMISSION otherwise. ``counts``: without, what mail changes in the mailbox (UIDs,
         counts, keywords) may be that of an earlier moment, and mostly nothing is read.
         """
-        look = self._store.mailbox_by_name if counts else self._store.mailbox_at
+        look = self._store.mailbox_by_name if counts else self._remembered
         parts = _split(name)
         if parts is None:
             box = await look(user.id, name)
@@ -94,6 +94,11 @@ class Access:
         if rights and rights >= set(needs) and (not any_of or rights & set(any_of)):
             return Place(box, shared_name(found.address, box.name), rights, box.account == user.id)
         return NOT_ALLOWED if "l" in rights else NO_MAILBOX
+
+    async def _remembered(self, account: int, name: str) -> Mailbox | None:
+        """What is remembered not to be there may have been made by another process just now."""
+        box = await self._store.mailbox_at(account, name)
+        return box if box is not None else await self._store.mailbox_by_name(account, name)
 
     async def rights(self, user: Account, box: Mailbox) -> Rights:
         """What ``user`` may do to a mailbox."""

@@ -21,6 +21,7 @@ from typing import Protocol
 from pillarbox.mailbox.arrays import (
     BLOCK,
     above,
+    bit_mask,
     lacking,
     missing_indexes,
     positions,
@@ -42,6 +43,7 @@ from pillarbox.model.change import (
     Flagged,
     arrivals,
 )
+from pillarbox.model.flags import SEEN
 from pillarbox.store.api import Snapshot
 
 LOG_ENTRIES = 512
@@ -88,6 +90,7 @@ class MailboxState:
 
     __slots__ = (
         "_entries",
+        "_seen",
         "_tops",
         "_weight",
         "access",
@@ -146,6 +149,8 @@ class MailboxState:
         self.loaded_modseq = snapshot.box.highest_modseq
         self._tops = array("Q")
         """Largest modseqs of blocks, of those from the first on that are known."""
+        self._seen = 0
+        """So many of the first messages have \\Seen, all as far as they were looked at."""
         self.memo: object = None
         """The last answer a view worked out, for the next one in the same place."""
 
@@ -186,6 +191,19 @@ class MailboxState:
             return self.flags.tobytes()
         gone = self._gone(uids, count)
         return with_zeros(self.flags[: count - len(gone)], gone).tobytes()
+
+    def first_unseen(self) -> int:
+        """Index of the first message without \\Seen; the number of messages when all have it.
+
+        Looked for behind those that had it the last time: every SELECT asks.
+        """
+        flags, at, count = self.flags, self._seen, len(self.flags)
+        while at < count and flags[at] & SEEN:
+            block = flags[at : at + BLOCK]
+            found = bit_mask(block.tobytes(), SEEN, unset=True).find(1)
+            at += found if found >= 0 else len(block)
+        self._seen = at
+        return at
 
     def changed_in(self, uids: array[int], count: int, modseq: int) -> list[int]:
         """``changed_since`` for a session that shows the first ``count`` of ``uids``."""
@@ -273,6 +291,7 @@ class MailboxState:
         found = positions(self.uids, uids, len(self.uids))
         if len(found) != len(uids):
             return False
+        self._seen = min(self._seen, found[0])
         if isinstance(found, range):
             start, stop = found.start, found.stop
             self.flags[start:stop] = array("Q", change.flags)
@@ -294,6 +313,7 @@ class MailboxState:
         if len(gone) != len(change.uids):
             return False
         del self._tops[gone[0] // BLOCK :]
+        self._seen = min(self._seen, gone[0])
         self.uids = without(self.uids, gone)  # a new one: sessions may still show the old
         self.flags = lacking(self.flags, gone)
         self.modseqs = lacking(self.modseqs, gone)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from pillarbox.base.signal import Signal
 from pillarbox.mailbox.arrays import bit_mask, missing_indexes, numbers_at, picked, positions
@@ -34,6 +35,17 @@ from pillarbox.model.rights import ALL, Rights, scope
 
 Ranges = Iterable[tuple[int, int]]
 """Unresolved ranges as ``numset.parse_ranges`` gives them."""
+
+
+@lru_cache(1024)
+def _permanent(keywords: tuple[str, ...], rights: Rights) -> tuple[str, ...]:
+    """Shared by most mailboxes: they are their user's own, and have no keywords."""
+    allowed = scope(rights)  # RFC 4314 §5.1.1
+    system = tuple(name for name, bit in SYSTEM_FLAGS.items() if bit & allowed.system)
+    if not allowed.keywords:
+        return system
+    room = ("\\*",) if len(keywords) < MAX_KEYWORDS else ()
+    return (*system, *keywords, *room)
 
 
 class View:
@@ -148,20 +160,13 @@ class View:
         """True when ``told_modseq`` is less than a FETCH may now show as MODSEQ."""
         return bool(self._gone) or self.position != self.state.end
 
-    def flag_names(self) -> list[str]:
+    def flag_names(self) -> tuple[str, ...]:
         """For the FLAGS response: what messages here can have (RFC 9051 §7.3.5)."""
-        return [*SYSTEM_FLAGS, *self.state.keywords]
+        return (*SYSTEM_FLAGS, *self.state.keywords)
 
-    def permanent_flags(self) -> list[str]:
+    def permanent_flags(self) -> tuple[str, ...]:
         """For PERMANENTFLAGS: what the client can change (RFC 9051 §7.1)."""
-        if self.read_only:
-            return []
-        allowed = scope(self.rights)  # RFC 4314 §5.1.1
-        system = [name for name, bit in SYSTEM_FLAGS.items() if bit & allowed.system]
-        if not allowed.keywords:
-            return system
-        room = ["\\*"] if len(self.state.keywords) < MAX_KEYWORDS else []
-        return [*system, *self.state.keywords, *room]
+        return () if self.read_only else _permanent(self.state.keywords, self.rights)
 
     def new_keywords(self) -> tuple[str, ...] | None:
         """Keywords the client must hear of before it sees flags; None when it knows them all."""
@@ -172,6 +177,10 @@ class View:
 
     def first_unseen(self) -> int:
         """Sequence number of the first message without \\Seen, 0 when all have it."""
+        state = self.state
+        if self.uids is state.uids and self.count == len(state.flags):
+            found = state.first_unseen()
+            return found + 1 if found < self.count else 0
         return bit_mask(self.flag_octets(), SEEN, unset=True).find(1) + 1
 
     # ------------------------------------------------------------------ numbers

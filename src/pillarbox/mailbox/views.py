@@ -40,7 +40,7 @@ class Loads(Protocol):
 class _Room:
     """One mailbox that is open or being opened."""
 
-    __slots__ = ("buffer", "key", "loading", "state", "subscription", "users")
+    __slots__ = ("buffer", "idle", "key", "loading", "state", "subscription", "users")
 
     def __init__(self, key: tuple[int, int]) -> None:
         self.key = key
@@ -50,6 +50,8 @@ class _Room:
         self.loading: asyncio.Task[bool] | None = None
         self.subscription: Subscription | None = None
         self.users = 0
+        self.idle = 0
+        """Messages that it counts for among the mailboxes without a session."""
 
 
 class Views:
@@ -74,6 +76,8 @@ class Views:
         self._blocks = Blocks(fetch_cache)
         self._rooms: dict[tuple[int, int], _Room] = {}
         self._idle: OrderedDict[tuple[int, int], _Room] = OrderedDict()
+        self._idle_held = 0
+        """Messages in them."""
 
     async def open(
         self,
@@ -144,6 +148,7 @@ class Views:
             room.subscription = self.bus.subscribe(
                 lambda change: self._hear(room, change), account=account, mailbox=mailbox
             )
+        self._weigh(room, 0)
         self._idle.pop(key, None)
         room.users += 1
         return room
@@ -156,18 +161,23 @@ class Views:
             self._drop(room)
             return
         self._idle[room.key] = room
-        total = sum(len(r.state) for r in self._idle.values() if r.state is not None)
+        self._weigh(room, len(room.state))
         while self._idle and (
-            total > self._idle_messages or len(self._idle) > self._idle_mailboxes
+            self._idle_held > self._idle_messages or len(self._idle) > self._idle_mailboxes
         ):
-            _, oldest = self._idle.popitem(last=False)
-            total -= len(oldest.state) if oldest.state is not None else 0
-            self._drop(oldest)
+            self._drop(next(iter(self._idle.values())))
+
+    def _weigh(self, room: _Room, messages: int) -> None:
+        """A mailbox without a session holds so many: not counted anew, as there may be many."""
+        self._idle_held += messages - room.idle
+        room.idle = messages
 
     def _drop(self, room: _Room) -> None:
         if self._rooms.get(room.key) is room:
             del self._rooms[room.key]
-        self._idle.pop(room.key, None)
+        if self._idle.get(room.key) is room:
+            del self._idle[room.key]
+        self._weigh(room, 0)
         self._shelf.drop(room.key)
         if room.subscription is not None:
             room.subscription.close()
@@ -201,8 +211,11 @@ class Views:
             )
             room.buffer = [change]
             room.loading = asyncio.get_running_loop().create_task(self._load(room))
-        elif state.ended and not room.users:
-            self._drop(room)
+        elif not room.users:
+            if state.ended:
+                self._drop(room)
+            elif room.key in self._idle:
+                self._weigh(room, len(state))
 
     async def _ready(self, room: _Room) -> MailboxState | None:
         """The state of a mailbox, loaded if need be; None when there is no such mailbox."""

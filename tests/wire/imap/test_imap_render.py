@@ -137,8 +137,6 @@ def test_no_text_ends_its_line_early(text: str) -> None:
         (codes.capability(["IMAP4rev1", "IDLE"]), "CAPABILITY IMAP4rev1 IDLE"),
         (codes.permanentflags(["\\Seen", "x"], more=True), "PERMANENTFLAGS (\\Seen x \\*)"),
         (codes.permanentflags([], more=False), "PERMANENTFLAGS ()"),
-        (codes.uidvalidity(3857529045), "UIDVALIDITY 3857529045"),
-        (codes.uidnext(4392), "UIDNEXT 4392"),
         (codes.unseen(12), "UNSEEN 12"),
         (codes.highestmodseq(715194045007), "HIGHESTMODSEQ 715194045007"),
         (codes.modified(NumSet.of([7, 9])), "MODIFIED 7,9"),  # RFC 7162 §3.1.3
@@ -162,6 +160,11 @@ def test_data_lines() -> None:
     assert render.id_(None) == b"* ID NIL\r\n"
     assert render.id_({"name": "x", "os": None}) == b'* ID ("name" "x" "os" NIL)\r\n'
     assert render.exists(172) == b"* 172 EXISTS\r\n"
+    assert render.numbers(3857529045, 4392, 90060115205545359) == (
+        b"* OK [UIDVALIDITY 3857529045] UIDs valid\r\n"
+        b"* OK [UIDNEXT 4392] Predicted next UID\r\n"
+        b"* OK [HIGHESTMODSEQ 90060115205545359] Highest\r\n"
+    )
     assert render.recent(1) == b"* 1 RECENT\r\n"
     assert render.expunges([7, 5, 3]) == b"* 7 EXPUNGE\r\n* 5 EXPUNGE\r\n* 3 EXPUNGE\r\n"
     assert render.expunges([]) == b""

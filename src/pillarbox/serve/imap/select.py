@@ -79,7 +79,8 @@ async def _found(session: Session, command: commands.Select) -> Place | Refusal:
         for place in await access.visible(session.user):
             if dict(mailbox_ids(place.box)) == wanted:
                 name = place.name
-    return await access.find(session.user, name, "r")
+    # What mail changes is the view's: the mailbox itself is remembered.
+    return await access.find(session.user, name, "r", counts=False)
 
 
 def _describe(view: View, session: Session) -> bytes:
@@ -92,9 +93,7 @@ def _describe(view: View, session: Session) -> bytes:
     if unseen:
         out.append(render.ok("*", "First unseen", codes.unseen(unseen)))
     out += [
-        render.ok("*", "UIDs valid", codes.uidvalidity(view.box.uidvalidity)),
-        render.ok("*", "Predicted next UID", codes.uidnext(view.uidnext)),
-        render.ok("*", "Highest", codes.highestmodseq(view.told_modseq)),
+        render.numbers(view.box.uidvalidity, view.uidnext, view.told_modseq),
         render.ok("*", "The same under any name", session.ids_of(view.box)),
     ]
     return b"".join(out)

@@ -74,11 +74,16 @@ def say(updates: Updates, view: View, manner: Manner) -> bytes:
 
 def flags_and_permanent(view: View) -> bytes:
     """FLAGS and PERMANENTFLAGS: at SELECT, and when a keyword is new."""
-    permanent = view.permanent_flags()
+    return _flags_and_permanent(view.flag_names(), view.permanent_flags())
+
+
+@lru_cache(1024)
+def _flags_and_permanent(names: tuple[str, ...], permanent: tuple[str, ...]) -> bytes:
+    """The same words for most mailboxes."""
     code = codes.permanentflags(
         [name for name in permanent if name != "\\*"], more="\\*" in permanent
     )
-    return render.flags(view.flag_names()) + render.ok("*", "Flags that can be kept", code)
+    return render.flags(names) + render.ok("*", "Flags that can be kept", code)
 
 
 def _flagged(rows: FlagRows, view: View, manner: Manner) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from pillarbox.wire.imap.commands import (
@@ -37,6 +37,8 @@ STATUS_NEEDS = {
 }
 OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 """RFC 8474 §4."""
+_STATUS_LIST = re.compile(r"\([A-Za-z -]{1,200}\)")
+"""All there is in a list of items that is well formed and not too long to be remembered."""
 _STATUS = {att.value: att for att in StatusAtt}
 
 
@@ -53,6 +55,17 @@ def status_item(cur: Cursor) -> StatusAtt:
 
 def status_items(cur: Cursor) -> tuple[StatusAtt, ...]:
     """The parenthesised list, each item once."""
+    found = _STATUS_LIST.match(cur.text, cur.pos)
+    if found is None:
+        return tuple(dict.fromkeys(cur.items(partial(status_item, cur))))
+    cur.pos = found.end()
+    return _status_items(found[0], cur.offers)
+
+
+@lru_cache(1024)
+def _status_items(text: str, offers: frozenset[str]) -> tuple[StatusAtt, ...]:
+    """Remembered: clients ask for the same of every mailbox."""
+    cur = Cursor(text, offers=offers)
     return tuple(dict.fromkeys(cur.items(partial(status_item, cur))))
 
 

@@ -60,16 +60,6 @@ def permanentflags(names: Iterable[str], *, more: bool) -> str:
     return "PERMANENTFLAGS (" + " ".join((*names, *(("\\*",) if more else ()))) + ")"
 
 
-def uidvalidity(value: int) -> str:
-    """On SELECT (RFC 9051 §6.3.2)."""
-    return f"UIDVALIDITY {value}"
-
-
-def uidnext(value: int) -> str:
-    """On SELECT (RFC 9051 §6.3.2)."""
-    return f"UIDNEXT {value}"
-
-
 def unseen(number: int) -> str:
     """The first unseen message; IMAP4rev1 only, and only if there is one (RFC 3501 §6.3.1)."""
     return f"UNSEEN {number}"

@@ -132,6 +132,18 @@ def recent(count: int) -> bytes:
     return b"* %d RECENT\r\n" % count
 
 
+_NUMBERS = (
+    b"* OK [UIDVALIDITY %d] UIDs valid\r\n"
+    b"* OK [UIDNEXT %d] Predicted next UID\r\n"
+    b"* OK [HIGHESTMODSEQ %d] Highest\r\n"
+)
+
+
+def numbers(uidvalidity: int, uidnext: int, highestmodseq: int) -> bytes:
+    """What SELECT tells beside counts, all at once (RFC 9051 §6.3.2, RFC 7162 §3.1.2.1)."""
+    return _NUMBERS % (uidvalidity, uidnext, highestmodseq)
+
+
 def expunges(numbers: Sequence[int]) -> bytes:
     """EXPUNGE, one line a message. Each number counts after the ones before it took effect, so
     for messages given by their old numbers send them in descending order (RFC 9051 §7.5.1)."""
