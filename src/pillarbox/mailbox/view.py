@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-
 from pillarbox.base.signal import Signal
 from pillarbox.mailbox.arrays import bit_mask, missing_indexes, numbers_at, picked, positions
 from pillarbox.mailbox.state import Columns, MailboxState
@@ -28,24 +26,13 @@ from pillarbox.mailbox.updates import (
     flag_rows,
 )
 from pillarbox.model.change import Expunged, Flagged
-from pillarbox.model.flags import MAX_KEYWORDS, SEEN, SYSTEM_FLAGS
+from pillarbox.model.flags import SEEN, SYSTEM_FLAGS
 from pillarbox.model.mailbox import Mailbox
 from pillarbox.model.numset import EMPTY, NumSet, resolve
-from pillarbox.model.rights import ALL, Rights, scope
+from pillarbox.model.rights import ALL, Rights, permanent
 
 Ranges = Iterable[tuple[int, int]]
 """Unresolved ranges as ``numset.parse_ranges`` gives them."""
-
-
-@lru_cache(1024)
-def _permanent(keywords: tuple[str, ...], rights: Rights) -> tuple[str, ...]:
-    """Shared by most mailboxes: they are their user's own, and have no keywords."""
-    allowed = scope(rights)  # RFC 4314 §5.1.1
-    system = tuple(name for name, bit in SYSTEM_FLAGS.items() if bit & allowed.system)
-    if not allowed.keywords:
-        return system
-    room = ("\\*",) if len(keywords) < MAX_KEYWORDS else ()
-    return (*system, *keywords, *room)
 
 
 class View:
@@ -166,7 +153,7 @@ class View:
 
     def permanent_flags(self) -> tuple[str, ...]:
         """For PERMANENTFLAGS: what the client can change (RFC 9051 §7.1)."""
-        return () if self.read_only else _permanent(self.state.keywords, self.rights)
+        return () if self.read_only else permanent(self.state.keywords, self.rights)
 
     def new_keywords(self) -> tuple[str, ...] | None:
         """Keywords the client must hear of before it sees flags; None when it knows them all."""

@@ -8,8 +8,17 @@ is taken away from either. The owner of a mailbox is not in the list and may do 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from pillarbox.model.flags import DELETED, NO_SCOPE, SEEN, SYSTEM_MASK, FlagScope
+from pillarbox.model.flags import (
+    DELETED,
+    MAX_KEYWORDS,
+    NO_SCOPE,
+    SEEN,
+    SYSTEM_FLAGS,
+    SYSTEM_MASK,
+    FlagScope,
+)
 
 Rights = frozenset[str]
 
@@ -60,3 +69,15 @@ def scope(rights: Rights) -> FlagScope:
     system |= SEEN if "s" in rights else 0
     system |= DELETED if "t" in rights else 0
     return FlagScope(system, keywords="w" in rights)
+
+
+@lru_cache(1024)
+def permanent(keywords: tuple[str, ...], rights: Rights) -> tuple[str, ...]:
+    """The names of these flags in a mailbox with these keywords; ``\\*`` where new ones can be
+    made (RFC 9051 §7.1, RFC 4314 §5.1.1). Few answers: most mailboxes are one's own, and bare."""
+    allowed = scope(rights)
+    system = tuple(name for name, bit in SYSTEM_FLAGS.items() if bit & allowed.system)
+    if not allowed.keywords:
+        return system
+    room = ("\\*",) if len(keywords) < MAX_KEYWORDS else ()
+    return (*system, *keywords, *room)
