@@ -101,7 +101,7 @@ async def test_what_is_offered(
 ) -> None:
     house = await open_house(options)
     assert house.auth.cleartext(ctx) is clear
-    assert house.auth.mechanisms(ctx) == names
+    assert list(house.auth.mechanisms(ctx)) == names
     for name in (PLUS, SCRAM, "PLAIN", "LOGIN"):
         assert isinstance(house.auth.begin(name, ctx), Rejected) is (name not in names)
     await house.close()
@@ -109,7 +109,7 @@ async def test_what_is_offered(
 
 async def test_no_scram_without_keys(house: House) -> None:
     house.passwords.options = replace(CHEAP, scram_iterations=0)
-    assert house.auth.mechanisms(TLS) == ["PLAIN", "LOGIN"]
+    assert house.auth.mechanisms(TLS) == ("PLAIN", "LOGIN")
 
 
 async def test_nothing_is_tried_in_the_clear(house: House) -> None:
@@ -131,6 +131,17 @@ async def test_ten_connections_cost_one_check(house: House) -> None:
     assert house.passwords.checks == 1
     await house.clock.advance(61)
     await house.auth.plain("ann", PASSWORD, TLS)
+    assert house.passwords.checks == 2
+
+
+async def test_what_is_remembered_waits_for_no_guess(house: House) -> None:
+    """A right password of a moment ago comes in while a wrong one is still being checked."""
+    assert isinstance(await house.auth.plain("ann", PASSWORD, TLS), Accepted)
+    guess = asyncio.ensure_future(house.auth.plain("ann", "guess", TLS))
+    await asyncio.sleep(0)
+    assert isinstance(await house.auth.plain("ann", PASSWORD, TLS), Accepted)
+    assert not guess.done()
+    assert reason(await guess) is Reason.CREDENTIALS
     assert house.passwords.checks == 2
 
 

@@ -226,6 +226,76 @@ async def test_a_standard_client_gets_close_notify(
     assert await asyncio.to_thread(talk) == (b"hello", b"")
 
 
+class Recorded:
+    """A transport whose writes are counted."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self.inner.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def records(data: bytes) -> int:
+    """How many TLS records that is (RFC 8446 §5.1)."""
+    count = 0
+    while data:
+        data = data[5 + int.from_bytes(data[3:5], "big") :]
+        count += 1
+    return count
+
+
+async def test_what_belongs_together_leaves_together(
+    serve: Any, server_tls: ServerTls, trusting: ssl.SSLContext
+) -> None:
+    """The session ticket with the first words, the end of TLS with the last: each packet wakes
+    the peer."""
+    seen: list[Recorded] = []
+
+    async def handler(conn: Connection) -> None:
+        seen.append(Recorded(conn._transport))
+        conn._transport = seen[0]  # type: ignore[assignment]
+        conn.write(b"hello")
+        conn.write(await conn.read())
+
+    port = await serve(handler, tls=server_tls, implicit=True)
+
+    def talk() -> bytes:
+        raw = socket.create_connection(("127.0.0.1", port))
+        with trusting.wrap_socket(raw, server_hostname="mx.example") as sock:
+            words = sock.recv(100)
+            sock.sendall(b" and bye")
+            while more := sock.recv(100):
+                words += more
+            return words
+
+    assert await asyncio.to_thread(talk) == b"hello and bye"
+    assert [records(data) for data in seen[0].writes] == [2, 2]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_server_that_says_nothing_first_ends_the_handshake(
+    serve: Any, server_tls: ServerTls, demo_ca: DemoCa, version: ssl.TLSVersion
+) -> None:
+    """Up to TLS 1.2 the last word of the handshake is the server's."""
+    port = await serve(echo, tls=server_tls, implicit=True)
+    context = client_context(ca=demo_ca.pem)
+    context.maximum_version = version
+
+    def talk() -> bytes:
+        raw = socket.create_connection(("127.0.0.1", port))
+        with context.wrap_socket(raw, server_hostname="mx.example") as sock:
+            sock.sendall(b"hello")
+            return sock.recv(100)
+
+    assert await asyncio.to_thread(talk) == b"hello"
+
+
 async def test_first_words_with_the_finished_message(
     serve: Any, server_tls: ServerTls, trusting: ssl.SSLContext
 ) -> None:

@@ -125,7 +125,9 @@ class ImapDoor:
                 self.closed = True
                 return b""
             case c.Capability(tag):
-                return render.capability(self._names()) + render.ok(tag, "Done")
+                return render.capability(render.codes.capability(self._names())) + render.ok(
+                    tag, "Done"
+                )
             case c.Logout(tag):
                 self.closed = True
                 engine.state = State.LOGOUT

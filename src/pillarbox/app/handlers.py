@@ -222,8 +222,11 @@ class Handlers:
         """What runs a connection through ``door``."""
 
         async def handle(conn: Connection) -> None:
-            with self.presence.connection(conn.id, conn.abort):
+            self.presence.came(conn.id, conn.abort)
+            try:
                 await self._table[door](conn)
+            finally:
+                self.presence.left(conn.id)
 
         return handle
 

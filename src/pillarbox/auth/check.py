@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from pillarbox.auth.cache import SuccessCache
 from pillarbox.auth.context import Context
-from pillarbox.auth.lockout import Lockout
+from pillarbox.auth.lockout import GO_AHEAD, Lockout
 from pillarbox.auth.passwords import Passwords
 from pillarbox.auth.presence import Presence
 from pillarbox.auth.results import (
@@ -35,6 +36,18 @@ log = logs.Logger("auth")
 T = TypeVar("T")
 
 NO_CREDENTIALS = Credentials("")
+_USUAL = 256
+"""Characters of a name that is remembered."""
+
+
+@lru_cache(4096)
+def _read_name(user: str) -> tuple[str, bool]:
+    """A login name in normal form, '' for what can be none, and whether it is a whole address."""
+    prepared = saslprep(user)
+    if not prepared:
+        return "", False
+    address = parse_address(prepared)
+    return (address.normal(), True) if address is not None else (normal_local(prepared), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +104,10 @@ class Checks:
 
         None for what no name can be. Aliases are not login names.
         """
-        prepared = saslprep(user)
-        if not prepared:
+        name, whole = _read_name(user) if len(user) <= _USUAL else _read_name.__wrapped__(user)
+        if not name:
             return None
-        address = parse_address(prepared)
-        if address is not None:
-            name = address.normal()
-        else:
-            name = normal_local(prepared)
+        if not whole:
             domains = await self._directory.domains()
             if len(domains) == 1 and "@" not in name:
                 name = f"{name}@{domains[0].name}"
@@ -111,6 +120,10 @@ class Checks:
         person = await self.find(attempt.user)
         if person is None:
             return self.refuse(attempt, Rejected(Reason.CREDENTIALS, "not a name"))
+        if self._remembered(person, password):
+            verdict = self._lockout.verdict(person.name, attempt.ctx.ip)
+            if verdict is GO_AHEAD and person.account is not None:  # no guess, so no turn
+                return await self.admit(person.account, authzid, attempt)
         async with self._turns.turn(f"{address_key(attempt.ctx.ip)} {person.name}"):
             locked = await self.wait(person, attempt)
             if locked is not None:
@@ -138,11 +151,18 @@ class Checks:
         why = f"locked: {verdict.why}"
         return self.refuse(attempt, Rejected(Reason.LOCKED, why, verdict.retry_after))
 
+    def _remembered(self, person: Person, password: str) -> bool:
+        """Whether this password was right a moment ago."""
+        account, kept = person.account, person.credentials
+        if account is None or kept is None:
+            return False
+        return self._cache.holds(self._cache.digest(account.id, password, kept))
+
     async def _is_right(self, person: Person, password: str) -> bool:
         account, kept = person.account, person.credentials
         if account is None or kept is None:
             return (await self._passwords.check(None, password)).right  # False, in the same time
-        if self._cache.holds(self._cache.digest(account.id, password, kept)):
+        if self._remembered(person, password):  # by somebody whose turn came before
             return True
         checked = await self._passwords.check(kept, password)
         if checked.renewed is not None:

@@ -81,24 +81,32 @@ class Authenticator:
         self._secret = secret
         lockout, cache = lockout or Lockout(clock), cache or SuccessCache(clock, rng)
         presence = presence or Presence()
+        self._offers: dict[tuple[bool, bool], tuple[str, ...]] = {}
+        """By privacy and binding, worked out once."""
         self._checks = Checks(directory, passwords, lockout, cache, clock, presence)
 
     def cleartext(self, ctx: Context) -> bool:
         """May a password cross this connection as it is (LOGIN, USER and PASS, PLAIN)?"""
         return ctx.secure or (ctx.loopback and self.options.cleartext_on_loopback)
 
-    def mechanisms(self, ctx: Context) -> list[str]:
+    def mechanisms(self, ctx: Context) -> tuple[str, ...]:
         """What to offer here, strongest first; empty where nobody may log in yet."""
-        private = self.cleartext(ctx)
+        kind = (self.cleartext(ctx), not self.options.plus_with.isdisjoint(ctx.bindings))
+        known = self._offers.get(kind)
+        if known is None:
+            known = self._offers[kind] = self._offered(*kind)
+        return known
+
+    def _offered(self, private: bool, bound: bool) -> tuple[str, ...]:
         if not private and not self.options.scram_in_the_clear:
-            return []
+            return ()
         has = {
             Need.PRIVACY: private,
             Need.SCRAM_KEYS: self._passwords.options.scram_iterations > 0,
-            Need.BINDING: not self.options.plus_with.isdisjoint(ctx.bindings),
+            Need.BINDING: bound,
         }
         names = offered([need for need, there in has.items() if there])
-        return [name for name in names if name in self.options.mechanisms]
+        return tuple(name for name in names if name in self.options.mechanisms)
 
     async def plain(
         self, user: str, password: str, ctx: Context, mech: str = "PLAIN"

@@ -3,8 +3,7 @@ ends what was begun with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from pillarbox.base import log as logs
 
@@ -18,15 +17,14 @@ class Presence:
         self._cuts: dict[str, Callable[[], None]] = {}
         self._logged_in: dict[str, int] = {}
 
-    @contextmanager
-    def connection(self, name: str, cut: Callable[[], None]) -> Iterator[None]:
-        """As long as a connection is served. ``cut`` ends it at once."""
+    def came(self, name: str, cut: Callable[[], None]) -> None:
+        """A connection is served from now on. ``cut`` ends it at once."""
         self._cuts[name] = cut
-        try:
-            yield
-        finally:
-            self._cuts.pop(name, None)
-            self._logged_in.pop(name, None)
+
+    def left(self, name: str) -> None:
+        """And no longer."""
+        self._cuts.pop(name, None)
+        self._logged_in.pop(name, None)
 
     def entered(self, name: str | None, account: int) -> None:
         """Somebody logged in over it."""

@@ -148,7 +148,8 @@ class Listener:
         if self._door.implicit and self._door.tls is not None:
             connection.begin_tls(self._door.tls)  # now: a task may start after the first bytes
         self._idle.clear()
-        self._tasks[connection] = asyncio.ensure_future(self._run(connection))
+        loop = asyncio.get_running_loop()
+        self._tasks[connection] = loop.create_task(self._run(connection))
 
     def _refuse(self, connection: Connection, reason: str) -> None:
         self._log.warning("net.refused", reason=reason, ip=connection.peer.ip, conn=connection.id)

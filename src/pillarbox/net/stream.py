@@ -74,23 +74,28 @@ class Stream(asyncio.BufferedProtocol):
 
     def flush(self) -> None:
         """Hand what was written to the transport now, as one piece."""
+        if self._out:
+            data = self._wrapped()
+            if not (self._lost or self._closing):
+                self._transport.write(data)
+
+    def _wrapped(self) -> bytes:
+        """What was written and has not left, as it is to leave; nothing where that is too late."""
         out = self._out
-        if not out:
-            return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         self._out_size = 0
         if self._lost or self._closing:
-            return
-        if self._packed is not None:
+            return b""
+        if data and self._packed is not None:
             data = self._packed.pack(data)  # RFC 4978 §3: compressed first, then encrypted
         if self._layer is not None:
             try:
                 data = self._layer.encrypt(data)
             except TlsFailed as fault:
                 self._break(fault)
-                return
-        self._transport.write(data)
+                return b""
+        return data
 
     def close(self) -> None:
         """Send what was written and say goodbye; the connection ends when the peer does too.
@@ -98,11 +103,13 @@ class Stream(asyncio.BufferedProtocol):
         Returns at once. A peer that does not end its side is cut off after the linger time, one
         that does not even take what is on its way after the write time-out.
         """
-        self.flush()
+        last = self._wrapped() if self._out else b""
         if self._lost or self._closing:
             return
         if self._layer is not None:
-            self._transport.write(self._layer.close())
+            last += self._layer.close()
+        if last:
+            self._transport.write(last)
         self._closing = True
         self._take()  # also resumes reading, to see the peer's end
         self._waiter.wake()
@@ -249,15 +256,19 @@ class Stream(asyncio.BufferedProtocol):
         except TlsFailed as fault:
             self._break(fault)
             return False
-        self._transport.write(layer.pending())
         if done:
             self.tls = layer.info()
             self._waiter.wake()
+        if done and self._server_side:
+            self._out.append(b"")  # a session ticket leaves with our first words, or as we wait
+        else:
+            self._transport.write(layer.pending())
         return done
 
     def _decrypt(self, data: memoryview | bytes) -> bytes:
         layer = cast("TlsLayer", self._layer)
-        if self.tls is None:
+        fresh = self.tls is None
+        if fresh:
             if not self._handshake(data):
                 return b""
             data = b""  # the peer's first words may have come along
@@ -266,7 +277,7 @@ class Stream(asyncio.BufferedProtocol):
         except TlsFailed as fault:
             self._break(fault)
             return b""
-        answer = layer.pending()
+        answer = b"" if fresh else layer.pending()
         if answer:
             if self._congested:
                 self._fault = SlowPeer("key updates without end")

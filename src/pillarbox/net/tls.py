@@ -124,7 +124,8 @@ class TlsLayer:
         """Ciphertext for ``data``, with all that is pending before it."""
         try:
             if len(data) <= PIECE:
-                self._object.write(data)
+                if data:
+                    self._object.write(data)
                 return self._outgoing.read()
             view = memoryview(data)
             pieces = []

@@ -154,7 +154,9 @@ def test_codes(code: str, spelt: str) -> None:
 
 
 def test_data_lines() -> None:
-    assert render.capability(["IMAP4rev1", "X"]) == b"* CAPABILITY IMAP4rev1 X\r\n"
+    assert (
+        render.capability(codes.capability(["IMAP4rev1", "X"])) == b"* CAPABILITY IMAP4rev1 X\r\n"
+    )
     assert render.enabled(["CONDSTORE"]) == b"* ENABLED CONDSTORE\r\n"
     assert render.enabled([]) == b"* ENABLED\r\n"
     assert render.id_(None) == b"* ID NIL\r\n"

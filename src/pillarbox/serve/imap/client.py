@@ -53,7 +53,7 @@ class Client:
         self.conn = conn
         self.needs = needs
         self.engine = ServerEngine(needs.options.engine)
-        self.log = log.bind(conn=conn.id, ip=conn.peer.ip)
+        self._context: Context | None = None
         self.account: Account | None = None
         """Set by a login."""
         self.view: View | None = None
@@ -90,6 +90,12 @@ class Client:
         """Capabilities it has made use of."""
         self.command: Any = None
         """What is being answered, None between commands."""
+
+    @property
+    def log(self) -> Logger:
+        """For the events of this session: few, so it is made for each."""
+        bound = log.bind(conn=self.conn.id, ip=self.conn.peer.ip)
+        return bound if self.account is None else bound.bind(user=self.account.address)
 
     @property
     def by(self) -> str:
@@ -328,14 +334,29 @@ class Client:
             return
         self.write(telling.flags_and_permanent(view))
 
-    def capabilities(self) -> list[str]:
-        """What CAPABILITY lists now."""
+    def capabilities(self) -> str:
+        """CAPABILITY and what it lists now. A door has few kinds of connections: the list of each
+        is made once."""
+        needs, conn, ctx = self.needs, self.conn, self.context()
+        kind = (
+            self.account is None,
+            conn.can_start_tls,
+            conn.can_compress,
+            needs.authenticator.cleartext(ctx),
+            needs.authenticator.mechanisms(ctx),
+            self.masked,
+        )
+        known = needs.announced.get(kind)
+        if known is None:
+            known = needs.announced[kind] = codes.capability(self._capabilities(ctx))
+        return known
+
+    def _capabilities(self, ctx: Context) -> list[str]:
         from_auth, options = self.needs.authenticator, self.needs.options
-        ctx = self.context()
         facts = capability.Facts(
             starttls=self.conn.can_start_tls,
             login=from_auth.cleartext(ctx),
-            mechanisms=tuple(from_auth.mechanisms(ctx)),
+            mechanisms=from_auth.mechanisms(ctx),
             append_limit=options.engine.append,
             literal_minus=options.engine.literal_minus,
             message_limit=options.message_limit or options.save_limit,
@@ -358,19 +379,24 @@ class Client:
     @property
     def masked(self) -> frozenset[str]:
         """Capabilities that this client is not to know of."""
-        masked = self.needs.options.masked | self.client_mask
-        return masked | self.account.masked if self.account else masked
+        masked, account = self.needs.options.masked, self.account
+        if self.client_mask:
+            masked |= self.client_mask
+        return masked | account.masked if account is not None and account.masked else masked
 
     def context(self) -> Context:
         """The connection as a login sees it."""
-        tls = self.conn.tls
-        return Context(
+        known, tls = self._context, self.conn.tls
+        if known is not None and known.secure == (tls is not None):
+            return known
+        self._context = Context(
             "imap",
             self.conn.peer.ip,
             secure=tls is not None,
             bindings=tls.channel_bindings if tls else {},
             conn=self.conn.id,
         )
+        return self._context
 
     async def unselect(self) -> None:
         """Leave the selected mailbox, if any, without expunging."""

@@ -22,7 +22,7 @@ async def on_unauthenticate(session: Session, command: extensions.Unauthenticate
     session.engine.uid_only = False
     session.engine.state = State.NOT_AUTHENTICATED
     session.ask_who()
-    session.write(render.ok(command.tag, "Who are you?", codes.capability(session.capabilities())))
+    session.write(render.ok(command.tag, "Who are you?", session.capabilities()))
 
 
 async def on_compress(session: Session, command: extensions.Compress) -> None:

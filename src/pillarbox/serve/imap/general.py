@@ -25,7 +25,7 @@ def on_noop(session: Session, command: commands.Noop | commands.Check) -> None:
     session.finish(command.tag)
 
 
-async def on_logout(session: Session, command: commands.Logout) -> None:
+def on_logout(session: Session, command: commands.Logout) -> None:
     """RFC 9051 §6.1.3."""
     session.bye("Goodbye")
     session.write(render.ok(command.tag, "Logged out"))
@@ -83,10 +83,10 @@ AT_ONCE = {
     commands.Capability: on_capability,
     commands.Noop: on_noop,
     commands.Check: on_noop,
+    commands.Logout: on_logout,
 }
 
 HANDLERS = {
-    commands.Logout: on_logout,
     commands.Id: on_id,
     commands.Enable: on_enable,
     commands.Idle: on_idle,

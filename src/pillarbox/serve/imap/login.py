@@ -76,8 +76,7 @@ def _ended(session: Session, tag: str, result: LoginResult) -> None:
         session.account = result.account
         session.engine.state = State.AUTHENTICATED
         session.conn.timeout = session.needs.options.timeout
-        session.log = session.log.bind(user=result.account.address)
-        session.write(render.ok(tag, "Welcome", codes.capability(session.capabilities())))
+        session.write(render.ok(tag, "Welcome", session.capabilities()))
         return
     if not isinstance(result, Rejected):
         text = "Logging in is not possible at the moment; try again later"

@@ -95,3 +95,7 @@ class Needs:
     """Runs the scripts of FILTER; without it FILTER=SIEVE is not offered."""
     hooks: Crew | None = None
     """The operator's own rules about messages that come by APPEND."""
+    announced: dict[tuple[object, ...], str] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What CAPABILITY lists at this door, by what it depends on (``Client.capabilities``)."""

@@ -88,7 +88,7 @@ class Session(Client):
         conn, engine = self.conn, self.engine
         self.ask_who()
         conn.at_once = self._at_once
-        conn.write(render.ok("*", "Pillarbox is ready", codes.capability(self.capabilities())))
+        conn.write(render.ok("*", "Pillarbox is ready", self.capabilities()))
         try:
             while not self.over:
                 data = await self._wait()

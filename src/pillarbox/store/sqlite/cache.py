@@ -1,11 +1,11 @@
-"""What SMTP asks at every RCPT and every delivery, remembered until it changes."""
+"""What is asked at every RCPT, delivery and login, remembered until it changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
-from pillarbox.model.account import Account, Alias, Domain
+from pillarbox.model.account import Account, Alias, Credentials, Domain
 from pillarbox.model.change import BoxChanged, BoxCreated, BoxDeleted, Change
 from pillarbox.model.lists import MailingList
 from pillarbox.model.mailbox import Mailbox
@@ -63,6 +63,7 @@ class Cache:
         self.lists: Memo[str, MailingList | None] = Memo()
         self.addresses: Memo[str, int | None] = Memo()
         self.accounts: Memo[int, Account | None] = Memo()
+        self.credentials: Memo[int, Credentials | None] = Memo()
         self.scripts: Memo[int, tuple[str, bytes] | None] = Memo()
         """The active one of an account."""
         self.taught: Memo[int, Taught] = Memo()
@@ -72,9 +73,10 @@ class Cache:
     def forget(
         self, accounts: Iterable[int], learned: Iterable[int], changes: Iterable[Change]
     ) -> None:
-        """The numbers of some accounts changed, what the filters of others learned, and maybe
-        mailboxes."""
+        """The numbers or passwords of some accounts changed, what the filters of others learned,
+        and maybe mailboxes."""
         self.accounts.forget(accounts)
+        self.credentials.forget(accounts)
         self.taught.forget(learned)
         self.names.forget([one.account for one in changes if isinstance(one, _TREE)])
 
@@ -86,6 +88,7 @@ class Cache:
         self.lists.clear()
         self.addresses.clear()
         self.accounts.clear()
+        self.credentials.clear()
         self.scripts.clear()
         self.taught.clear()
         self.names.clear()

@@ -152,6 +152,9 @@ class SqliteDirectory:
         return refused
 
     async def credentials(self, account: int) -> Credentials | None:
+        return self.cache.credentials.of(account, self._credentials)
+
+    def _credentials(self, account: int) -> Credentials | None:
         row = self.reader.row("SELECT * FROM credential WHERE account = ?", (account,))
         return Credentials(*row[1:]) if row else None
 
@@ -160,6 +163,7 @@ class SqliteDirectory:
             if tx.home(account) is None:
                 raise Permanent(f"there is no account {account}")
             _write_credentials(tx, account, credentials)
+            tx.forget.add(account)
 
         await self.writer.do(change)
 

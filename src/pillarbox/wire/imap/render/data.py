@@ -12,9 +12,9 @@ from pillarbox.wire.imap.render.text import mailbox, nstring, parenthesized, str
 # --- the session
 
 
-def capability(names: Iterable[str]) -> bytes:
-    """RFC 9051 §7.2.2."""
-    return ("* CAPABILITY " + " ".join(names) + "\r\n").encode("ascii")
+def capability(listed: str) -> bytes:
+    """RFC 9051 §7.2.2; ``listed`` as ``codes.capability`` spells it."""
+    return f"* {listed}\r\n".encode("ascii")
 
 
 def enabled(names: Iterable[str]) -> bytes:
