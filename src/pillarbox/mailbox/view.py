@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+
 from pillarbox.base.signal import Signal
 from pillarbox.mailbox.arrays import bit_mask, missing_indexes, numbers_at, picked, positions
 from pillarbox.mailbox.state import Columns, MailboxState
