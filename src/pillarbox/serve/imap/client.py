@@ -20,11 +20,12 @@ from pillarbox.model.numset import EMPTY, NumSet
 from pillarbox.net.driver import Connection
 from pillarbox.serve.imap import telling
 from pillarbox.serve.imap.annotated import Watch as Annotations
+from pillarbox.serve.imap.announce import announced
 from pillarbox.serve.imap.contexts import Contexts
 from pillarbox.serve.imap.numbers import meant, window
 from pillarbox.serve.imap.options import Needs
 from pillarbox.serve.imap.watch import Watch
-from pillarbox.wire.imap import capability, commands, extensions, render
+from pillarbox.wire.imap import commands, extensions, render
 from pillarbox.wire.imap.commands import Ranges
 from pillarbox.wire.imap.render import codes
 from pillarbox.wire.imap.server import ServerEngine
@@ -335,46 +336,8 @@ class Client:
         self.write(telling.flags_and_permanent(view))
 
     def capabilities(self) -> str:
-        """CAPABILITY and what it lists now. A door has few kinds of connections: the list of each
-        is made once."""
-        needs, conn, ctx = self.needs, self.conn, self.context()
-        kind = (
-            self.account is None,
-            conn.can_start_tls,
-            conn.can_compress,
-            needs.authenticator.cleartext(ctx),
-            needs.authenticator.mechanisms(ctx),
-            self.masked,
-        )
-        known = needs.announced.get(kind)
-        if known is None:
-            known = needs.announced[kind] = codes.capability(self._capabilities(ctx))
-        return known
-
-    def _capabilities(self, ctx: Context) -> list[str]:
-        from_auth, options = self.needs.authenticator, self.needs.options
-        facts = capability.Facts(
-            starttls=self.conn.can_start_tls,
-            login=from_auth.cleartext(ctx),
-            mechanisms=from_auth.mechanisms(ctx),
-            append_limit=options.engine.append,
-            literal_minus=options.engine.literal_minus,
-            message_limit=options.message_limit or options.save_limit,
-            sieve_url=options.managesieve_url,
-            conditions=frozenset(
-                name
-                for name, holds in (
-                    ("compress", self.conn.can_compress),
-                    ("messagelimit", options.message_limit),
-                    ("savelimit", options.save_limit and not options.message_limit),
-                    ("jmap", options.jmap_url),
-                    ("imapsieve", options.managesieve_url),
-                    ("filter", self.needs.filtering is not None),
-                )
-                if holds
-            ),
-        )
-        return capability.names(self.engine.state, facts, self.masked)
+        """CAPABILITY and what it lists now."""
+        return announced(self.needs, self.conn, self.context(), self.engine.state, self.masked)
 
     @property
     def masked(self) -> frozenset[str]:

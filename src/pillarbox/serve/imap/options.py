@@ -98,4 +98,4 @@ class Needs:
     announced: dict[tuple[object, ...], str] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """What CAPABILITY lists at this door, by what it depends on (``Client.capabilities``)."""
+    """What CAPABILITY lists at this door, by what it depends on (``announce``)."""
