@@ -88,7 +88,6 @@ class SqliteStore(
             self._read_lane = Lane("db-read", threads=_READ_THREADS, bound=_LANE_BOUND)
             self._checkpoint_lane = Lane("db-checkpoint")
             self._checkpointer = Checkpointer(path, options, self._checkpoint_lane)
-            connection.set_wal_hook(self._checkpointer.wrote)
             self.reader = Reader(path, options, clock, self._read_lane)
             self.index = TextLane(path, directory / TEXTS, options, rng, connection)
             ids = Ids(connection)

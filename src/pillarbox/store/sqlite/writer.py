@@ -143,6 +143,14 @@ class WriteLane:
         if len(self._waiting) >= self._options.waiting_ops:
             raise Temporary("too many changes wait", hint="is the disk slow?")
 
+    def log_pages(self) -> int:
+        """Pages in the write-ahead log; 0 when that cannot be told now. For whoever hears of a
+        commit: the thread rests then."""
+        try:
+            return self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)[0]
+        except apsw.Error:
+            return 0
+
     async def finish(self) -> None:
         """Take no more, and do what waits."""
         self._closing = True
