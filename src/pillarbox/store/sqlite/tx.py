@@ -242,13 +242,10 @@ def _saved(box: Box) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def read_box(row: Sequence[object]) -> Box:
+def read_box(row: Sequence[Any]) -> Box:
     """From the columns of ``_BOX``."""
-    box = Box(*row)  # type: ignore[arg-type]
-    words = row[14]
-    assert isinstance(words, str)  # noqa: S101  (the column is NOT NULL TEXT)
-    box.keywords = words.split()
-    return box
+    *others, keywords = row
+    return Box(*[*others, keywords.split()])
 
 
 BOX_COLUMNS = _BOX

@@ -47,7 +47,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Recipient, Sender
@@ -112,7 +112,7 @@ class Engine(Reading):
         kind = type(asked)
         if kind in _LAST_IN_GROUP and self._lines:
             self.talked_over = True
-        commit = self._COMMITS.get(kind)
+        commit = _COMMITS.get(kind)
         out = commit(self, asked, reply, keep) if commit is not None else None
         if out is None:
             utf8 = not reply.text.isascii() and self._may_utf8(asked)
@@ -257,20 +257,22 @@ class Engine(Reading):
         if asked.fatal:
             self._close()
 
-    _COMMITS: ClassVar[Mapping[type, Callable[[Any, Any, Reply, Any], bytes | None]]] = {
-        Hello: _hello,
-        Mail: _mail,
-        Rcpt: _rcpt,
-        Rset: _rset,
-        Data: _data,
-        Bdat: _bdat,
-        ChunkEnd: _chunk_end,
-        DataEnd: _data_end,
-        Auth: _auth,
-        AuthLine: _auth,
-        AuthAborted: _auth,
-        StartTls: _starttls,
-        Quit: _quit,
-        Fault: _fault,
-    }
-    """Events that are not here commit nothing."""
+
+_COMMITS: Mapping[type, Callable[[Any, Any, Reply, Any], bytes | None]] = {
+    Hello: Engine._hello,  # noqa: SLF001
+    Mail: Engine._mail,  # noqa: SLF001
+    Rcpt: Engine._rcpt,  # noqa: SLF001
+    Rset: Engine._rset,  # noqa: SLF001
+    Data: Engine._data,  # noqa: SLF001
+    Bdat: Engine._bdat,  # noqa: SLF001
+    ChunkEnd: Engine._chunk_end,  # noqa: SLF001
+    DataEnd: Engine._data_end,  # noqa: SLF001
+    Auth: Engine._auth,  # noqa: SLF001
+    AuthLine: Engine._auth,  # noqa: SLF001
+    AuthAborted: Engine._auth,  # noqa: SLF001
+    StartTls: Engine._starttls,  # noqa: SLF001
+    Quit: Engine._quit,  # noqa: SLF001
+    Fault: Engine._fault,  # noqa: SLF001
+}
+"""Events that are not here commit nothing. Beside the class, as a compiled class has no functions
+yet while its body runs."""

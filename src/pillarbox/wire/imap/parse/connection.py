@@ -10,7 +10,7 @@ from pillarbox.wire.imap.extensions import (
     Unauthenticate,
 )
 from pillarbox.wire.imap.lex import Bad, Cursor
-from pillarbox.wire.imap.parse.base import Parser
+from pillarbox.wire.imap.parse.base import Bare, Parser
 
 RANGES = 50
 """Language ranges in one LANGUAGE (a count)."""
@@ -51,7 +51,7 @@ def uid_batches(cur: Cursor, tag: str) -> UidBatches:
     return UidBatches(tag, size, wanted)
 
 
-BARE = {"UNAUTHENTICATE": Unauthenticate, "GETJMAPACCESS": GetJmapAccess}
+BARE: Bare = {"UNAUTHENTICATE": Unauthenticate, "GETJMAPACCESS": GetJmapAccess}
 
 PARSERS: dict[str, Parser] = {
     "LANGUAGE": language,

@@ -24,7 +24,7 @@ from pillarbox.wire.imap.commands import (
     Unsubscribe,
 )
 from pillarbox.wire.imap.lex import MAX_NUMBER64, Bad, Cursor
-from pillarbox.wire.imap.parse.base import Parser
+from pillarbox.wire.imap.parse.base import Bare, Parser
 
 STATUS_NEEDS = {
     "DELETED": ("QUOTA=RES-MESSAGE", "IMAP4rev2"),  # RFC 9208 §7, RFC 9051 §6.3.11
@@ -204,7 +204,7 @@ def named(command: Callable[[str, str], Any]) -> Parser:
     return parse
 
 
-BARE = {"NAMESPACE": Namespace, "CHECK": Check, "CLOSE": Close, "UNSELECT": Unselect}
+BARE: Bare = {"NAMESPACE": Namespace, "CHECK": Check, "CLOSE": Close, "UNSELECT": Unselect}
 
 PARSERS: dict[str, Parser] = {
     "SELECT": select,

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pillarbox.model.flags import FlagSet
 from pillarbox.wire.imap.commands import Copy, Expunge, Move, Ranges, Store, StoreMode
 from pillarbox.wire.imap.lex import Bad, Cursor, read_flags
-from pillarbox.wire.imap.parse.base import Parser
+from pillarbox.wire.imap.parse.base import Bare, Parser
 
 _MODES = {
     mode.value + silent: (mode, bool(silent)) for mode in StoreMode for silent in ("", ".SILENT")
@@ -79,7 +79,7 @@ def uid_expunge(cur: Cursor, tag: str) -> Expunge:
     return Expunge(tag, ranges)
 
 
-BARE = {"EXPUNGE": Expunge}
+BARE: Bare = {"EXPUNGE": Expunge}
 
 PARSERS: dict[str, Parser] = {
     "STORE": store,

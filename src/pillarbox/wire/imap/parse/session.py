@@ -14,7 +14,7 @@ from pillarbox.wire.imap.commands import (
     StartTls,
 )
 from pillarbox.wire.imap.lex import Bad, Cursor
-from pillarbox.wire.imap.parse.base import Parser
+from pillarbox.wire.imap.parse.base import Bare, Parser
 from pillarbox.wire.sasl.b64 import decode_initial
 
 ID_FIELDS = 30
@@ -83,7 +83,7 @@ def identify(cur: Cursor, tag: str) -> Id:
     return Id(tag, fields)
 
 
-BARE = {"CAPABILITY": Capability, "NOOP": Noop, "LOGOUT": Logout, "IDLE": Idle}
+BARE: Bare = {"CAPABILITY": Capability, "NOOP": Noop, "LOGOUT": Logout, "IDLE": Idle}
 
 PARSERS: dict[str, Parser] = {
     "ID": identify,

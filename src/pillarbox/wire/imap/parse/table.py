@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from pillarbox.wire.imap.lex import Bad, Cursor
 from pillarbox.wire.imap.parse import (
     connection,
@@ -20,7 +17,7 @@ from pillarbox.wire.imap.parse import (
     sieve,
     sort,
 )
-from pillarbox.wire.imap.parse.base import Parser, bare
+from pillarbox.wire.imap.parse.base import Bare, Parser, bare
 
 STREAMED = frozenset({"APPEND", "REPLACE", "UID REPLACE"})
 
@@ -34,7 +31,7 @@ _FAMILIES = (
     sieve,
 )  # fmt: skip
 
-BARE: dict[str, Callable[[str], Any]] = {
+BARE: Bare = {
     **session.BARE, **mailbox.BARE, **message.BARE, **connection.BARE
 }  # fmt: skip
 """The commands without arguments, which need no parser but their class."""

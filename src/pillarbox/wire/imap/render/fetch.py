@@ -119,8 +119,8 @@ def id_column(label: bytes, ids: Iterable[str | None]) -> Column:
 
 def string_column(label: bytes, values: Iterable[str | None], *, utf8: bool = False) -> Column:
     """Unicode text as nstring: PREVIEW (RFC 8970 §5)."""
-    spelt = [nstring(v if v is None else v.encode("utf-8", "replace"), utf8=utf8) for v in values]
-    return Column(label, spelt)
+    octets = [None if text is None else text.encode("utf-8", "replace") for text in values]
+    return Column(label, [nstring(one, utf8=utf8) for one in octets])
 
 
 def binary_column(label: bytes, values: Iterable[bytes | None]) -> Column:
