@@ -1,5 +1,5 @@
 # The front door. Every target makes what it needs; the work is in scripts/.
-.PHONY: help demo test unit lint types floors fmt bench compiled register docs constraints clean
+.PHONY: help demo test unit lint types floors fmt bench compiled wheels register docs constraints clean
 .DEFAULT_GOAL := help
 SHELL := /usr/bin/env bash
 WORKERS ?= $(or $(PILLARBOX_SERVER_WORKERS),1)
@@ -33,8 +33,11 @@ fmt: dev ## format, and mend what ruff can mend
 bench: dev ## beside Postfix and Dovecot, a few minutes (FULL=1: all, with pages; ARGS=... names)
 	@scripts/bench $(ARGS)
 
-compiled: dev ## build/compiled: the rooms with most of the work on a message compiled (for PYTHONPATH)
+compiled: dev ## build/compiled: the rooms with most of the work compiled (for PYTHONPATH)
 	@scripts/compiled
+
+wheels: dev ## dist: the source, a wheel of plain Python, one with rooms compiled
+	@scripts/wheels
 
 register: dev ## bring docs/rfc.toml up to date with the source
 	@.venv/bin/python scripts/rfc_register.py --write

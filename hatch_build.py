@@ -1,8 +1,13 @@
 """Builds a wheel with some rooms compiled by mypyc, where ``PILLARBOX_COMPILE`` is set.
 
-Without it the wheel is plain Python, as it is when this file is not there: what is compiled here is
-a choice of modules that hold most of the work on a message and import nothing of asyncio, and their
-``.py`` lies beside them and does the same. See docs/decisions/0077.
+Without it the wheel is plain Python, as it is when this file is not there. What is compiled here is
+a choice of modules that hold most of the work on a message or a command; their ``.py`` lies beside
+them and does the same. Each group becomes a library of its own, so that they are compiled side by
+side. ``MYPYC_OPT_LEVEL`` is the compiler's -O. See docs/decisions/0097.
+
+mypyc refuses generators that are asynchronous, inheriting from two classes, and a class of ours
+below a built-in one but Exception: modules with such stay out. So do those with Protocols that
+classes of a plain module inherit from.
 """
 
 from __future__ import annotations
@@ -19,6 +24,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 WISH = "PILLARBOX_COMPILE"
 COMPILED = {
+    "base": ("buffer",),
+    "mailbox": ("common", "facts", "intake", "keys", "subject"),
     "message": (
         "address",
         "casemap",
@@ -35,10 +42,47 @@ COMPILED = {
         "transfer",
         "words",
     ),
-    "mailbox": ("common", "facts", "keys", "subject"),
-    "wire/smtp": ("data", "grammar", "lines", "replies", "xtext"),
+    "net": ("driver", "stream", "waiter", "wakes"),
+    "serve/imap": ("client", "general", "numbers", "session", "telling"),
+    "serve/pop3": ("session",),
+    "serve/smtp": ("asking", "header", "session", "trace", "transaction"),
+    "store": ("rules", "telling"),
+    "store/sqlite": ("accept", "envelope", "ids", "tx"),
+    "wire/imap": ("commands", "draft", "events", "framing", "lex", "server", "state"),
+    "wire/imap/parse": ("append", "base", "fetch", "mailbox", "message", "session"),
+    "wire/imap/render": ("codes", "data", "fetch", "text"),
+    "wire/pop3": ("commands", "events", "phrases", "render", "server", "stuff"),
+    "wire/smtp": (
+        "commands",
+        "data",
+        "envelope",
+        "events",
+        "grammar",
+        "lines",
+        "offer",
+        "params",
+        "reading",
+        "replies",
+        "server",
+        "session",
+        "states",
+        "xtext",
+    ),
 }
 """Modules by room."""
+LEVEL = "1"
+"""What is compiled is mostly calls into Python; the next takes the compiler half as long again."""
+
+_SETUP = """
+from setuptools import setup
+from mypyc.build import mypycify
+
+groups = {groups!r}
+names = [name for modules, _ in groups for name in modules]
+modules = mypycify(names, separate=groups, opt_level={level!r}, debug_level="0")
+setup(ext_modules=modules, py_modules=[])
+"""
+"""Whose own program makes one library of all, and does one thing after the other."""
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
@@ -46,7 +90,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What is needed to build, beside hatchling."""
-        return ["mypy>=1.11", "setuptools"] if os.environ.get(WISH) else []
+        return ["mypy>=2.4", "setuptools"] if os.environ.get(WISH) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and have what came of it packed."""
@@ -55,9 +99,11 @@ class CustomBuildHook(BuildHookInterface[Any]):
         source = Path(self.root, "src")
         self._made = Path(tempfile.mkdtemp(prefix="pillarbox-compiled-"))
         shutil.copytree(source / "pillarbox", self._made / "pillarbox")
-        names = [f"pillarbox/{room}/{name}.py" for room in COMPILED for name in COMPILED[room]]
-        command = [sys.executable, "-m", "mypyc", *names]
-        subprocess.run(command, cwd=self._made, check=True)  # noqa: S603
+        script = self._made / "compile.py"
+        level = os.environ.get("MYPYC_OPT_LEVEL", LEVEL)
+        script.write_text(_SETUP.format(groups=_groups(), level=level), "utf-8")
+        words = ["build_ext", "--inplace", "--parallel", str(os.cpu_count() or 1)]
+        subprocess.run([sys.executable, script, *words], cwd=self._made, check=True)  # noqa: S603
         built = [path for path in self._made.rglob("*.so") if "build" not in path.parts]
         build_data["force_include"] |= {str(one): str(one.relative_to(self._made)) for one in built}
         build_data["pure_python"] = False
@@ -67,3 +113,11 @@ class CustomBuildHook(BuildHookInterface[Any]):
         """Leave nothing behind."""
         if hasattr(self, "_made"):
             shutil.rmtree(self._made)
+
+
+def _groups() -> list[tuple[list[str], str]]:
+    """Paths of modules, and the library that they are in."""
+    return [
+        ([f"pillarbox/{room}/{name}.py" for name in names], f"pillarbox_{room.replace('/', '_')}")
+        for room, names in COMPILED.items()
+    ]

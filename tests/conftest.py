@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from support import corpus, needs, tree
+from support import compiled, corpus, needs, tree
 from support.needs import could_not_run
 
 # First what is pure and quick, so that a red engine explains a red client; long work last.
@@ -29,8 +29,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the hooks of support.needs in."""
+    """Take the hooks of support.needs in. With PILLARBOX_COMPILED nothing runs on plain rooms."""
     config.pluginmanager.register(needs, "needs")
+    if os.environ.get("PILLARBOX_COMPILED") and (plain := compiled.plain()):
+        raise pytest.UsageError(f"not compiled: {' '.join(plain)}")
 
 
 def _folder(item: pytest.Item) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import configparser
-import re
 from pathlib import Path
 
+from support import tree
+from support.compiled import modules
 from support.tree import ROOT
 
 UNITS = ROOT / "packaging" / "systemd"
@@ -67,16 +68,28 @@ def test_the_configuration_names_the_same_doors() -> None:
         assert name in CLOSED or f"0.0.0.0:{port}" in paper
 
 
-def test_what_may_be_compiled_is_there_and_has_no_coroutines() -> None:
-    """``hatch_build.py`` imports what only a build has, so its table is read, not imported."""
-    tree = ast.parse((ROOT / "hatch_build.py").read_text(encoding="utf-8"))
-    tables = [
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED"
-    ]
-    assert len(tables) == 1
-    for room, names in tables[0].items():
-        for name in names:
-            text = (ROOT / "src" / "pillarbox" / room / f"{name}.py").read_text(encoding="utf-8")
-            assert not re.search(r"^\s*async |^import asyncio|yield from", text, re.MULTILINE), name
+def test_what_is_compiled_is_such_as_mypyc_takes() -> None:
+    """An ``async def`` that yields is what it does not."""
+    sources = {source.module: source for source in tree.sources()}
+    for name in modules():
+        for node in ast.walk(sources[name].tree):
+            if isinstance(node, ast.AsyncFunctionDef):
+                assert not any(isinstance(one, ast.Yield) for one in ast.walk(node)), name
+
+
+def test_no_plain_class_inherits_from_a_compiled_one() -> None:
+    """Python would refuse to make it, as soon as somebody imports it."""
+    compiled = set(modules())
+    for source in tree.sources():
+        if source.module in compiled:
+            continue
+        names = {
+            alias.asname or alias.name: (node.module, f"{node.module}.{alias.name}")
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(source.tree):
+            for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                word = ast.unparse(base).partition(".")[0]
+                assert compiled.isdisjoint(names.get(word, ())), (source.path, word)
