@@ -76,6 +76,8 @@ KINDS: tuple[Kind, ...] = (
 )
 SPREAD: Kind = functools.partial(Pillarbox, workers=max(2, os.cpu_count() or 1))
 """The long form shows what another process brings, too."""
+PLAIN: Kind = functools.partial(Pillarbox, plain=True)
+"""And what an installation without a C compiler does."""
 HIBERNATING: Kind = functools.partial(PostfixDovecot, store="maildir", hibernates=True)
 
 
@@ -95,7 +97,7 @@ def compare(form: Form, kept: Measured, keep: Callable[[], None], only: str = ""
     """All rounds; ``keep`` is called whenever there is more to keep."""
     for number in range(form.rounds):
         first = number == 0
-        for make in (*KINDS, SPREAD) if form.full and first else KINDS:
+        for make in (*KINDS, *_more(form)) if first else KINDS:
             name = make(Path()).name
             if only not in name:
                 continue
@@ -107,6 +109,14 @@ def compare(form: Form, kept: Measured, keep: Callable[[], None], only: str = ""
         if not only:
             attempt(functools.partial(_apart, form, kept, first), "beside", kept)
             keep()
+
+
+def _more(form: Form) -> Iterator[Kind]:
+    """What one round is enough for."""
+    if form.full:
+        yield SPREAD
+        if pages.compiled():
+            yield PLAIN
 
 
 def _one(make: Kind, name: str, form: Form, kept: Measured, first: bool) -> None:

@@ -1,6 +1,7 @@
 """Where the server's time goes while it does one kind of work.
 
     python bench/hot_paths.py delivery [--seconds 8] [--top 40] [--thread main] [--keep FILE]
+    python bench/hot_paths.py delivery --compiled
     python bench/hot_paths.py --list
 
 Starts a demo of this checkout, gives it one of the comparison's workloads again and again, and
@@ -11,13 +12,16 @@ twice as slow, which makes small functions look larger than they are.
 
 "Self" is time in a room's own lines and in the C they call; "inclusive" is time with the room
 anywhere on the stack. py-spy takes a waiting thread of a pool for a busy one now and then: a few
-percent that all pools have alike are none. Kept stacks (``--keep``) are what flamegraph.pl reads.
+percent that all pools have alike are none. ``--compiled`` measures what ``make compiled`` made;
+compiled functions have no frames, so their time is that of whoever called them. Kept stacks
+(``--keep``) are what flamegraph.pl reads.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import os
 import pstats
 import re
 import shutil
@@ -38,6 +42,7 @@ from rivals import USERS, Pillarbox, Ports, cpu
 
 Turn = Callable[[Ports], int]
 """Does a stretch of work, and says how many operations it was."""
+COMPILED = Path(__file__).resolve().parent.parent / "build" / "compiled"
 FIELDS = "BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT DATE MESSAGE-ID)]"
 
 
@@ -292,11 +297,16 @@ def main() -> None:
     parser.add_argument("--thread", default="main", help="part of a thread's name; '' for all")
     parser.add_argument("--keep", type=Path, help="where to put the stacks")
     parser.add_argument("--cprofile", action="store_true", help="even where py-spy is")
+    parser.add_argument("--compiled", action="store_true", help="with rooms compiled")
     parser.add_argument("--list", action="store_true", help="the workloads")
     told = parser.parse_args()
     if told.list or not told.workload:
         print("\n".join(WORKLOADS))
         return
+    if told.compiled:
+        if not COMPILED.exists():
+            parser.error("first: make compiled")
+        os.environ["PYTHONPATH"] = str(COMPILED)  # for the server
     work = WORKLOADS[told.workload]
     spy = py_spy() and not told.cprofile
     with tempfile.TemporaryDirectory(prefix="pillarbox-hot-") as folder:

@@ -35,11 +35,11 @@ def machine() -> str:
     )
     return (
         f"{os.cpu_count()} cores ({model}), load average {os.getloadavg()[0]:.1f}, Linux"
-        f" {platform.release()}, Python {platform.python_version()}{_compiled()},"
-        f" {time.strftime('%Y-%m-%d')}"
+        f" {platform.release()}, Python {platform.python_version()}"
+        f"{' with rooms compiled' if compiled() else ''}, {time.strftime('%Y-%m-%d')}"
     )
 
 
-def _compiled() -> str:
-    """Whether rooms are compiled (decision 0077)."""
-    return "" if scan.__file__.endswith(".py") else " with rooms compiled"
+def compiled() -> bool:
+    """Whether rooms are compiled for what this process starts (decision 0097)."""
+    return not scan.__file__.endswith(".py")

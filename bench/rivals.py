@@ -140,11 +140,15 @@ class Pillarbox:
     users: int = USERS
     under: Sequence[str] = ()
     """Words between the interpreter and our own, such as those of a profiler."""
+    plain: bool = False
+    """Without compiled rooms, though they may be on the path of this process."""
     ports: Ports = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def name(self) -> str:
+        if self.plain:
+            return "pillarbox, plain Python"
         return "pillarbox" if self.workers == 1 else f"pillarbox, {self.workers} workers"
 
     def start(self) -> None:
@@ -162,8 +166,11 @@ class Pillarbox:
         ]
         command += ["--password", PASSWORD, "--ready-file", str(ready)]
         command += ["--dir", str(self.directory / "house"), "--workers", str(self.workers)]
+        around = {name: told for name, told in os.environ.items() if name != "PYTHONPATH"}
         with (self.directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=around if self.plain else None
+            )
         deadline = time.monotonic() + 120
         while not ready.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
