@@ -164,12 +164,16 @@ async def test_plaintext_after_the_go_ahead_fails_the_handshake(
 async def test_a_server_cannot_inject_either(
     serve: Any, server_tls: ServerTls, trusting: ssl.SSLContext
 ) -> None:
+    heard, forged = asyncio.Event(), asyncio.Event()
+
     async def handler(conn: Connection) -> None:
         await conn.read()
         conn.write(b"220 go\r\n")
         conn.flush()
-        await asyncio.sleep(0.02)
+        await heard.wait()
         conn.write(b"250 forged\r\n")
+        conn.flush()
+        forged.set()
         await conn.start_tls()
         conn.write(b"250 true\r\n")
         await conn.read()
@@ -178,7 +182,10 @@ async def test_a_server_cannot_inject_either(
     client = await dial("127.0.0.1", port)
     client.write(b"STARTTLS\r\n")
     assert await client.read() == b"220 go\r\n"
-    await asyncio.sleep(0.05)
+    heard.set()
+    await forged.wait()
+    for _ in range(5):  # turns of the loop, in which it arrives
+        await asyncio.sleep(0)
     assert await client.start_tls(trusting, server_hostname="mx.example") == len(b"250 forged\r\n")
     assert await client.read() == b"250 true\r\n"
     client.close()
