@@ -17,7 +17,7 @@ from pillarbox.base.errors import is_permanent
 from pillarbox.base.log import Logger
 from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
-from pillarbox.model.transaction import Route
+from pillarbox.model.transaction import Remote, Route
 from pillarbox.queue.jobs import Job, Plan
 from pillarbox.queue.outcome import Policy, Times, alias_of, chance, decide, told
 from pillarbox.queue.report import Debt, Report
@@ -79,10 +79,11 @@ class Attempt:
             Debt(row, row.owed, row.last or NOT_SAID) for row in item.recipients if row.owed
         ]
         self._lost: list[tuple[QueueRecipient, Reply]] = []
-        self._left = bool(todo.waiting)
+        # What ends in this house may lead on, and nobody wakes the runner for what that queues.
+        self._left = bool(todo.waiting) or any(job.way[0] is not Remote for job in todo.jobs)
 
     async def run(self) -> bool:
-        """Whether something of it will have to be looked at again."""
+        """Whether the queue has to be looked at again for what it left, or brought about."""
         results = self._judged(self._todo.decided)
         jobs = self._todo.jobs
         if len(jobs) == 1:
@@ -92,7 +93,7 @@ class Attempt:
         await self._finish(results)
         if self._lost and self._means.failed is not None:
             await self._means.failed(self._item, self._lost)
-        return self._left
+        return self._left or bool(self._lost)
 
     # ------------------------------------------------------------------ asking
 
