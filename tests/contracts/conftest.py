@@ -13,7 +13,12 @@ from support.storekit import INLINE, Kit, open_kit
 OPTIONS = {
     "sqlite": Options(inline_limit=INLINE, switch_interval=None),
     "sqlite-thread": Options(
-        inline_limit=INLINE, switch_interval=None, write_on_loop=False, slow_read=-1.0, pack_from=1
+        inline_limit=INLINE,
+        switch_interval=None,
+        write_on_loop=False,
+        slow_read=-1.0,
+        little_due=1,
+        pack_from=1,
     ),
 }
 

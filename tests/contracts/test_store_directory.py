@@ -254,6 +254,7 @@ async def test_a_closed_store_says_so(kit: Kit) -> None:
         kit.store.read(1),
         kit.store.queue_items(),
         kit.store.lease("w", 0, 1, 1),
+        kit.store.states(1, "w/1"),
         kit.store.next_due(),
     ):
         with pytest.raises(Temporary):

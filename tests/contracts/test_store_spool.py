@@ -161,6 +161,27 @@ async def test_lost_leases(kit: Kit) -> None:
     assert await kit.store.queue_items() == []
 
 
+async def test_states_for_whoever_has_the_lease(kit: Kit) -> None:
+    item = await kit.queue("a@x.example", "b@x.example")
+    assert await kit.store.states(item, "") is None
+    (mine,) = await take(kit, seconds=10)
+    assert await kit.store.states(item, mine.lease) == ("due", "due")
+    done = [Settled(1, "done", 0, None)]
+    until = kit.clock.time + 10
+    assert await kit.store.settle(item, mine.lease, done, keep_until=until) is None
+    assert await kit.store.hold(item, True) is None
+    assert await kit.store.states(item, mine.lease) == ("held", "done")
+    assert await kit.store.hold(item, False) is None
+    kit.clock.time += 10
+    assert await kit.store.states(item, mine.lease) == ("due", "done")  # late, but nobody else's
+    (theirs,) = await take(kit)
+    assert await kit.store.states(item, mine.lease) is None
+    assert await kit.store.states(item, theirs.lease) == ("due", "done")
+    assert await kit.store.states(999, theirs.lease) is None
+    assert await kit.store.drop(item) is None
+    assert await kit.store.states(item, theirs.lease) is None
+
+
 async def test_a_notice_in_the_same_transaction(kit: Kit) -> None:
     ann = await kit.account()
     inbox = await kit.box(ann)

@@ -679,6 +679,11 @@ class Spool(Protocol):
         """Free all leases, how many: for who knows that nobody else is at work, after a crash."""
         ...
 
+    async def states(self, item: int, lease: str) -> tuple[str, ...] | None:
+        """The states of its recipients, in order; None where this lease is not its own (any more).
+        For who has had an item for a while, and is about to begin."""
+        ...
+
     async def settle(
         self,
         item: int,

@@ -62,6 +62,12 @@ class MemorySpool:
             row.until, row.item = 0.0, replace(row.item, lease="")
         return len(leased)
 
+    async def states(self, item: int, lease: str) -> tuple[str, ...] | None:
+        row = self.state.queue.get(item)
+        if row is None or not lease or row.item.lease != lease:
+            return None
+        return tuple(recipient.state for recipient in row.item.recipients)
+
     async def settle(
         self,
         item: int,

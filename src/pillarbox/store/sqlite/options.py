@@ -33,6 +33,9 @@ class Options:
     100 ms and more; None leaves the process as it is."""
     slow_read: float = 0.010
     """A range read on the loop that took longer (a cold disk) sends the next ones to a thread."""
+    little_due: int = 128
+    """Recipients in the queue that are due: fewer are all looked at on the loop; where more are, a
+    thread finds out whose turn it is."""
     pack_from: int = 20_000
     """Messages from which on a mailbox is kept packed too, to open it faster: reading so many
     rows takes 10 ms."""

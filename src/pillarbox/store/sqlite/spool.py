@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import apsw
@@ -43,6 +44,10 @@ _LEASE = (
     "UPDATE queue SET leases = leases + 1, lease_until = ?, lease = ? || (leases + 1)"
     f" WHERE id = ? AND lease_until <= ? RETURNING {_ITEM}"
 )
+_STATES = (
+    "SELECT r.state FROM queue q CROSS JOIN recipient r ON r.item = q.id"
+    " WHERE q.id = ? AND q.lease = ? AND q.lease <> '' ORDER BY r.number"
+)
 _BY_DUE = (
     "SELECT r.due, q.lease_until FROM recipient r INDEXED BY recipient_due"
     " CROSS JOIN queue q ON q.id = r.item WHERE r.state = 'due' ORDER BY r.due"
@@ -60,8 +65,13 @@ class SqliteSpool:
     async def lease(
         self, owner: str, now: float, until: float, limit: int, *, busy: Collection[str] = ()
     ) -> list[QueueItem]:
-        # Many looks find nothing, and looking costs no transaction.
-        chosen = self.turns.next(self.reader.all, now, limit, busy) if limit > 0 else []
+        # Many looks find nothing, and looking costs no transaction. What a snapshot shows may be
+        # another's by now: _LEASE sees to that.
+        chosen = self.turns.few(self.reader.all, now, limit, busy) if limit > 0 else []
+        if chosen is None:
+            async with self.reader.snapshot() as db:
+                read = partial(_all, db)
+                chosen = await self.reader.aside(self.turns.next, read, now, limit, busy)
         if not chosen:
             return []
 
@@ -77,6 +87,9 @@ class SqliteSpool:
             return tx.db.changes()
 
         return await self.writer.do(run)
+
+    async def states(self, item: int, lease: str) -> tuple[str, ...] | None:
+        return tuple(row[0] for row in self.reader.all(_STATES, (item, lease))) or None
 
     async def settle(
         self,
@@ -153,6 +166,11 @@ class SqliteSpool:
             return None
 
         return await self.writer.do(run)
+
+
+def _all(db: apsw.Connection, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = db.execute(sql, values).fetchall()
+    return rows
 
 
 def _likely(where: QueueFilter | None) -> tuple[str, list[object]]:

@@ -94,7 +94,7 @@ class SqliteStore(
             self.cache = Cache()
             self.writer = WriteLane(connection, ids, options, clock, self._committed)
             self.intake = Intake(self.writer, self.files, self.lane, options)
-            self.turns = Turns()
+            self.turns = Turns(options.little_due)
         except BaseException:
             self._lock.release()
             raise

@@ -1,8 +1,10 @@
 """Whose mail is worked next: by priority, senders in turn, each sender's oldest first.
 
-The index ``recipient_turn`` is walked by hops, a seek for each priority and sender, so the cost
-is that of the senders who wait, not of what they wait for. A bounded number of senders is looked
-at; where the last look ended the next begins, so everybody's turn comes.
+Where little is due, all of it is looked at. Else the index ``recipient_turn`` is walked by hops,
+a seek for each priority and sender, so the cost is that of the senders who wait, not of what they
+wait for; but what they have for busy domains is walked over, however much that is, so the walk is
+for a thread. A bounded number of senders is looked at; where the last look ended the next begins,
+so everybody's turn comes.
 """
 
 from __future__ import annotations
@@ -15,9 +17,6 @@ from pillarbox.store import rules
 
 _LOOK = 400
 """Senders looked at for one lease."""
-
-_SHORT = 128
-"""Recipients that are due, up to which all of them are looked at."""
 
 _PRIORITY = (
     "SELECT max(priority) FROM recipient INDEXED BY recipient_turn"
@@ -45,11 +44,10 @@ _OWED = (
     " AND o.state = 'due' AND o.due <= ?) LIMIT ?"
 )
 
-
 _DUE = (
-    "SELECT r.item, r.priority, r.domain, q.lease_until FROM recipient r INDEXED BY recipient_due"
-    " CROSS JOIN queue q ON q.id = r.item WHERE r.state = 'due' AND r.due <= ?"
-    " ORDER BY r.due, r.item LIMIT ?"
+    "SELECT r.item, r.priority, r.sender, r.domain, q.lease_until"
+    " FROM recipient r INDEXED BY recipient_due CROSS JOIN queue q ON q.id = r.item"
+    " WHERE r.state = 'due' AND r.due <= ? ORDER BY r.due, r.item LIMIT ?"
 )
 
 Read = Callable[[str, Sequence[Any]], Sequence[tuple[Any, ...]]]
@@ -59,15 +57,30 @@ Read = Callable[[str, Sequence[Any]], Sequence[tuple[Any, ...]]]
 class Turns:
     """Remembers where the last look ended, by priority."""
 
-    def __init__(self) -> None:
+    def __init__(self, little: int) -> None:
+        """``little``: see ``Options.little_due``."""
+        self._little = little
         self._after: dict[int, str] = {}
 
+    def few(self, db: Read, now: float, limit: int, busy: Collection[str]) -> list[int] | None:
+        """Numbers of items to lease, at most ``limit``, at little cost; None where more is due than
+        that allows."""
+        rows = db(_DUE, (now, self._little))
+        if len(rows) == self._little:
+            return None
+        levels: dict[int, dict[str, dict[int, None]]] = {}
+        for item, priority, sender, domain, until in rows:
+            if until <= now and domain not in busy:
+                levels.setdefault(priority, {}).setdefault(sender, {})[item] = None
+        found = _owed(db, now, limit)
+        for priority in sorted(levels, reverse=True):
+            waiting = {sender: list(items) for sender, items in levels[priority].items()}
+            found += rules.in_turns(waiting, limit - len(found))
+        return found
+
     def next(self, db: Read, now: float, limit: int, busy: Collection[str]) -> list[int]:
-        """Numbers of items to lease, at most ``limit``."""
-        found: list[int] = [row[0] for row in db(_OWED, (now, now, limit))]
-        few = _few(db, now, busy)
-        if few is not None and len(found) + len(few) <= limit:
-            return found + few
+        """Numbers of items to lease, at most ``limit``, however much is due."""
+        found = _owed(db, now, limit)
         words = json.dumps(sorted(busy))
         priority = _one(db, _PRIORITY, (1 << 30,))
         while priority is not None and len(found) < limit:
@@ -114,15 +127,9 @@ class Turns:
         return seen
 
 
-def _few(db: Read, now: float, busy: Collection[str]) -> list[int] | None:
-    """All that may be leased, where that is so little that nobody has to take turns; None where
-    more is due than is looked at here."""
-    rows = db(_DUE, (now, _SHORT))
-    if len(rows) == _SHORT:
-        return None
-    free = [row for row in rows if row[3] <= now and row[2] not in busy]
-    free.sort(key=lambda row: -row[1])
-    return list(dict.fromkeys(row[0] for row in free))
+def _owed(db: Read, now: float, limit: int) -> list[int]:
+    """Items of which only a notice is owed."""
+    return [row[0] for row in db(_OWED, (now, now, limit))]
 
 
 def _one(db: Read, sql: str, values: tuple[Any, ...]) -> Any:
