@@ -12,7 +12,9 @@ from pillarbox.base.errors import Temporary
 from pillarbox.dns.answers import Mx
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Role, Sender
+from pillarbox.outbound.letter import Letter
 from pillarbox.outbound.options import Level, Login, Relay
+from pillarbox.outbound.session import Session
 from pillarbox.queue.report import Action, Report
 from pillarbox.wire.smtp.options import Extension
 
@@ -52,6 +54,7 @@ async def test_each_recipient_has_an_answer_of_its_own(far: Any) -> None:
         ("turned away", [0, 1], 250),
         ("busy", [0, 1], 250),
         ("drop at data", [0, 1], 250),
+        ("421 at data", [0, 1], 250),
         ("421 at end", [0, 1], 250),
         ("lose answer", [1, 0], 451),  # it may have been kept: nobody else is tried
     ],
@@ -66,6 +69,37 @@ async def test_faults(far: Any, fault: str, taken: list[int], code: int) -> None
         assert [len(peer.taken) for peer in world.peers] == taken
         assert report.reply.code == code
         assert report.maybe is (fault == "lose answer")
+
+
+@pytest.mark.parametrize("lines", [2, 20_000])
+async def test_a_server_that_asks_for_the_message_and_leaves(far: Any, lines: int) -> None:
+    """Both in one packet: its word is kept, and nobody wonders whether it has the message."""
+    async with far(servers=1) as world:
+        world.peers[0].faults = deque(["421 at data"])
+        body = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * lines
+        (report,) = await world.send("ann@far.test", body=body)
+        assert said([report]) == [(421, "mx1.far.test")]
+        assert not report.maybe
+        assert not world.peers[0].taken
+
+
+async def test_a_message_that_could_not_begin_to_leave_is_no_doubt(
+    far: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection ended behind 354, and nothing said why."""
+    real = Session._content
+
+    async def content(session: Session, letter: Letter) -> None:
+        session._conn.abort()
+        await session._conn.gone(5.0)
+        assert session._conn.fault is None
+        await real(session, letter)
+
+    monkeypatch.setattr(Session, "_content", content)
+    async with far(servers=1) as world:
+        (report,) = await world.send("ann@far.test")
+        assert said([report]) == [(451, "")]
+        assert not report.maybe
 
 
 @pytest.mark.parametrize("fault", ["silent", "stall at end"])

@@ -76,6 +76,8 @@ class Peer:
             if fault == "stall at end" and took:
                 await conn.read()
                 return
+            if fault == "421 at data" and b"354 " in out:
+                out += render(Reply(421, "4.3.2", "Going down"))
             conn.write(out)
             if any(isinstance(event, events.StartTls) for event in fresh):
                 if fault == "break tls":

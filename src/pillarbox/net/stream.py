@@ -137,6 +137,11 @@ class Stream(asyncio.BufferedProtocol):
         """Why the connection broke, if it did; for the log."""
         return self._fault
 
+    @property
+    def lost(self) -> bool:
+        """The connection is gone for good, with a ``fault`` or without: nothing leaves any more."""
+        return self._lost
+
     # Waiting.
 
     def _at_end(self) -> bool:

@@ -213,10 +213,11 @@ class Session:
         """Write all of the message, as fast as the server takes it."""
         client, conn = self._client, self._conn
         conn.timeout = self._patience()
+        if not self._goes_on:
+            return
         if letter.whole is not None and len(letter.whole) <= _PIECE:
-            if conn.fault is None:
-                client.finish(letter.whole)
-                self._complete = True
+            client.finish(letter.whole)
+            self._complete = True
             return  # it leaves, as one packet, when the answer is waited for
         try:
             async for piece in letter.pieces():
@@ -226,13 +227,20 @@ class Session:
                     await conn.drain()
                     if not await self._may_go_on():
                         return
-            if client.may_send:
+            if self._goes_on:
                 client.finish()
                 self._complete = True
                 conn.write(client.outgoing())
                 conn.flush()
         except NetFault:
             return  # what the server said before it left is read next
+
+    @property
+    def _goes_on(self) -> bool:
+        """The server wants content and can get it. One that closes may say so (421) in the packet
+        that asked for the content."""
+        conn = self._conn
+        return self._client.may_send and conn.fault is None and not conn.lost
 
     async def _may_go_on(self) -> bool:
         """Wait for the answer to a chunk where the server takes one at a time."""
