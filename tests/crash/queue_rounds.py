@@ -111,7 +111,8 @@ class Taken:
 @dataclass
 class Kill:
     """The house was killed, and begun again: what a peer reads between was sent before, however
-    late the peer had its turn."""
+    late the peer had its turn. So it excuses the second copy of one that was read before it began
+    again and one that was read after."""
 
     at: float
     again: float = math.inf
@@ -421,7 +422,7 @@ def look(house: House, known: Known) -> str:
                 silent += 1
                 continue
             killed += 1
-            died = [kill for kill in known.kills if one.at <= kill.again and kill.at <= again.at]
+            died = [kill for kill in known.kills if one.at <= kill.again <= again.at]
             if not died or successes(house, copy) > 1:
                 raise Failed(f"{copy} was sent again although it was answered: {times}, {died}")
     once = [copy for copy, times in known.taken.items() if len(times) == 1 and times[0].answered]

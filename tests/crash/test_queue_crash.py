@@ -86,6 +86,16 @@ def test_a_peer_that_read_late_is_a_reason(known: Known) -> None:
         seen(known)
 
 
+@pytest.mark.parametrize("times", [(99.5, 100.5), (100.2, 100.7)])
+def test_two_copies_by_a_house_that_was_killed_later_are_noticed(
+    known: Known, times: tuple[float, float]
+) -> None:
+    """The peer read the second before the house was begun again: one life sent both."""
+    known.taken[COPY] = [Taken(at, True) for at in times]
+    with pytest.raises(Failed, match="although it was answered"):
+        seen(known)
+
+
 def test_a_second_copy_of_what_was_written_down_is_noticed(known: Known) -> None:
     known.taken[COPY] = [Taken(99.5, True), Taken(105.0, True)]
     with pytest.raises(Failed, match="although it was answered"):
