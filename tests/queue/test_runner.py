@@ -8,23 +8,25 @@ import email.policy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
-from pillarbox.base.errors import Permanent
+from pillarbox.base.errors import Permanent, Temporary
 from pillarbox.base.ids import SeededRng
 from pillarbox.delivery.accept import Acceptor
 from pillarbox.delivery.local import LocalTransport
 from pillarbox.delivery.route import Router
 from pillarbox.model.address import Address
 from pillarbox.model.numset import NumSet
+from pillarbox.model.refusal import Refusal
 from pillarbox.model.reply import Reply
 from pillarbox.model.transaction import Envelope, Local, Recipient, Remote, Role, Route
 from pillarbox.queue.notify import Notifier
-from pillarbox.queue.outcome import DAY
+from pillarbox.queue.outcome import DAY, Policy
 from pillarbox.queue.report import Action, Report
 from pillarbox.queue.runner import Options, Runner
-from pillarbox.store.api import Column, NewItem, NewMessage, QueueItem, QueueRecipient
+from pillarbox.store.api import Column, NewItem, NewMessage, QueueItem, QueueRecipient, Settled
 from pillarbox.store.memory import MemoryStore
 from pillarbox.testing.clock import FakeClock
 from support.people import account, envelope, house, local, new_message, recipient
@@ -523,3 +525,148 @@ async def test_what_waits_for_a_silent_server_is_soon_in_nobodys_hand() -> None:
     task.cancel()
     assert len(here.far.got) == 2
     assert await here.store.queue_items() == []
+
+
+@pytest.mark.parametrize("how", ["hold", "drop"])
+async def test_what_is_held_or_dropped_while_at_hand_does_not_leave(how: str) -> None:
+    here = await House(options=Options(per_destination=1)).open()
+    here.far.gates["x.test"] = asyncio.Event()
+    for n in range(3):
+        await here.write(f"r{n}@x.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(0.1)
+    item = (await here.store.queue_items())[1]
+    assert item.lease
+    done = here.store.hold(item.id, True) if how == "hold" else here.store.drop(item.id)
+    assert await done is None
+    here.far.gates["x.test"].set()
+    await here.clock.advance(0.1)
+    assert here.far.got == ["r0@x.test", "r2@x.test"]
+    assert (here.work._running, here.work._leased) == (0, {})
+    if how == "hold":
+        (held,) = await here.store.queue_items()
+        assert (held.lease, held.recipients[0].state) == ("", "held")
+        await here.store.hold(item.id, False)
+        here.work.wake()
+        await here.clock.advance(0.1)
+        assert here.far.got[2:] == ["r1@x.test"]  # there is room as before
+    task.cancel()
+    assert await here.store.queue_items() == []
+
+
+class SetClock(FakeClock):
+    """Somebody sets the wall clock, or the machine slept."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("renewing", [True, False])
+async def test_a_clock_that_jumps_past_the_leases(most: int, renewing: bool) -> None:
+    clock = SetClock()
+    here = await House(clock, options=Options(concurrency=8, per_destination=most)).open()
+    here.far.gates["x.test"] = asyncio.Event()
+    people = [f"r{n}@x.test" for n in range(4)]
+    for one in people:
+        await here.write(one)
+    task = asyncio.create_task(here.work.run())
+    await clock.advance(0.1)
+    real = here.store.settle
+
+    async def settle(*words: Any, **more: Any) -> Refusal | None:
+        if more.get("keep_until") is not None and not renewing:
+            raise Temporary("not now")
+        return await real(*words, **more)
+
+    here.store.settle = settle  # type: ignore[method-assign]
+    clock.ahead = 3600.0
+    here.work.wake()
+    await clock.advance(0.1)
+    here.far.gates["x.test"].set()
+    for _ in range(3):
+        await clock.advance(0.1)
+    assert not task.done()
+    assert (here.work._running, here.work._leased) == (0, {})
+    assert await here.store.queue_items() == []
+    assert set(here.far.got) == set(people)
+    if renewing:
+        assert len(here.far.got) == 4
+    await here.write("last@x.test")
+    await clock.advance(0.1)
+    task.cancel()
+    assert here.far.got[-1] == "last@x.test"
+
+
+async def test_a_runner_that_stops_takes_nothing_from_its_hand() -> None:
+    here = await House(options=Options(per_destination=1)).open()
+    here.far.gates["x.test"] = asyncio.Event()
+    for n in range(3):
+        await here.write(f"r{n}@x.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(0.1)
+    task.cancel()
+    await asyncio.wait([task])
+    assert here.work._hand.count("x.test") == 2
+    here.far.gates["x.test"].set()
+    task = asyncio.create_task(here.work.run())  # the supervisor begins it again
+    await here.clock.advance(0.5)
+    assert here.far.got == []
+    await here.clock.advance(2)  # what was at hand is given back
+    assert here.far.got == ["r1@x.test", "r2@x.test"]
+    await here.clock.advance(700)  # the lease of what was cut off is over
+    task.cancel()
+    assert here.far.got[2:] == ["r0@x.test"]
+
+
+async def test_what_a_look_leaves_is_looked_for_at_once() -> None:
+    """A store may give less than there is room for, though more is due."""
+    here = await House().open()
+    real = here.store.lease
+
+    async def lease(
+        owner: str, now: float, until: float, limit: int, **more: Any
+    ) -> list[QueueItem]:
+        return await real(owner, now, until, min(limit, 2), **more)
+
+    here.store.lease = lease  # type: ignore[method-assign]
+    for n in range(10):
+        await here.write(f"a@d{n}.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(0)
+    task.cancel()
+    assert len(here.far.got) == 10
+
+
+async def test_who_was_put_off_is_tried_in_time_though_another_was_at_work() -> None:
+    """While an item is leased nobody sees when its other recipients are due."""
+    here = await House(options=Options(policy=Policy(first_retry=20.0))).open()
+    here.far.gates["a.test"] = asyncio.Event()
+    await here.write("a@a.test", "b@b.test")
+    now = here.clock.now()
+    (item,) = await here.store.lease("another", now, now + 60, 1)
+    number = next(row.number for row in item.recipients if row.domain == "b.test")
+    later = Settled(number, "due", now + 20, LATER)
+    assert await here.store.settle(item.id, item.lease, [later]) is None
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(1)
+    here.far.gates["a.test"].set()
+    await here.clock.advance(18.5)
+    assert here.far.got == ["a@a.test"]
+    await here.clock.advance(1)
+    task.cancel()
+    assert here.far.got == ["a@a.test", "b@b.test"]
+
+
+async def test_a_pace_below_a_second() -> None:
+    here = await House(options=Options(pace=0.25)).open()
+    for n in range(4):
+        await here.write(f"r{n}@x.test")
+    task = asyncio.create_task(here.work.run())
+    await here.clock.advance(0.6)
+    assert len(here.far.got) == 3
+    await here.clock.advance(0.2)
+    task.cancel()
+    assert len(here.far.got) == 4

@@ -79,8 +79,13 @@ class Attempt:
             Debt(row, row.owed, row.last or NOT_SAID) for row in item.recipients if row.owed
         ]
         self._lost: list[tuple[QueueRecipient, Reply]] = []
-        # What ends in this house may lead on, and nobody wakes the runner for what that queues.
-        self._left = bool(todo.waiting) or any(job.way[0] is not Remote for job in todo.jobs)
+        tried = {row.number for job in todo.jobs for row in job.rows}
+        tried.update(row.number for row, _ in todo.decided)
+        # While we have the lease nobody sees when the others are due. What ends in this house may
+        # lead on, and nobody wakes the runner for what that queues.
+        self._left = any(
+            row.state == "due" and row.number not in tried for row in item.recipients
+        ) or any(job.way[0] is not Remote for job in todo.jobs)
 
     async def run(self) -> bool:
         """Whether the queue has to be looked at again for what it left, or brought about."""

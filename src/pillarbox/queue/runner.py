@@ -78,11 +78,13 @@ class Runner:
         self._wake = asyncio.Event()
         self._alarm: tuple[float, asyncio.Task[None]] | None = None
         self._slots = Slots(clock, options.per_destination, options.pace)
+        self._crowded = min(options.crowded, options.pace or options.crowded)
         self._hand = Hand(clock, options.crowded)
         self._silent: set[str] = set()  # nothing ended there since something was given back
         self._passed: set[str] = set()  # destinations that the last look passed over
         self._short = False  # it took only part of what may be due
-        self._leased: dict[int, QueueItem] = {}
+        self._leased: dict[tuple[int, str], QueueItem] = {}  # by number and lease
+        self._renewed = clock.now()
         self._running = 0
         self._group: asyncio.TaskGroup | None = None
         self._means = Means(
@@ -148,10 +150,12 @@ class Runner:
         self._short = len(items) >= room
         for item in items:
             self._begin(item)
-        return 0.0 if self._short else await self._pause()
+        return 0.0 if self._short else await self._pause(found=bool(items))
 
     async def _due(self, room: int) -> list[QueueItem]:
         now = self._clock.now()
+        if now >= self._renewed + self._options.lease:  # the clock was set, or the machine slept
+            await self._renew_all()
         self._passed = {name for name in self._slots.full() if self._is_served(name)}
         busy = self._slots.domains(self._passed)
         until = now + self._options.lease
@@ -163,12 +167,15 @@ class Runner:
         enough = self._hand.count(destination) > options.per_destination
         return enough or options.pace > 0 or destination in self._silent
 
-    async def _pause(self) -> float:
-        """Seconds until there may be something to do that nobody wakes us for."""
+    async def _pause(self, *, found: bool) -> float:
+        """Seconds until there may be something to do that nobody wakes us for. ``found``: the last
+        look found something; what is due besides is perhaps for the next one."""
         options = self._options
         due = await self._spool.next_due()
         wait = options.idle if due is None else due - self._clock.now()
-        pause = min(options.idle, wait if wait > 0 else options.crowded)
+        if found and wait <= 0:
+            return 0.0
+        pause = min(options.idle, wait if wait > 0 else self._crowded)
         return min(pause, options.crowded) if self._hand else pause
 
     async def _sleep(self, seconds: float) -> None:
@@ -187,17 +194,18 @@ class Runner:
 
     # ------------------------------------------------------------------ one item
 
-    def _begin(self, item: QueueItem) -> None:
-        """Work an item, or keep it at hand until there is room for it."""
-        planned = self._planned(item)
-        if planned is None or self._group is None:
+    def _begin(self, item: QueueItem, *, kept: bool = False) -> None:
+        """Work an item, or keep it at hand until there is room for it. ``kept``: it was."""
+        group = self._group
+        planned = self._planned(item) if group is not None else None
+        if planned is None or group is None:
             return
         todo = planned[0]
         if todo.waiting and not (todo.jobs or todo.decided) and self._may_wait(todo.waiting[0]):
             self._hand.put(todo.waiting[0], item)
             return
         self._running += 1
-        self._group.create_task(self._work(item, *planned))
+        group.create_task(self._work(item, *planned, kept=kept))
 
     def _may_wait(self, destination: str) -> bool:
         options = self._options
@@ -206,29 +214,32 @@ class Runner:
     def _planned(self, item: QueueItem) -> tuple[Plan, Times] | None:
         """What is to be done of an item now; None where that cannot be said."""
         policy = self._options.policy
-        self._leased[item.id] = item
+        self._leased[_key(item)] = item
         try:
             limits = times(item.envelope, item.created, policy)
             now = self._clock.now()
             todo = plan(item, limits, now=now, policy=policy, way=self._way, slots=self._slots)
         except Exception as error:  # the lease ends by itself and another attempt follows
             log.error("queue.attempt", item=item.id, error=repr(error))
-            del self._leased[item.id]
+            del self._leased[_key(item)]
             return None
         return todo, limits
 
     def _way(self, item: QueueItem, row: QueueRecipient) -> Way:
         return type(route_of(item, row)), self._destination(item, row)
 
-    async def _work(self, item: QueueItem, todo: Plan, limits: Times) -> None:
+    async def _work(
+        self, item: QueueItem, todo: Plan, limits: Times, *, kept: bool = False
+    ) -> None:
         """One attempt at all due recipients of one item that have room."""
         left = True
         try:
-            left = await Attempt(self._means, item, todo, limits).run()
+            if not kept or await self._still_goes(item, todo):
+                left = await Attempt(self._means, item, todo, limits).run()
         except Exception as error:  # the lease ends by itself and another attempt follows
             log.error("queue.attempt", item=item.id, error=repr(error))
         finally:
-            del self._leased[item.id]
+            del self._leased[_key(item)]
             self._running -= 1
             self._go_on()
             if left or self._short:
@@ -246,19 +257,36 @@ class Runner:
 
     def _go_on(self) -> None:
         """Begin what is at hand and has room."""
+        if self._group is None:
+            return
         for destination in self._hand.destinations():
             while self._running < self._options.concurrency and self._slots.room(destination):
                 item = self._hand.take(destination)
-                if item is None or self._group is None:
+                if item is None:
                     break
-                self._begin(item)
+                self._begin(item, kept=True)
+
+    async def _still_goes(self, item: QueueItem, todo: Plan) -> bool:
+        """Whether what was at hand is as it was leased: nobody dropped it, put it on hold or took
+        it over. What is not gives its room away."""
+        same = False
+        try:
+            states = await self._spool.states(item.id, item.lease)
+            same = states == tuple(row.state for row in item.recipients)
+        finally:
+            if not same:
+                for job in todo.jobs:
+                    self._freed(job.way[1])
+        if not same:
+            await self._spool.settle(item.id, item.lease, [], owing=True)
+        return same
 
     async def _give_back(self) -> None:
         """Free what waits for a destination where nothing moves."""
         old = self._hand.old()
         for destination, item in old:
             self._silent.add(destination)
-            del self._leased[item.id]
+            del self._leased[_key(item)]
         await asyncio.gather(
             *(self._spool.settle(item.id, item.lease, [], owing=True) for _, item in old)
         )
@@ -267,6 +295,7 @@ class Runner:
     async def _renewing(self) -> AsyncIterator[None]:
         """Meanwhile no lease of ours ends: a slow server is no reason to let another worker send
         the same again."""
+        self._renewed = self._clock.now()
         task = asyncio.ensure_future(self._renew())
         try:
             yield
@@ -276,12 +305,21 @@ class Runner:
     async def _renew(self) -> None:
         while True:
             await self._clock.sleep(self._options.lease / 3)
-            for item in list(self._leased.values()):
-                until = self._clock.now() + self._options.lease
-                try:
-                    refusal = await self._spool.settle(item.id, item.lease, [], keep_until=until)
-                except Exception as error:
-                    log.error("queue.renew", item=item.id, error=repr(error))
-                    continue
-                if refusal is not None and item.id in self._leased:
-                    log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+            await self._renew_all()
+
+    async def _renew_all(self) -> None:
+        self._renewed = self._clock.now()
+        for item in list(self._leased.values()):
+            until = self._clock.now() + self._options.lease
+            try:
+                refusal = await self._spool.settle(item.id, item.lease, [], keep_until=until)
+            except Exception as error:
+                log.error("queue.renew", item=item.id, error=repr(error))
+                continue
+            if refusal is not None and _key(item) in self._leased:
+                log.warning("queue.lease-lost", item=item.id, text=refusal.text)
+
+
+def _key(item: QueueItem) -> tuple[int, str]:
+    """A lease that ended while we slept may be given to us once more: the number is not enough."""
+    return item.id, item.lease
