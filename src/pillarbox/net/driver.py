@@ -27,7 +27,9 @@ from pillarbox.net.wakes import Wake, attach, is_up
 
 
 class Connection(Stream):
-    """A stream to one peer. All methods belong to the one task that handles it."""
+    """A stream to one peer. What waits belongs to the one task that handles it; ``write``,
+    ``flush``, ``soon`` and ``knock`` may also be called in the loop's callbacks, as ``at_once`` is,
+    while that task waits."""
 
     __slots__ = ()
 
@@ -91,7 +93,10 @@ class Connection(Stream):
         self._loop.call_soon(call)
 
     def knock(self) -> None:
-        """End the wait of ``read_or`` with None: there is something to do."""
+        """End the wait of ``read_or``, with None where no bytes are here: there is something to do.
+
+        For the loop's callbacks; the task itself has no wait to end.
+        """
         self._waiter.knock()
 
     def write(self, data: bytes) -> None:

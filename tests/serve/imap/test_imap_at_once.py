@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -138,3 +139,15 @@ async def test_a_literal_in_pieces(door: Doorway) -> None:
     one.send(b"\r\nb NOOP\r\n")
     lines = await one.hear("b OK")
     assert lines[-2].startswith("a OK [APPENDUID ")
+
+
+async def test_what_comes_behind_compress_is_compressed(door: Doorway) -> None:
+    """In a packet of its own, before the task had its turn (RFC 4978 §3)."""
+    one = await door.open(ANN)
+    pack, unpack = zlib.compressobj(wbits=-15), zlib.decompressobj(-15)
+    one.send(b"a COMPRESS DEFLATE\r\n")
+    one.send(pack.compress(b"b NOOP\r\n") + pack.flush(zlib.Z_SYNC_FLUSH))
+    await one.turns()
+    plain, _, packed = bytes(one._pipe.said).partition(b"\r\n")
+    assert plain.startswith(b"a OK ")
+    assert unpack.decompress(packed) == b"b OK Done\r\n"

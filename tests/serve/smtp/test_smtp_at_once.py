@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +42,9 @@ class Spoken:
 
     def __init__(self, house: Rooms, role: Role, **needs: Any) -> None:
         self.draining = Signal()
-        self.conn = Connection(server_side=True, connection_id="c", draining=self.draining)
+        self.conn = Connection(
+            server_side=True, connection_id="c", draining=self.draining, tls=house.tls
+        )
         self.pipe = Pipe()
         self.conn.connection_made(self.pipe)
         options = Options(EngineOptions("mail.example.test", role, auth_in_clear=("PLAIN",)))
@@ -62,9 +65,12 @@ class Spoken:
 
     def send(self, data: bytes) -> list[str]:
         """Octets as the network brings them; what is said before any task has its turn."""
+        self.packet(data)
+        return self.codes()
+
+    def packet(self, data: bytes) -> None:
         self.conn.get_buffer(len(data))[: len(data)] = data
         self.conn.buffer_updated(len(data))
-        return self.codes()
 
     def codes(self) -> list[str]:
         """Codes of the replies since the last call."""
@@ -83,6 +89,36 @@ class Spoken:
     async def close(self) -> None:
         self.conn.connection_lost(None)
         await self.task
+
+
+class Secured:
+    """The client's side of TLS over a session."""
+
+    def __init__(self, one: Spoken, ca: Path) -> None:
+        self._one = one
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(ca))
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname="localhost")
+
+    async def handshake(self) -> None:
+        for _ in range(3):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self._tls.do_handshake()
+            await self._carry()
+
+    async def say(self, data: bytes) -> bytes:
+        """What is said to it once everybody had their turns."""
+        self._tls.write(data)
+        await self._carry()
+        return self._tls.read(65_536)
+
+    async def _carry(self) -> None:
+        if self._out.pending:
+            self._one.packet(self._out.read())
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        self._in.write(bytes(self._one.pipe.said))
+        self._one.pipe.said.clear()
 
 
 @pytest.fixture
@@ -212,6 +248,26 @@ async def test_a_bug_costs_one_command(house: Rooms, monkeypatch: pytest.MonkeyP
     assert one.send(b"NOOP\r\nRSET\r\n") == ["451", "250"]
 
 
+async def test_no_word_follows_the_last_one(house: Rooms) -> None:
+    one = await opened(house)
+    assert one.send(b"QUIT\r\n") == ["221"]
+    one.draining.set()
+    assert await one.turns() == []
+    assert one.task.done()
+
+
+@pytest.mark.parametrize("cut", [45, 50, 57])
+async def test_an_end_that_comes_behind_what_was_left(house: Rooms, cut: int) -> None:
+    one = await opened(house)
+    said = b"MAIL FROM:<>\r\nRCPT TO:<nobody@example.test>\r\nRSET\r\nNOOP\r\n"
+    for packet in (said[:cut], said[cut:]):
+        if packet:
+            assert one.send(packet) == []
+    one.conn.eof_received()
+    assert await one.turns() == ["250", "550", "250", "250"]
+    assert one.task.done()
+
+
 async def test_content_that_is_cut_off_is_forgotten(house: Rooms) -> None:
     one = await opened(house)
     one.send(ENVELOPE + MESSAGE[:20])
@@ -237,3 +293,16 @@ async def test_starttls_leaves_nothing_for_the_callback(house: Rooms) -> None:
     writer.write_eof()
     assert not (await asyncio.wait_for(reader.read(), 10)).startswith(b"2")
     writer.close()
+
+
+async def test_what_came_in_the_clear_is_not_obeyed_under_tls(house: Rooms) -> None:
+    """A packet behind that with STARTTLS, before the task had its turn (RFC 3207 §4.2)."""
+    one = Spoken(house, Role.MX)
+    assert await one.turns() == ["220"]
+    assert one.send(b"EHLO x\r\n") == ["250"]
+    assert one.send(b"STARTTLS\r\n") == one.send(b"VRFY x\r\n") == []
+    assert await one.turns() == ["220"]
+    assert one.session._engine.plaintext_injected
+    client = Secured(one, house.ca)
+    await client.handshake()
+    assert await client.say(b"NOOP\r\n") == b"250 2.0.0 OK\r\n"

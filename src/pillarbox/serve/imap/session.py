@@ -92,17 +92,23 @@ class Session(Client):
         try:
             while not self.over:
                 data = await self._wait()
-                if self._left:  # came before ``data``
-                    left, self._left = self._left, []
-                    await self._handle(left)
-                if data is not None and not self.over:
-                    await self._handle(engine.feed(data) if data else engine.eof())
+                if not self.over:
+                    await self._handle(self._events(data))
+                if data == b"" and not self.over:
+                    await self._handle(engine.eof())
         except IdleTimeout:
             late = "been silent for too long" if self.account else "taken too long to log in"
             conn.write(render.bye(f"You have {late}"))
         finally:
             conn.at_once = None
             await self.end()
+
+    def _events(self, data: bytes | None) -> list[Event]:
+        """What was left to the task, then what ``data`` brings. The engine gets ``data`` before
+        that is handled, as if both had come at once: behind COMPRESS it is packed (RFC 4978 §3).
+        """
+        left, self._left = self._left, []
+        return left + self.engine.feed(data) if data else left
 
     def _at_once(self, data: bytes) -> bool:
         """Answer what can be answered now; False when the task has to read ``data`` itself."""

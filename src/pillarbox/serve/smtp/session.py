@@ -107,17 +107,23 @@ class Session:
         conn.write(engine.greet())
         try:
             while not engine.closed:
-                data = await self._wait()
-                if self._left:  # came before ``data``
-                    left, self._left = self._left, []
-                    await self._handle(left)
-                if data is not None:
-                    await self._handle(engine.feed(data) if data else engine.eof())
+                await self._handle(self._events(await self._wait()))
         except IdleTimeout:
             conn.write(render(TIMED_OUT))
         finally:
             conn.at_once = None
             self._transaction.abandon()
+
+    def _events(self, data: bytes | None) -> list[events.Event]:
+        """What was left to the task, then what ``data`` brings.
+
+        What was left waits for its answer, so the engine only keeps ``data``, and throws it away
+        where that answer begins TLS (RFC 3207 §4.2). Fed afterwards it would be obeyed under TLS.
+        """
+        left, self._left = self._left, []
+        if data is None:
+            return left
+        return left + (self._engine.feed(data) if data else self._engine.eof())
 
     async def _wait(self) -> bytes | None:
         """Bytes from the client, b"" when it or we hang up; None when something else was dealt
@@ -132,10 +138,12 @@ class Session:
             data = await conn.read_or(conn.draining)
         finally:
             self._listening = False
-        if data is None and not self._left and engine.sender is None and conn.draining.is_set():
+        if data is not None or self._left or engine.closed:
+            return data
+        if engine.sender is None and conn.draining.is_set():
             conn.write(render(SHUTTING_DOWN))  # RFC 5321 §3.8
             return b""
-        return data
+        return None
 
     def _at_once(self, data: bytes) -> bool:
         """Answer what can be answered now; False when the task has to read ``data`` itself."""

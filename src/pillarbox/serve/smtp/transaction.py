@@ -1,7 +1,8 @@
 """One message at a time: from MAIL to the answer that promises it is kept.
 
-Every method takes an engine event and returns the bytes to write. The promise of a 250 after the
-content is made only once ``Acceptor.accept`` has returned.
+Every method takes an engine event and returns the bytes to write; ``rcpt_known`` returns None, with
+nothing done, where ``rcpt`` has to ask somebody. The promise of a 250 after the content is made
+only once ``Acceptor.accept`` has returned.
 """
 
 from __future__ import annotations
