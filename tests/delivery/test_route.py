@@ -308,6 +308,21 @@ async def test_strangers_do_not_fill_what_is_remembered(monkeypatch: pytest.Monk
     assert router.known(Address("nobody", "example.test")) is None
 
 
+async def test_what_is_remembered_is_bounded_by_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(route, "_REMEMBERED", 6)
+    store = await house("ann", "bob", "carol")
+    await alias(store, "all", "ann", "bob", "carol")
+    router = Router(store)
+    details = [Address(f"all+{n}", "example.test") for n in range(8)]
+    most = 0
+    for address in details:
+        await router.route(address, Role.MX)
+        known = sum(router.known(one) is not None for one in details)
+        assert known <= 2
+        most = max(most, known)
+    assert most == 2
+
+
 async def test_a_list_without_owner_has_nobody_to_ask() -> None:
     store = await house("ann")
     await talk(store)

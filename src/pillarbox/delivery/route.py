@@ -57,7 +57,7 @@ _WITH_TOKEN = frozenset({Part.UNSUBSCRIBE, Part.BOUNCES})
 _MAY_RELAY = frozenset({Role.SUBMISSION, Role.LOCAL})
 
 _REMEMBERED = 50_000
-"""Addresses; strangers choose the details behind the +."""
+"""Routes of all addresses together; strangers choose the details behind the +."""
 
 Found = tuple[Account | None, Route]
 """A route, with its account where it leads into this house."""
@@ -93,6 +93,8 @@ class Router:
         self._options = options or Options()
         self._edition = -1
         self._remembered: dict[tuple[str, str], tuple[Route, ...]] = {}
+        self._weight = 0
+        """Routes in ``_remembered``."""
 
     def known(self, address: Address) -> tuple[Route, ...] | None:
         """What ``route`` says of an address for whoever asks, where nothing has to be asked for
@@ -141,10 +143,13 @@ class Router:
 
     def _remember(self, address: Address, routes: tuple[Route, ...], edition: int) -> None:
         """``edition``: of the directory before it was asked."""
-        if self._edition != edition or len(self._remembered) >= _REMEMBERED:
+        if self._edition != edition or self._weight + len(routes) > _REMEMBERED:
             self._remembered.clear()
+            self._weight = 0
             self._edition = edition
-        self._remembered[address.local, address.domain] = routes
+        key = address.local, address.domain
+        self._weight += len(routes) - len(self._remembered.get(key, ()))
+        self._remembered[key] = routes
 
     def _is_host_postmaster(self, address: Address) -> bool:
         """RFC 5321 §4.5.1: wherever this server is named."""
