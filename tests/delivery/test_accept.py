@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from pillarbox.base.errors import Temporary
 from pillarbox.delivery import accept
 from pillarbox.delivery.accept import Acceptor
+from pillarbox.delivery.sieve.plan import Plan
 from pillarbox.model.account import Domain
 from pillarbox.model.mailbox import Mailbox
-from pillarbox.model.transaction import Remote
+from pillarbox.model.transaction import Envelope, Local, Remote
+from pillarbox.store.api import NewMessage, Parcel, Target
+from pillarbox.store.blobs.files import STAGING
 from pillarbox.store.sqlite import Options, open_store
+from pillarbox.store.sqlite.writer import WriteLane
 from pillarbox.testing.clock import FakeClock
 from support.people import (
     NOBODY_LOGS_IN,
@@ -20,6 +27,7 @@ from support.people import (
     new_message,
     recipient,
 )
+from support.storekit import INLINE, Kit, open_kit
 
 
 async def counts(store: object, name: str) -> dict[str, int]:
@@ -120,3 +128,57 @@ async def test_what_nobody_keeps_leaves_no_file(tmp_path: Path) -> None:
     assert result.overall().code == 452
     assert [one for one in (tmp_path / "blobs").rglob("*") if one.is_file()] == []
     await store.close()
+
+
+class Copies:
+    """A script that keeps a message and files another large one with it."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    async def plan(
+        self, _envelope: Envelope, n: int, route: Local, _message: NewMessage, inbox: Mailbox | None
+    ) -> Plan:
+        assert inbox is not None
+        other = Parcel(await large(self._kit), [Target(route.account, inbox.id)])
+        return Plan([Target(route.account, inbox.id, pair=(n, 0))], [other])
+
+
+async def large(kit: Kit) -> NewMessage:
+    """One that lies in a file."""
+    return await kit.message(b"Subject: x\r\n\r\n" + b"x" * INLINE)
+
+
+@pytest.mark.parametrize("scripted", [False, True])
+@pytest.mark.parametrize("kind", ["sqlite", "apart"])
+async def test_what_the_store_could_not_take_leaves_no_file(
+    kind: str, scripted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that tries again for days must not fill the disk that was too full for it."""
+
+    def files() -> list[str]:
+        blobs = tmp_path / "store" / "blobs"
+        return [path.parent.name for path in blobs.rglob("*") if path.is_file()]
+
+    placed = []
+
+    def full(_lane: WriteLane) -> None:
+        """Once all of it is where it should stay."""
+        if STAGING not in files():
+            placed.append(len(files()))
+            raise Temporary("too many changes wait")
+
+    kit = await open_kit(kind, tmp_path / "store")
+    ann = await kit.account()
+    to = envelope(recipient("ann", local(ann)))
+    acceptor = Acceptor(kit.store, kit.clock, scripted=Copies(kit) if scripted else None)
+    monkeypatch.setattr(WriteLane, "check", full)
+    with pytest.raises(Temporary):
+        await acceptor.accept(to, await large(kit))
+    assert placed == [1 + scripted]
+    assert files() == []
+    monkeypatch.undo()
+    assert (await acceptor.accept(to, await large(kit))).overall().ok
+    assert len(files()) == 1 + scripted
+    assert STAGING not in files()
+    await kit.store.close()

@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from pillarbox.base.errors import Temporary
 from pillarbox.delivery.accept import DELIVERED
 from pillarbox.delivery.sieve.site import Named, Site
+from pillarbox.model.address import Address
+from pillarbox.model.reply import Reply
+from pillarbox.model.transaction import Route
 from pillarbox.model.verdict import Action, Finding, Verdict
 from pillarbox.sieve.limits import Limits
-from pillarbox.store.api import Content, NewMessage
-from support.people import account, envelope
+from pillarbox.store.api import NewMessage
+from support.people import Counted, account, envelope
 from support.sievehouse import MAIL, SieveHouse, sieve_house
 
 
@@ -410,24 +414,6 @@ async def test_a_message_sent_again_is_not_filed_again_where_it_is_known_to_be_t
     assert len(await house.queued()) == 2
 
 
-class Counted:
-    """A content that knows how often it was given up."""
-
-    def __init__(self, inner: Content) -> None:
-        self._inner = inner
-        self.given_up = 0
-
-    @property
-    def size(self) -> int:
-        return self._inner.size
-
-    def view(self) -> memoryview:
-        return self._inner.view()
-
-    def discard(self) -> None:
-        self.given_up += 1
-
-
 SCRIPTS = ['redirect "b@far.test";', "discard;", 'require "ereject"; ereject "no";']
 
 
@@ -441,6 +427,40 @@ async def test_what_was_not_kept_is_given_up(script: str) -> None:
     to = await house.recipient("ann@example.test")
     await house.acceptor.accept(envelope(to), NewMessage(content, message.facts))
     assert content.given_up
+
+
+TWICE = 'redirect "b@far.test"; redirect "c@far.test";'
+
+
+@pytest.mark.parametrize("breaks", ["plan", "keep"])
+async def test_what_breaks_off_holds_nothing(breaks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the message nor what a script made of it, or each time it comes again adds more."""
+    house = await sieve_house("ann")
+    await house.script("ann", TWICE)
+    hands, made = house.planner.hands, []
+    make, route_to = hands.make, hands.route_to
+
+    async def counted(octets: bytes) -> NewMessage:
+        message = await make(octets)
+        made.append(Counted(message.content))
+        return NewMessage(made[-1], message.facts)
+
+    async def routed(address: Address) -> tuple[Route, ...] | Reply:
+        if breaks == "plan" and address.local == "c":
+            raise Temporary("the disk is slow")
+        return await route_to(address)
+
+    async def full(*_args: object, **_more: object) -> None:
+        raise Temporary("the disk is full")
+
+    hands.make, hands.route_to = counted, routed
+    monkeypatch.setattr(house.store, "accept_each", full)
+    message = await counted(MAIL)
+    to = envelope(await house.recipient("ann@example.test"))
+    with pytest.raises(Temporary):
+        await house.acceptor.accept(to, message)
+    assert len(made) == {"plan": 2, "keep": 3}[breaks]
+    assert all(one.given_up for one in made)
 
 
 DUPLICATES = 'require "duplicate"; if duplicate { discard; }'

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from pillarbox.base.errors import Temporary
 from pillarbox.delivery.sieve.chain import Chain
 from pillarbox.delivery.sieve.events import ENTRY, Events
 from pillarbox.model.numset import NumSet
 from pillarbox.model.reply import Reply
 from pillarbox.model.sending import Sent
-from support.people import account
+from pillarbox.store.api import NewMessage
+from support.people import Counted, account
 from support.sievehouse import sieve_house
 
 
@@ -72,3 +74,30 @@ async def test_what_leaves_counts_as_the_owners_and_wakes_the_queue() -> None:
     assert len(woken) == 1
     counted = await house.store.sending(person.id)
     assert counted is not None
+
+
+async def test_what_could_not_be_kept_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = await sieve_house("ann")
+    await house.send("ann@example.test")
+    await house.script("ann", 'require "imapsieve"; redirect "b@far.test";', "ev")
+    person = await account(house.store, "ann")
+    await house.store.activate_script(person.id, "")
+    inbox = await house.store.mailbox_by_name(person.id, "INBOX")
+    assert inbox is not None
+    await house.store.annotate(person.id, inbox.id, {(0, ENTRY): b"ev"})
+    made: list[Counted] = []
+
+    async def counted(octets: bytes) -> NewMessage:
+        message = await house.message(octets)
+        made.append(Counted(message.content))
+        return NewMessage(made[-1], message.facts)
+
+    async def full(*_args: object) -> None:
+        raise Temporary("the disk is full")
+
+    monkeypatch.setattr(house.store, "accept_each", full)
+    hands = replace(house.planner.hands, make=counted)
+    events = Events(house.store, Chain(house.store, house.clock), hands)
+    await events.happened("COPY", person.id, inbox.id, NumSet([(1, 1)]), person)
+    assert [bool(one.given_up) for one in made] == [True]
+    assert await house.flags("ann") == [[]]

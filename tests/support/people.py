@@ -6,7 +6,7 @@ from pillarbox.base.clock import Clock
 from pillarbox.model.account import Account, Alias, Credentials, Domain
 from pillarbox.model.address import Address
 from pillarbox.model.transaction import Envelope, Local, Peer, Recipient, Role, Route, Sender
-from pillarbox.store.api import Facts, NewMessage, Store
+from pillarbox.store.api import Content, Facts, NewMessage, Store
 from pillarbox.store.memory import MemoryStore
 
 NOBODY_LOGS_IN = Credentials("")
@@ -68,3 +68,21 @@ def recipient(name: str, *routes: Route) -> Recipient:
 def local(account: Account, **more: str) -> Local:
     """The route into an account."""
     return Local(account.id, account.address, **more)
+
+
+class Counted:
+    """A content that knows how often it was given up."""
+
+    def __init__(self, inner: Content) -> None:
+        self._inner = inner
+        self.given_up = 0
+
+    @property
+    def size(self) -> int:
+        return self._inner.size
+
+    def view(self) -> memoryview:
+        return self._inner.view()
+
+    def discard(self) -> None:
+        self.given_up += 1

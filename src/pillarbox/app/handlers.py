@@ -322,7 +322,11 @@ class Handlers:
         )
         pairs = [(0, number) for number in range(len(routes))]
         item = NewItem(envelope, pairs, due=now)
-        await core.store.accept(await self._message(data), [], item)
+        message = await self._message(data)
+        try:
+            await core.store.accept(message, [], item)
+        finally:
+            message.content.discard()  # does nothing to what was taken
         self.runner.wake()
 
     async def _route_report(self, sender: Address) -> tuple[Route, ...] | Reply:

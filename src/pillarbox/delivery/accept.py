@@ -26,7 +26,16 @@ from pillarbox.model.story import Event, Noted
 from pillarbox.model.transaction import Envelope, Local, Route
 from pillarbox.model.verdict import Verdict
 from pillarbox.queue.wishes import priority, release
-from pillarbox.store.api import Appended, Mail, Mailboxes, NewItem, NewMessage, Parcel, Target
+from pillarbox.store.api import (
+    Appended,
+    Content,
+    Mail,
+    Mailboxes,
+    NewItem,
+    NewMessage,
+    Parcel,
+    Target,
+)
 from pillarbox.store.journal import Pair, Telling
 from pillarbox.store.scripts import Mark
 
@@ -121,7 +130,8 @@ class Acceptor:
         notes: Sequence[Event] = (),
         again: Again | None = None,
     ) -> Result:
-        """Keep ``message`` for every recipient of ``envelope``; returns once it is durable.
+        """Keep ``message`` for every recipient of ``envelope``; returns once it is durable. In the
+        end its content is the store's or discarded, also when something was raised.
 
         ``hops`` is the number of Received fields it came with. What fails for now goes to the
         queue, except with ``queue`` False (LMTP, where each recipient has a reply of its own):
@@ -131,10 +141,27 @@ class Acceptor:
         if hops > self._options.max_hops:
             message.content.discard()
             return Result((TOO_MANY_HOPS,) * len(envelope.recipients), (), 0)
+        held = [message.content]
+        try:
+            return await self._accept(envelope, message, held, queue, notes, again)
+        finally:
+            for content in held:
+                content.discard()  # does nothing to what was taken
+
+    async def _accept(
+        self,
+        envelope: Envelope,
+        message: NewMessage,
+        held: list[Content],
+        queue: bool,
+        notes: Sequence[Event],
+        again: Again | None,
+    ) -> Result:
+        """See ``accept``. What else is made to be kept is added to ``held`` as it is made."""
         ruling = await self._gate(envelope, message) if again is None else NOTHING
+        held += [letter.content for letter, _ in ruling.letters]
         no, pairs = ruling.refused, _pairs(envelope)
         if no and pairs.keys() <= no.keys():
-            message.content.discard()
             replies = tuple(no[n, 0] for n in range(len(envelope.recipients)))
             return Result(replies, (), 0)
         now = self._clock.now()
@@ -145,7 +172,7 @@ class Acceptor:
             for pair, route in pairs.items()
             if isinstance(route, Local) and pair not in later
         }
-        plans = await self._plans(envelope, message, boxes)
+        plans = await self._plans(envelope, message, boxes, held)
         targets, place = _targets(envelope, boxes, plans, queue=queue)
         due = max(now + (0.0 if later else self._options.retry_after), release(envelope))
         item = NewItem(
@@ -172,13 +199,13 @@ class Acceptor:
             parcels = [Parcel(message, targets, item, telling, once=once, sent=ruling.sent)]
             later_on = None if again else self._clock.now() + self._options.retry_after
             parcels += await also(plans, spoken, later_on)
+            held += [parcel.message.content for parcel in parcels]
             letters = sum(len(parcel.more) for parcel in parcels)
             marks = [mark for plan in plans.values() for mark in plan.marks]
             done = await self._store.accept_each(parcels, marks)
             results, lacking = settled(parcels, done, targets)
         else:
             results = await self._store.accept(message, targets, item, telling, sent=ruling.sent)
-            message.content.discard()  # does nothing to what was taken
         await self._write(ruling.letters)
         outcome = _outcome(place, targets, results)
         if plans:
@@ -196,11 +223,14 @@ class Acceptor:
             try:
                 await self._store.accept(message, [], item, Telling(item.envelope))
             except PillarboxError as error:
-                message.content.discard()
                 log.warning("accept.letter-lost", id=item.envelope.id, error=str(error))
 
     async def _plans(
-        self, envelope: Envelope, message: NewMessage, boxes: Mapping[Pair, Mailbox | None]
+        self,
+        envelope: Envelope,
+        message: NewMessage,
+        boxes: Mapping[Pair, Mailbox | None],
+        held: list[Content],
     ) -> dict[Pair, Plan]:
         """What scripts make of it, for those local recipients that have some."""
         plans: dict[Pair, Plan] = {}
@@ -216,6 +246,7 @@ class Acceptor:
             plan = await self._scripted.plan(envelope, pair[0], route, message, inbox)
             if plan is not None:
                 plans[pair] = first[route.account] = plan
+                held += [parcel.message.content for parcel in plan.parcels]
         return plans
 
     async def _box(self, route: Local, *, junk: bool) -> Mailbox | None:

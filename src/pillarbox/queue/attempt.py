@@ -232,9 +232,13 @@ class Attempt:
         owing: bool = False,
     ) -> None:
         item = self._item
-        refusal = await self._means.spool.settle(
-            item.id, item.lease, results, notice=message, notice_item=new_item, owing=owing
-        )
+        try:
+            refusal = await self._means.spool.settle(
+                item.id, item.lease, results, notice=message, notice_item=new_item, owing=owing
+            )
+        finally:
+            if message is not None:
+                message.content.discard()  # does nothing to what was taken
         self._written(results, refusal)
 
     async def _hand_on(
@@ -242,11 +246,12 @@ class Attempt:
     ) -> None:
         """Write results with what goes on in the place of the message; go on holding the lease."""
         item, until = self._item, self._means.clock.now() + self._means.lease
-        refusal = await self._means.spool.settle(
-            *(item.id, item.lease, results, message, new_item), keep_until=until
-        )
-        if refusal is not None:
-            message.content.discard()
+        try:
+            refusal = await self._means.spool.settle(
+                *(item.id, item.lease, results, message, new_item), keep_until=until
+            )
+        finally:
+            message.content.discard()  # does nothing to what was taken
         self._written(results, refusal)
 
     async def _keep(self, results: Sequence[Settled]) -> None:

@@ -55,8 +55,8 @@ Publish = Callable[[Sequence[Change]], None]
 class Content(Protocol):
     """The bytes of one message on their way in: in memory when small, else in a staged file.
 
-    Made by ``Blobs.stage``. Whoever finished a Content either hands it to ``accept`` or calls
-    ``discard``; after a crash the store removes what was left staged.
+    Made by ``Blobs.stage``. Whoever finished a Content calls ``discard`` in the end, also when it
+    was handed to ``accept`` and that raised; after a crash the store removes what was left staged.
     """
 
     @property
@@ -553,9 +553,10 @@ class Mail(Protocol):
         A target's refusal (OVER_QUOTA, NONEXISTENT) does not touch the others. Refused targets
         that name a ``pair`` have it added to ``queued`` (which may start with no pairs) in the
         same transaction; an item that ends with no pairs is not made. With every target refused
-        and nothing queued, nothing is kept, and the content stays the caller's. Keywords that a
-        mailbox has no room for are left out, here and in copies: mail matters more. With
-        ``telling`` the journal tells of it, also where everybody's copy was discarded.
+        and nothing queued, nothing is kept, and the content stays the caller's, as it does when
+        something is raised. Keywords that a mailbox has no room for are left out, here and in
+        copies: mail matters more. With ``telling`` the journal tells of it, also where everybody's
+        copy was discarded.
         """
         ...
 

@@ -139,21 +139,22 @@ class Events:
         try:
             await deeds.plan(verdict.actions)
             await self._count(deeds, owner)
+            moved = await self._carry_out(deeds)
         except Impossible as why:  # the message stays as the client left it
             log.info("sieve.event-stays", account=owner.id, text=str(why))
             return
-        moved = await self._carry_out(deeds)
+        finally:
+            discard(deeds.parcels)  # does nothing to what was taken
         if moved or deeds.keep is not None:  # else it would be nowhere
             await self._flag(deeds.keep, message)
 
     async def _count(self, deeds: Deeds, owner: Account) -> None:
         """What leaves counts as written by the owner, or whoever has the password could send by
-        APPEND what they may not send. Raises Impossible, with nothing held, beyond the limit."""
+        APPEND what they may not send. Raises Impossible beyond the limit."""
         if not deeds.leaving:
             return
         found = await self._hands.onward(owner.address, deeds.leaving)
         if isinstance(found, Reply):
-            discard(deeds.parcels)
             raise Impossible(found.text)
         deeds.parcels[0].sent = found
 
@@ -162,7 +163,6 @@ class Events:
         if not deeds.parcels:
             return True
         results = await self._store.accept_each(deeds.parcels)
-        discard(deeds.parcels)  # does nothing to what was taken
         if any(one.more for one in deeds.parcels):
             self._queued()
         if refused(results):

@@ -92,10 +92,9 @@ def settled(
     parcels: Sequence[Parcel], results: Sequence[Results | None], targets: Sequence[Target]
 ) -> tuple[list[Appended | Refusal], dict[Pair, Refusal]]:
     """The results of the message itself, and of the recipients whose changed copies do not fit and
-    wait nowhere. Contents that the store did not take are given up."""
+    wait nowhere."""
     lacking: dict[Pair, Refusal] = {}
     for parcel, result in zip(parcels, results, strict=True):
-        parcel.message.content.discard()  # does nothing to what was taken
         if parcel.queued is None and not parcel.more:
             for target, one in zip(parcel.targets, result or (), strict=False):
                 if target.pair is not None and isinstance(one, Refusal):

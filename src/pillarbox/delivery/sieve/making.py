@@ -16,6 +16,7 @@ from pillarbox.delivery.sieve.chain import Verdict
 from pillarbox.delivery.sieve.hands import Hands
 from pillarbox.delivery.sieve.keys import key
 from pillarbox.delivery.sieve.plan import Plan
+from pillarbox.delivery.sieve.stored import discard
 from pillarbox.message import compose, header, trace
 from pillarbox.message.octets import readable
 from pillarbox.model.address import Address, parse_address
@@ -86,7 +87,14 @@ class Making:
         """Recipients elsewhere that this plan counts already."""
 
     async def run(self) -> Plan:
-        """Each action in turn."""
+        """Each action in turn. What is raised leaves nothing held."""
+        try:
+            return await self._run()
+        except BaseException:
+            discard(self._plan.parcels)
+            raise
+
+    async def _run(self) -> Plan:
         for text in self._verdict.told:
             self._note(text)
         whole = self._whole()
