@@ -199,8 +199,10 @@ class Kept:
 
     @property
     def cells(self) -> int:
-        """What it weighs."""
-        return len(self.uids) * (len(self.columns) + len(self.words))
+        """What it weighs: a word as much as three values."""
+        count = len(self.uids)
+        words = sum([max(count, 3 * len(one)) for one in self.words.values()])
+        return count * len(self.columns) + words
 
     def follow(self, uids: array[int]) -> None:
         """Let go of messages that are not among ``uids``."""
@@ -272,7 +274,8 @@ class Shelf:
             return True
         again = name in kept.asked
         kept.asked.add(name)
-        return again and count * (len(kept.columns) + 1) <= self._cells // 2
+        fits = kept.cells + count <= self._cells  # else all that it has would go for it
+        return again and fits and count * (len(kept.columns) + 1) <= self._cells // 2
 
     def room(self, kept: Kept) -> int:
         """Octets of texts for which ``kept`` has room, others having made way where need be.

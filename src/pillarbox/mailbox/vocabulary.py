@@ -4,6 +4,9 @@ Ten thousand subjects are made of far fewer words. So a text without white space
 the words, joined to one text, and the messages that hold one of these are the answer; to look into
 each subject costs twenty times as much. Messages are told by UID: those that go are in nobody's
 way, and those that come are added.
+
+Senders choose the words, so there are bounds: to what is learned in one go, and to how many words
+are known. A column that is richer than that knows none, and each text is looked into.
 """
 
 from __future__ import annotations
@@ -20,6 +23,14 @@ from pillarbox.mailbox.kept import UNREAD, Kept
 
 PIECE: Final = 4096
 """Messages learned in one go: some milliseconds."""
+WORK: Final = 32_768
+"""Words learned in one go, about: as long as that takes where each message has thousands."""
+LONG: Final = 32
+"""Characters that cost about as much as one more word."""
+RICH: Final = 8
+"""Different words for each message, and ``PIECE`` to begin with; a column of more is too rich."""
+MOST: Final = 300_000
+"""Different words of one column, some 200 octets each."""
 WORDS: Final = 1000
 """More words than this that hold what is looked for, and looking into each text is cheaper."""
 _END: Final = "\n"
@@ -29,7 +40,7 @@ _END: Final = "\n"
 class Vocabulary:
     """The words of one column."""
 
-    __slots__ = ("_holders", "_last", "_lists", "_starts", "_text", "_unread", "count")
+    __slots__ = ("_holders", "_last", "_lists", "_rich", "_starts", "_text", "_unread", "count")
 
     def __init__(self) -> None:
         self._holders: dict[str, array[int]] = {}
@@ -40,30 +51,59 @@ class Vocabulary:
         self._text = ""
         self._starts = array("I")
         self._lists: list[array[int]] = []
+        self._rich = False
+
+    def __len__(self) -> int:
+        """Different words; 0 where they are too many to be known."""
+        return len(self._holders)
 
     def learn(self, uids: array[int], values: Sequence[str | int | None]) -> bool:
         """Add some of the messages that are new; whether that was all. ``uids`` ascend."""
         start = bisect_right(uids, self._last)
+        end = len(uids) if self._rich else self._add(uids, values, start)
+        if end > start:
+            self._last = uids[end - 1]
+            self.count += end - start
+        if len(self._holders) > min(RICH * self.count + PIECE, MOST):
+            self._rich = True
+            self._forget()
+        return end == len(uids)
+
+    def _add(self, uids: array[int], values: Sequence[str | int | None], start: int) -> int:
+        """Learn some from ``start`` on; where the next are."""
+        holders, spent, end = self._holders, 0, start
         some = slice(start, start + PIECE)
-        holders = self._holders
         for uid, value in zip(uids[some], values[some], strict=True):
+            end += 1
             if isinstance(value, str):
-                for word in set(value.split()):
+                words = value.split()
+                for word in set(words):
                     if word in holders:
                         holders[word].append(uid)
                     else:
                         holders[word] = array("I", (uid,))
+                spent += len(words) + len(value) // LONG
+                if spent >= WORK:
+                    break
             elif value == UNREAD:
                 self._unread.append(uid)
-            self._last = uid
-            self.count += 1
-        return start + PIECE >= len(uids)
+        return end
+
+    def _forget(self) -> None:
+        """All words."""
+        self._holders = {}
+        self._unread = array("I")
+        self._text = ""
+        self._starts = array("I")
+        self._lists = []
 
     def answers(
         self, needle: Needle, uids: array[int], values: Sequence[str | int | None]
     ) -> bytes:
         """NO, YES or UNKNOWN for each of ``uids``, all of which were learned; ``values``: their
         column."""
+        if self._rich:
+            return of_kept(needle, values)
         found = None
         for word in needle.words:
             lists = self._holding(word)
