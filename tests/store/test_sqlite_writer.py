@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pillarbox.model.account import Domain
 from pillarbox.model.change import Added
 from pillarbox.model.refusal import Refusal
 from pillarbox.store.api import Appended, Target
-from pillarbox.store.sqlite import Options
+from pillarbox.store.sqlite import Options, journal
 from pillarbox.store.sqlite.store import SqliteStore
 from pillarbox.store.sqlite.tx import Tx
 from support.storekit import INLINE, Kit, open_kit
@@ -229,3 +230,18 @@ async def test_refused_is_not_failed(kit: Kit) -> None:
     assert runs == [1]
     answer = await kit.store.delete_mailbox(ann.id, box.id)
     assert isinstance(answer, Refusal)
+
+
+async def test_bringing_mail_back_stays_off_the_loop(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await kit.account()
+    box = await kit.box(ann)
+    await kit.put(box)
+    await kit.store.expunge(ann.id, box.id, None, only_deleted=False)
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(journal, "restored", lambda *_: threads.append(threading.current_thread()))
+    await kit.store.undelete(ann.id, await kit.store.retained(ann.id), box.id)
+    assert await kit.uids(box) == [2]
+    assert threads
+    assert threading.current_thread() not in threads

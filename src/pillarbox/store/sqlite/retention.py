@@ -67,8 +67,9 @@ class SqliteRetention:
         self, account: int, entries: Sequence[Retained], to_mailbox: int, by: str = ""
     ) -> Copied | Refusal:
         wanted = list(dict.fromkeys((e.mailbox, e.uid) for e in entries if e.account == account))
+        # However few are wanted, all that was expunged from their mailboxes is walked through.
         return await self.writer.do(
-            lambda tx: _undelete(tx, account, wanted, to_mailbox, by), aside=len(wanted) > 100
+            lambda tx: _undelete(tx, account, wanted, to_mailbox, by), aside=True
         )
 
     async def purge(self, before: float, tombstones_before: float) -> int:
