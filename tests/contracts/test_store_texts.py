@@ -72,6 +72,19 @@ async def test_what_is_not_indexed_is_always_named(kit: Kit) -> None:
     assert await kit.store.index_progress() == Progress(3, 0)
 
 
+async def test_what_only_waits_in_the_queue_does_not_wait_for_the_index(kit: Kit) -> None:
+    box = await kit.box(await kit.account())
+    await kit.store.index_edition(EDITION)
+    await kit.queue("bob@x.example")
+    appended = await kit.put(box)
+    await kit.queue("bob@x.example", "cat@x.example")
+    assert await kit.store.index_progress() == Progress(0, 1)
+    batch = await kit.store.unindexed(10, 1 << 20)
+    assert [message.blob for message in batch.messages] == [appended.blob]
+    await fill(kit, {})
+    assert await kit.store.index_progress() == Progress(1, 0)
+
+
 async def test_copies_are_found_where_they_are(kit: Kit) -> None:
     box = await boxed(kit, "HELLO", "OTHER")
     other = await kit.box_of(box.account, "Other")

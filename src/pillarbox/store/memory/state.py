@@ -37,6 +37,8 @@ class Blob:
     body: bytes
     facts: Facts
     thread: int
+    boxed: bool
+    """It came into a mailbox; else it only waits in the queue, and nobody searches it."""
     refs: int = 0
 
 
@@ -275,7 +277,7 @@ class State:
             for one in facts.kin:
                 if one:
                     home.threads.setdefault(one, thread)
-        self.blobs[self.last_blob] = Blob(body, facts, thread)
+        self.blobs[self.last_blob] = Blob(body, facts, thread, bool(homes))
         return self.last_blob
 
     def release(self, blob: int) -> int:

@@ -41,7 +41,7 @@ class MemoryTexts:
     async def unindexed(self, messages: int, octets: int) -> Batch:
         found: list[Unindexed] = []
         for number, blob in self.state.blobs.items():
-            if number in self.texts.known:
+            if number in self.texts.known or not blob.boxed:
                 continue
             if len(found) == messages or (found and octets <= 0):
                 break
@@ -65,8 +65,9 @@ class MemoryTexts:
         return array("I", [m.uid for m in messages if may_have(m.blob, wanted)])
 
     async def index_progress(self) -> Progress:
-        indexed = len(self.state.blobs.keys() & self.texts.known.keys())
-        return Progress(indexed, len(self.state.blobs) - indexed)
+        boxed = {number for number, blob in self.state.blobs.items() if blob.boxed}
+        indexed = len(boxed & self.texts.known.keys())
+        return Progress(indexed, len(boxed) - indexed)
 
     async def reindex(self, account: int | None = None) -> int:
         known = self.texts.known

@@ -55,6 +55,11 @@ _WAITING = (
     f"SELECT (SELECT count(*) FROM blob b JOIN facts f ON f.blob = b.id WHERE b.id > {_DONE})"
     " + (SELECT count(*) FROM text.todo)"
 )
+# What only waits in the queue has no facts. Counted the other way round: facts are large rows.
+_TOTAL = (
+    "SELECT (SELECT count(*) FROM blob) - (SELECT count(DISTINCT q.blob) FROM queue q"
+    " WHERE NOT EXISTS (SELECT 1 FROM facts f WHERE f.blob = q.blob))"
+)
 _GONE = (
     "SELECT w.id, b.id IS NULL FROM (SELECT id FROM text.words_docsize WHERE id > ?"
     " ORDER BY id LIMIT ?) w LEFT JOIN blob b ON b.id = w.id"
@@ -226,7 +231,7 @@ def _candidates(
 
 def _progress(db: apsw.Connection) -> Progress:
     waiting: Any = db.execute(_WAITING).get
-    total: Any = db.execute("SELECT count(*) FROM blob").get
+    total: Any = db.execute(_TOTAL).get
     return Progress(total - waiting, waiting)
 
 
