@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pillarbox.model.address import Address
 from pillarbox.model.reply import Reply
-from pillarbox.model.story import Attempted
+from pillarbox.model.story import Attempted, Refused
 from pillarbox.model.transaction import Recipient, Remote
 from pillarbox.store import journal
 from pillarbox.store.api import NewItem, Settled, Target
@@ -73,6 +73,14 @@ async def test_what_failed_is_reported(kit: Kit) -> None:
         "failed, and nobody wanted to know": 1,
         "failed, and nobody could be told": 1,
     }
+
+
+async def test_a_report_is_found_however_many_stories_lie_between(kit: Kit) -> None:
+    await kit.promise()
+    await kit.store.refused([Refused(f"r{n}", "mx", "550 no") for n in range(700)])
+    await settle(kit, Settled(0, "failed", 0.0, NO, owed="failed"), "report")
+    await kit.store.refused([Refused(f"s{n}", "mx", "550 no") for n in range(300)])
+    assert await ends(kit) == {"reported": 1, "in the queue": 1}
 
 
 async def test_what_is_thrown_away_has_a_name(kit: Kit) -> None:

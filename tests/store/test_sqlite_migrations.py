@@ -66,6 +66,39 @@ def test_stories_of_before_are_found_by_their_keys(tmp_path: Path) -> None:
     db.close()
 
 
+def test_what_began_after_a_story_is_found_from_there_on(tmp_path: Path) -> None:
+    db = open_database(tmp_path / "mail.db", OPTIONS)
+    assert not journal.began_after(db, 7, 0)
+    rows = [(story >> journal.PAGE, 7, story) for story in (300, 301, 9000)]
+    db.executemany("INSERT INTO story_key VALUES (?, ?, ?)", [*rows, (90, 8, 23_040)])
+    found = {after: journal.began_after(db, 7, after) for after in (0, 299, 300, 301, 8999, 9000)}
+    assert found == {0: True, 299: True, 300: True, 301: True, 8999: True, 9000: False}
+    assert not journal.began_after(db, 9, 0)
+    assert not journal.began_after(db, 7, 1 << 40)  # so far the journal has not come
+    db.close()
+
+
+def test_only_what_lies_between_is_looked_through(tmp_path: Path) -> None:
+    db = open_database(tmp_path / "mail.db", OPTIONS)
+    late = 20_000 << journal.PAGE
+    rows = [(story >> journal.PAGE, 7, story) for story in (5, late)]
+    db.executemany("INSERT INTO story_key VALUES (?, ?, ?)", rows)
+    steps = 0
+
+    def step() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    db.set_progress_handler(step, 100)
+    assert journal.began_after(db, 7, 1)
+    assert journal.began_after(db, 7, late - 1000)
+    assert steps < 20
+    assert journal.began_after(db, 7, 5)
+    assert steps > 1000  # from one end to the other: the measure measures
+    db.close()
+
+
 EXPUNGED = """
 UPDATE blob SET refs = refs + 2 WHERE id = 1;
 UPDATE blob SET refs = refs + 3 WHERE id = 2;

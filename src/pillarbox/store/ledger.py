@@ -86,8 +86,8 @@ class Facts(Protocol):
         """That recipient still waits, or its sender is about to be told."""
         ...
 
-    def known(self, trace: str) -> bool:
-        """A message of that name was taken."""
+    def known(self, trace: str, after: int) -> bool:
+        """A message of that name was taken, its story begun after that one."""
         ...
 
 
@@ -129,6 +129,8 @@ class _Course:
     """What the later events of a story say of each recipient of its queue item."""
 
     def __init__(self, story: Story) -> None:
+        self.story = story.id
+        """A report's begins after it."""
         self.attempts: dict[int, Attempted] = {}
         self.places: dict[int, Place] = {}
         self.reports: dict[int, Reported] = {}
@@ -175,7 +177,7 @@ def _course_of(name: str, item: int, way: Way, course: _Course, facts: Facts) ->
         return Lost(f"{name}: failed, and its sender was not told")
     if not report.trace:
         return "failed, and nobody could be told"
-    told = facts.known(report.trace)
+    told = facts.known(report.trace, course.story)
     return "reported" if told else Lost(f"{name}: failed, and the report {report.trace} is gone")
 
 

@@ -56,9 +56,10 @@ class _Present:
             r.number == number and (r.state in {"due", "held"} or bool(r.owed)) for r in recipients
         )
 
-    def known(self, trace: str) -> bool:
+    def known(self, trace: str, after: int) -> bool:
         return any(
             isinstance(entry.event, Accepted) and entry.event.trace == trace
-            for page in self._state.book.pages.values()
+            for number, page in self._state.book.pages.items()
+            if number > after
             for _, entry in page
         )

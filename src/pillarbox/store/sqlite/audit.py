@@ -25,7 +25,7 @@ from pillarbox.store.journal import by_trace
 from pillarbox.store.ledger import Audited, Lost, Place, check
 from pillarbox.store.sqlite import journal
 from pillarbox.store.sqlite.accept import MSG, put
-from pillarbox.store.sqlite.journal import FIND, rows_of
+from pillarbox.store.sqlite.journal import rows_of
 from pillarbox.store.sqlite.reader import Reader
 from pillarbox.store.sqlite.tx import Tx
 from pillarbox.store.sqlite.writer import WriteLane
@@ -213,8 +213,8 @@ class _Present:
             (item, number),
         )
 
-    def known(self, trace: str) -> bool:
-        return self._any(FIND, (by_trace(trace), 1))
+    def known(self, trace: str, after: int) -> bool:
+        return journal.began_after(self._db, by_trace(trace), after)
 
     def _any(self, sql: str, values: tuple[Any, ...]) -> bool:
         return self._db.execute(sql, values).fetchone() is not None

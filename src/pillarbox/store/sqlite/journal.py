@@ -40,6 +40,13 @@ FIND = """
     SELECT k.story FROM page CROSS JOIN story_key k ON k.page = page.n AND k.key = ?
     ORDER BY k.page DESC, k.story DESC LIMIT ?
 """
+_AFTER = """
+    WITH RECURSIVE page(n, last) AS (
+        SELECT ?, (SELECT max(page) FROM story_key)
+        UNION ALL SELECT n + 1, last FROM page WHERE n < last
+    )
+    SELECT 1 FROM page CROSS JOIN story_key k ON k.page = page.n AND k.key = ? AND k.story > ?
+"""
 _ROWS = "SELECT entry, at, kind, told FROM story WHERE story = ? ORDER BY entry"
 _DEEDS = (
     "SELECT id, at, kind, account, mailbox, name, uids, by, to_account, to_mailbox, to_name,"
@@ -204,6 +211,12 @@ class SqliteJournal:
             count += some
             if some < _STEP:
                 return count
+
+
+def began_after(db: apsw.Connection, key: int, story: int) -> bool:
+    """Whether one with this key began after another story. Looks from that one's page on, so what
+    follows soon is found soon, however long the journal is."""
+    return db.execute(_AFTER, (story >> PAGE, key, story)).fetchone() is not None
 
 
 def rows_of(db: apsw.Connection, story: int) -> list[tuple[int, float, str, str]]:
