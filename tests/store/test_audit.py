@@ -8,8 +8,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from pillarbox.store.api import Target
-from support.storekit import INLINE, Kit, open_kit
+from pillarbox.model.flags import flag_set
+from pillarbox.model.reply import Reply
+from pillarbox.store.api import Copied, NewItem, Settled, Target
+from support.storekit import ALL, INLINE, Kit, envelope, open_kit, some
 
 
 @pytest.fixture
@@ -24,10 +26,10 @@ async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
     await opened.store.close()
 
 
-def damage(directory: Path, sql: str) -> None:
+def damage(directory: Path, sql: str, *values: int) -> None:
     """From outside, as a fault of the disk or of us would."""
     connection = apsw.Connection(str(directory / "mail.db"))
-    connection.execute(sql)
+    connection.execute(sql, values)
     connection.close()
 
 
@@ -105,3 +107,55 @@ async def test_what_only_waits_in_the_queue_has_no_facts_and_lacks_none(
     assert (await kit.store.index_progress()).waiting == 2
     damage(tmp_path, "DELETE FROM facts WHERE blob IN (SELECT blob FROM msg)")
     assert ("content", False) in await kinds(kit)
+
+
+async def test_a_report_whose_story_is_gone_is_lost(kit: Kit, tmp_path: Path) -> None:
+    (item,) = await kit.store.lease("w", kit.clock.time, kit.clock.time + 60, 1)
+    failed = Settled(0, "failed", 0.0, Reply(550, "5.1.1", "no such user"), owed="failed")
+    report = NewItem(envelope("ann@example.org"), [(0, 0)], kit.clock.time + 9999)
+    await kit.store.settle(item.id, item.lease, [failed], await kit.message(), report)
+    assert await kinds(kit) == []
+    assert (await kit.store.audit()).ends["reported"] == 1
+    damage(tmp_path, "DELETE FROM story_key WHERE story > ?", item.story)
+    assert await kinds(kit) == [("lost", False)]
+
+
+async def test_expunged_mail_of_which_nothing_is_known_is_known_by_its_deed(
+    kit: Kit, tmp_path: Path
+) -> None:
+    person = (await kit.store.accounts())[0]
+    box = await kit.box(person)
+    await kit.put(box, "kw")
+    await kit.store.expunge(person.id, box.id, some(1, 3), only_deleted=False, by="imap ann")
+    before = await kit.store.retained(person.id)
+    assert len(before) == 2
+    damage(tmp_path, "DELETE FROM removal")
+    assert await kit.store.retained(person.id) == []
+    assert await kinds(kit) == [("retained", False)]
+    assert await kinds(kit, repair=True) == [("retained", True)]
+    assert await kinds(kit) == []
+    assert await kit.store.retained(person.id) == before
+    back = await kit.store.undelete(person.id, before, box.id)
+    assert isinstance(back, Copied)
+    assert (await kit.flags(box))[back.target[1]] == flag_set(["kw"])
+
+
+async def test_expunged_mail_that_the_journal_has_forgotten_is_let_go(
+    kit: Kit, tmp_path: Path
+) -> None:
+    person = (await kit.store.accounts())[0]
+    box = await kit.box(person)
+    await kit.store.expunge(person.id, box.id, ALL, only_deleted=False)
+    (first, _) = await kit.store.retained(person.id)
+    # One of them is somewhere else as well, and counted wrong.
+    damage(tmp_path, "DELETE FROM removal; DELETE FROM deed")
+    again = await kit.put(box)
+    damage(tmp_path, "UPDATE msg SET blob = ? WHERE blob = ?", first.blob, again.blob)
+    damage(tmp_path, "UPDATE retained SET blob = ?", first.blob)
+    assert ("retained", True) in await kinds(kit, repair=True)
+    assert await kinds(kit) == []
+    connection = apsw.Connection(str(tmp_path / "mail.db"))
+    assert connection.execute("SELECT count(*) FROM retained").get == 0
+    assert connection.execute("SELECT refs FROM blob WHERE id = ?", (first.blob,)).get == 1
+    connection.close()
+    assert await kit.uids(box) == [3]

@@ -38,7 +38,7 @@ class Finding:
     """Something that is not as it must be."""
 
     kind: str
-    """lost, content, references, counters, queue, database."""
+    """lost, content, references, retained, counters, queue, database."""
     text: str
     repaired: bool = False
 

@@ -73,6 +73,17 @@ _ACCOUNTS = """
     ) m ON m.account = a.id
     WHERE a.messages <> coalesce(m.n, 0) OR a.used <> coalesce(m.size, 0)
 """
+_UNTOLD = (
+    "SELECT removal, count(*) FROM retained WHERE removal NOT IN (SELECT id FROM removal)"
+    " GROUP BY removal"
+)
+_TELL = """
+    INSERT INTO removal SELECT d.account, d.mailbox, d.id, d.name, coalesce(b.keywords, ''),
+    CAST(d.at AS INTEGER), d.by
+    FROM deed d LEFT JOIN mailbox b ON b.account = d.account AND b.id = d.mailbox
+    WHERE d.id IN (SELECT removal FROM retained) AND d.id NOT IN (SELECT id FROM removal)
+"""
+_LET_GO = "DELETE FROM retained WHERE removal NOT IN (SELECT id FROM removal)"
 _STRAY = "SELECT DISTINCT item FROM recipient WHERE item NOT IN (SELECT id FROM queue)"
 _EMPTY = """
     SELECT q.id FROM queue q WHERE q.lease_until = 0 AND NOT EXISTS (
@@ -83,6 +94,7 @@ _EMPTY = """
 _CHECKS = (
     ("references", _REFS, "message {0} counts {1} uses and has {2}"),
     ("dangling", _DANGLING, "message {0} is named {1} times and is not there"),
+    ("retained", _UNTOLD, "{1} messages were expunged by {0}, of which nothing is known"),
     ("counters", _BOXES, "mailbox {2} ({1}) of account {0} counts wrong"),
     ("counters", _ACCOUNTS, "account {1} counts wrong"),
     ("queue", _STRAY, "recipients of queue item {0}, which is not there"),
@@ -290,6 +302,9 @@ def _repair(tx: Tx) -> None:
     for (item,) in tx.all(_EMPTY):
         tx.db.execute("DELETE FROM queue WHERE id = ?", (item,))
         tx.db.execute("DELETE FROM recipient WHERE item = ?", (item,))
+    # What was expunged is known by its deed once more; with that forgotten, its time is over.
+    tx.db.execute(_TELL)
+    tx.db.execute(_LET_GO)
     for blob, _, used in tx.all(_REFS):
         tx.db.execute("UPDATE blob SET refs = ? WHERE id = ?", (used + (not used), blob))
         if not used:
