@@ -17,6 +17,10 @@ LIMIT = 50_000
 """Entries of one kind. Strangers choose what is looked up, so there has to be one."""
 NAMES = 32
 """Names of mailboxes that are remembered of an account: a detail (``ann+detail@``) is one."""
+MISSED = 64
+"""Characters of a name that is remembered to be no mailbox's. Such names are made up by whoever
+asks, of anybody's account and before any right is looked at, and are as long as a literal may be.
+The details and targets that deliveries ask for are shorter."""
 _TREE = (BoxCreated, BoxChanged, BoxDeleted)
 
 
@@ -68,7 +72,8 @@ class Cache:
         """The active one of an account."""
         self.taught: Memo[int, Taught] = Memo()
         self.names: Memo[int, dict[str, Mailbox | None]] = Memo()
-        """Mailboxes of an account by the names that were asked for, at most ``NAMES``."""
+        """Mailboxes of an account by the names that were asked for, at most ``NAMES``; None for
+        a name of up to ``MISSED`` characters that none has."""
 
     def forget(
         self, accounts: Iterable[int], learned: Iterable[int], changes: Iterable[Change]

@@ -9,7 +9,7 @@ from pillarbox.model.numset import NumSet
 from pillarbox.model.refusal import Refusal
 from pillarbox.store import rules
 from pillarbox.store.sqlite import journal
-from pillarbox.store.sqlite.cache import NAMES, Cache
+from pillarbox.store.sqlite.cache import MISSED, NAMES, Cache
 from pillarbox.store.sqlite.messages import find, retain, take, transfer
 from pillarbox.store.sqlite.picks import pick
 from pillarbox.store.sqlite.reader import Reader
@@ -42,11 +42,14 @@ class SqliteMailboxes:
 
     async def mailbox_at(self, account: int, name: str) -> Mailbox | None:
         known = self.cache.names.of(account, _no_names)
-        if name not in known:
+        if name in known:
+            return known[name]
+        box = self._by_name(account, name)
+        if box is not None or len(name) <= MISSED:
             if len(known) >= NAMES:
                 known.clear()
-            known[name] = self._by_name(account, name)
-        return known[name]
+            known[name] = box
+        return box
 
     def _by_name(self, account: int, name: str) -> Mailbox | None:
         try:
