@@ -12,6 +12,7 @@ from pillarbox.auth.lockout import Lockout
 from pillarbox.auth.lockout import Options as LockoutOptions
 from pillarbox.auth.login import Authenticator, Options
 from pillarbox.auth.passwords import CHEAP, Checked, Passwords
+from pillarbox.auth.presence import Presence
 from pillarbox.base.ids import SeededRng
 from pillarbox.base.lanes import Lane
 from pillarbox.base.log import LogfmtFormatter
@@ -69,6 +70,13 @@ class House:
     clock: FakeClock
     lane: Lane
     log: Lines
+    presence: Presence
+
+    def connection(self, name: str = "c1") -> list[str]:
+        """A connection, by default that of ``TLS``; the list has its name once it is cut."""
+        cut: list[str] = []
+        self.presence.came(name, lambda: cut.append(name))
+        return cut
 
     @property
     def outcomes(self) -> list[str]:
@@ -98,6 +106,7 @@ async def open_house(
         kept = await passwords.make(PASSWORD)
         assert isinstance(kept, Credentials)
         await store.add_account(f"{name}@example.test", kept)
+    presence = Presence()
     auth = Authenticator(
         store,
         passwords,
@@ -107,8 +116,9 @@ async def open_house(
         lockout=Lockout(clock, lockout),
         cache=SuccessCache(clock, rng),
         options=options,
+        presence=presence,
     )
-    return House(auth, store, passwords, clock, lane, log)
+    return House(auth, store, passwords, clock, lane, log, presence)
 
 
 async def ann(house: House) -> Account:

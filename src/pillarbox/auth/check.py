@@ -111,6 +111,10 @@ class Checks:
             domains = await self._directory.domains()
             if len(domains) == 1 and "@" not in name:
                 name = f"{name}@{domains[0].name}"
+        return await self._look(name)
+
+    async def _look(self, name: str) -> Person:
+        """Who has the name now."""
         account = await self._directory.account_by_address(name)
         kept = await self._directory.credentials(account.id) if account else None
         return Person(name, account, kept)
@@ -122,17 +126,18 @@ class Checks:
             return self.refuse(attempt, Rejected(Reason.CREDENTIALS, "not a name"))
         if self._remembered(person, password):
             verdict = self._lockout.verdict(person.name, attempt.ctx.ip)
-            if verdict is GO_AHEAD and person.account is not None:  # no guess, so no turn
-                return await self.admit(person.account, authzid, attempt)
+            if verdict is GO_AHEAD:  # no guess, so no turn
+                return await self.admit(person, authzid, attempt)
         async with self._turns.turn(f"{address_key(attempt.ctx.ip)} {person.name}"):
             locked = await self.wait(person, attempt)
             if locked is not None:
                 return locked
-            right = await self._is_right(person, password)
-            if not right or person.account is None:
+            # Whoever had the turn before may have renewed what is kept.
+            proved = await self._is_right(await self._look(person.name), password)
+            if proved is None:
                 guess = self._cache.digest(0, password, NO_CREDENTIALS)
                 return self.wrong(person, attempt, "password", guess)
-            return await self.admit(person.account, authzid, attempt)
+            return await self.admit(proved, authzid, attempt)
 
     async def wait(self, person: Person, attempt: Attempt) -> Rejected | None:
         """Take the delay that is due; or refuse because of too many failures."""
@@ -158,18 +163,21 @@ class Checks:
             return False
         return self._cache.holds(self._cache.digest(account.id, password, kept))
 
-    async def _is_right(self, person: Person, password: str) -> bool:
+    async def _is_right(self, person: Person, password: str) -> Person | None:
+        """The person, with what is kept of the password from now on; None when it is wrong."""
         account, kept = person.account, person.credentials
         if account is None or kept is None:
-            return (await self._passwords.check(None, password)).right  # False, in the same time
+            await self._passwords.check(None, password)  # wrong, in the same time
+            return None
         if self._remembered(person, password):  # by somebody whose turn came before
-            return True
+            return person
         checked = await self._passwords.check(kept, password)
+        if not checked.right:
+            return None
         if checked.renewed is not None:
             kept = await self._renew(account, kept, checked.renewed)
-        if checked.right:
-            self._cache.add(self._cache.digest(account.id, password, kept))
-        return checked.right
+        self._cache.add(self._cache.digest(account.id, password, kept))
+        return Person(person.name, account, kept)
 
     async def _renew(self, account: Account, old: Credentials, new: Credentials) -> Credentials:
         """Keep the password at today's costs, unless it was changed meanwhile."""
@@ -179,23 +187,34 @@ class Checks:
         log.info("auth.renewed", user=account.address)
         return new
 
-    async def admit(self, account: Account, authzid: str, attempt: Attempt) -> LoginResult:
-        """They are who they say. Is that enough?"""
+    async def admit(self, person: Person, authzid: str, attempt: Attempt) -> LoginResult:
+        """They are who they say, by what was kept when they began. Is that enough?
+
+        A client takes as long as it likes to prove it, and a change of the password ends only the
+        connections that are in. So what is kept is looked up again, and from then on nothing is
+        waited for until they are.
+        """
+        own = await self._is_own(authzid, person)
+        now = await self._look(person.name)
+        account = now.account
+        if account is None or now.credentials != person.credentials:
+            log.info("auth.changed", user=person.name)
+            return TemporarilyUnavailable("the account was changed during the login")
         self._lockout.succeeded(account.address, attempt.ctx.ip)
         if not account.enabled:
             return self.refuse(attempt, Rejected(Reason.CREDENTIALS, "disabled"))
-        if not await self._is_own(authzid, account):
+        if not own:
             return self.refuse(attempt, Rejected(Reason.AUTHORIZATION, "authzid"))
         self._presence.entered(attempt.ctx.conn, account.id)
         self._log(attempt, ok=True)
         return Accepted(account, attempt.mech)
 
-    async def _is_own(self, authzid: str, account: Account) -> bool:
+    async def _is_own(self, authzid: str, person: Person) -> bool:
         """One may act as oneself, in any spelling, and as nobody else (RFC 4422 §3.4.1)."""
         if not authzid:
             return True
         other = await self.find(authzid)
-        return other is not None and other.name == account.address
+        return other is not None and other.name == person.name
 
     def wrong(self, person: Person, attempt: Attempt, detail: str, guess: bytes = b"") -> Rejected:
         """Count and refuse what was not right. ``guess`` stands for the password if known."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pillarbox.auth.check import Attempt, Checks, Person
 from pillarbox.auth.context import Context
 from pillarbox.auth.results import LoginResult, Reason, Rejected
-from pillarbox.model.account import Account
 from pillarbox.wire.sasl.machine import (
     Challenge,
     CheckPassword,
@@ -105,13 +104,9 @@ class Exchange:
                 return step
 
     async def _finish(self, done: Done) -> LoginResult:
-        account = self._account()
-        if account is None:
-            raise RuntimeError("a proof without an account")
-        return await self._checks.admit(account, done.authzid, self._attempt)
-
-    def _account(self) -> Account | None:
-        return self._person.account if self._person else None
+        if self._person is None:
+            raise RuntimeError("a proof of nobody")
+        return await self._checks.admit(self._person, done.authzid, self._attempt)
 
     def _failed(self, failed: Failed) -> Rejected:
         person = self._person

@@ -53,7 +53,8 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class TemporarilyUnavailable:
-    """The directory or the password lane cannot answer now; says nothing about the password.
+    """The directory or the password lane cannot answer now, or the account was changed during the
+    login; says nothing about the password.
 
     454 4.7.0, NO [UNAVAILABLE], -ERR [SYS/TEMP].
     """
