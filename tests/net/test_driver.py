@@ -591,3 +591,32 @@ async def test_who_deals_with_octets_at_once_keeps_the_connection_from_idling(se
         await ended.wait()
     assert heard == [b"ping"] * 5 + [b"left"]
     writer.close()
+
+
+async def test_read_or_hears_a_knock_while_the_peer_makes_room(serve: Serve, until: Until) -> None:
+    size = 4_000_000
+    conns: list[Connection] = []
+    log: list[bytes | None] = []
+
+    async def handler(conn: Connection) -> None:
+        conn.write(b"y" * size)
+        conn.flush()
+        await until(lambda: conn.congested)
+        conns.append(conn)
+        log.append(await conn.read_or(conn.draining))
+        log.append(await conn.read_or(conn.draining))
+
+    port = await serve(handler)
+    with blocking_client(port, receive_buffer=8192) as sock:
+        await until(lambda: bool(conns))
+        conns[0].knock()
+        await asyncio.sleep(0.01)
+        assert log == []  # first the room
+        taken = await asyncio.to_thread(sock.recv, size, socket.MSG_WAITALL)
+        assert len(taken) == size
+        async with asyncio.timeout(5):
+            await until(lambda: bool(log))
+        assert log == [None]
+        sock.sendall(b"bytes")  # it is heard once
+        await until(lambda: len(log) == 2)
+    assert log == [None, b"bytes"]

@@ -104,6 +104,18 @@ class Spoken:
         self._conn.get_buffer(len(data))[: len(data)] = data
         self._conn.buffer_updated(len(data))
 
+    def stall(self) -> None:
+        """The client takes no more, and what is on its way to it is enough."""
+        self._conn.pause_writing()
+
+    def recover(self) -> None:
+        """It takes again."""
+        self._conn.resume_writing()
+
+    def drain(self) -> None:
+        """The server wants to stop."""
+        self._conn.draining.set()
+
     async def turns(self) -> None:
         """Let everybody do what they were woken for."""
         for _ in range(TURNS):

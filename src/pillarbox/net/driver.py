@@ -56,14 +56,16 @@ class Connection(Stream):
         Bytes come first, so a peer that never pauses hides a wake: look at it now and then. A
         ``Signal`` costs least (IDLE, draining); a plain ``asyncio.Event`` costs a task a call.
         """
+        waiter, asked, undo = self._waiter, False, []
+        waiter.knocked = False
         if self._congested:
             await self._room()
         if self._inbox or self._at_end():
             return self._take()
+        if waiter.knocked:  # while the peer made room
+            return None
         if any([is_up(wake) for wake in wakes]):  # noqa: C419  (a generator costs twice as much)
             return None
-        waiter, asked, undo = self._waiter, False, []
-        waiter.knocked = False
         for wake in wakes:
             if wake is self.draining:  # every door waits for it: watched once and for all
                 asked = True

@@ -151,3 +151,42 @@ async def test_what_comes_behind_compress_is_compressed(door: Doorway) -> None:
     plain, _, packed = bytes(one._pipe.said).partition(b"\r\n")
     assert plain.startswith(b"a OK ")
     assert unpack.decompress(packed) == b"b OK Done\r\n"
+
+
+async def test_an_idler_that_did_not_read_for_a_while_hears_all(door: Doorway) -> None:
+    one, other = await door.open(ANN), await door.open(ANN)
+    await one.say("SELECT INBOX")
+    await one.say("IDLE", "+")
+    one.stall()
+    for _ in range(2):  # the first is written and waits for room, the second comes meanwhile
+        other.send(b"a APPEND INBOX {5+}\r\nA: b\n\r\n")
+        await other.hear("a OK")
+        await one.turns()
+    assert one.lines() == []
+    one.recover()
+    await one.turns()
+    lines = one.lines()
+    assert "* 1 EXISTS" in lines
+    assert "* 2 EXISTS" in lines
+    assert await one.done() == ["t2 OK Idle ended"]
+
+
+async def test_a_command_that_comes_with_the_room_for_its_answer(door: Doorway) -> None:
+    one = await door.open(ANN)
+    one.stall()
+    one.send(b"a NOOP\r\n")
+    await one.turns()
+    one.recover()
+    one.send(b"b SELECT INBOX\r\n")  # before the task has seen that there is room
+    lines = await one.hear("b OK ")
+    assert lines[0] == "a OK Done"
+    assert lines[-1].startswith("b OK ")
+
+
+async def test_nothing_follows_the_answer_to_logout(door: Doorway) -> None:
+    one = await door.open(ANN)
+    one.send(b"a LOGOUT\r\n")
+    one.drain()
+    await one.turns()
+    assert [line[:5] for line in one.lines()] == ["* BYE", "a OK "]
+    assert one.over

@@ -168,7 +168,7 @@ class Session(Client):
             self._listening = False
             if view is not None:
                 view.changed.unwatch(self._news)
-        if data is not None or self._left:
+        if data is not None or self._left or self.over:
             return data
         if conn.draining.is_set():
             self.bye("The server is going down")
