@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,8 @@ class CustomBuildHook(BuildHookInterface[Any]):
         script.write_text(_SETUP.format(groups=_groups(), level=level), "utf-8")
         words = ["build_ext", "--inplace", "--parallel", str(os.cpu_count() or 1)]
         subprocess.run([sys.executable, script, *words], cwd=self._made, check=True)  # noqa: S603
-        built = [path for path in self._made.rglob("*.so") if "build" not in path.parts]
-        build_data["force_include"] |= {str(one): str(one.relative_to(self._made)) for one in built}
+        built = libraries(path.relative_to(self._made) for path in self._made.rglob("*.so"))
+        build_data["force_include"] |= {str(self._made / one): str(one) for one in built}
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
@@ -113,6 +114,17 @@ class CustomBuildHook(BuildHookInterface[Any]):
         """Leave nothing behind."""
         if hasattr(self, "_made"):
             shutil.rmtree(self._made)
+
+
+def libraries(found: Iterable[Path]) -> list[Path]:
+    """Those to be packed, of paths that begin where it was compiled: one of each module and one of
+    each group. Raises ``RuntimeError`` where a module has none; the wheel would be plain, quietly."""
+    packed = [path for path in found if path.parts[0] != "build"]  # the compiler's own
+    there = {f"{(path.parent / path.name.partition('.')[0]).as_posix()}.py" for path in packed}
+    missing = [name for names, _ in _groups() for name in names if name not in there]
+    if missing:
+        raise RuntimeError(f"nothing came of compiling {' '.join(missing)}")
+    return packed
 
 
 def _groups() -> list[tuple[list[str], str]]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ast
 import configparser
+import importlib.util
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from support import tree
 from support.compiled import modules
@@ -93,3 +97,27 @@ def test_no_plain_class_inherits_from_a_compiled_one() -> None:
             for base in node.bases if isinstance(node, ast.ClassDef) else ():
                 word = ast.unparse(base).partition(".")[0]
                 assert compiled.isdisjoint(names.get(word, ())), (source.path, word)
+
+
+def build_hook() -> ModuleType:
+    """``hatch_build.py``, as the builder has it."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    return hook
+
+
+@pytest.mark.needs(module="hatchling")
+def test_a_wheel_that_was_to_be_compiled_is() -> None:
+    """What is packed is what lies beside the sources, with a library of every module."""
+    hook = build_hook()
+    names = [name.replace(".", "/") for name in modules()]
+    made = [Path(f"{name}.cpython-311.so") for name in names]
+    there = [Path("pillarbox_base__mypyc.cpython-311.so"), *made]
+    own = [Path("build", "lib") / one for one in made]
+    assert hook.libraries([*there, *own]) == there
+    for fewer in (own, [*there[:1], *made[1:], *own]):
+        with pytest.raises(RuntimeError, match=f"compiling {names[0]}.py"):
+            hook.libraries(fewer)
