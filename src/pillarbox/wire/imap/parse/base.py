@@ -8,9 +8,9 @@ from typing import Any
 from pillarbox.wire.imap.lex import Cursor
 
 Parser = Callable[[Cursor, str], Any]
+"""Reads a command's arguments from just behind its name; (cursor, tag) to a command value."""
 Bare = dict[str, Callable[[str], Any]]
 """Commands without arguments, by name: only the class is needed."""
-"""Reads a command's arguments from just behind its name; (cursor, tag) to a command value."""
 
 
 def bare(command: Callable[[str], Any]) -> Parser:
