@@ -9,6 +9,7 @@ import pytest
 
 from pillarbox.auth.context import Context
 from pillarbox.auth.exchange import Exchange
+from pillarbox.auth.login import Options
 from pillarbox.auth.results import (
     Accepted,
     LoginResult,
@@ -21,7 +22,7 @@ from pillarbox.model.account import Credentials
 from pillarbox.wire.sasl import scramtext
 from pillarbox.wire.sasl.machine import Abort, Challenge, ClientContext, ClientMachine
 from pillarbox.wire.sasl.mechanisms import choose
-from support.loginhouse import CLEAR, PASSWORD, TLS, House, ann
+from support.loginhouse import CLEAR, PASSWORD, TLS, House, ann, open_house
 
 SCRAM, PLUS = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 UNIQUE = {"tls-unique": b"u" * 12}
@@ -223,6 +224,7 @@ async def test_a_directory_that_breaks_in_the_middle(house: House) -> None:
 
 async def test_scram_in_the_clear_only_if_so_wished(house: House) -> None:
     assert reason(house.auth.begin(SCRAM, CLEAR)) is Reason.NEEDS_TLS
-    house.auth.options = replace(house.auth.options, scram_in_the_clear=True)
-    assert isinstance(await log_in(house, client(SCRAM), CLEAR), Accepted)
-    assert reason(house.auth.begin("PLAIN", CLEAR)) is Reason.NEEDS_TLS
+    other = await open_house(Options(scram_in_the_clear=True))
+    assert isinstance(await log_in(other, client(SCRAM), CLEAR), Accepted)
+    assert reason(other.auth.begin("PLAIN", CLEAR)) is Reason.NEEDS_TLS
+    await other.close()
