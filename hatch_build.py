@@ -118,7 +118,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
 def libraries(found: Iterable[Path]) -> list[Path]:
     """Those to be packed, of paths that begin where it was compiled: one of each module and one of
-    each group. Raises ``RuntimeError`` where a module has none: nobody would notice a plain wheel."""
+    each group. Raises ``RuntimeError`` where a module has none: a plain wheel goes unnoticed."""
     packed = [path for path in found if path.parts[0] != "build"]  # the compiler's own
     there = {f"{(path.parent / path.name.partition('.')[0]).as_posix()}.py" for path in packed}
     missing = [name for names, _ in _groups() for name in names if name not in there]

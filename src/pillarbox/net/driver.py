@@ -57,13 +57,11 @@ class Connection(Stream):
         ``Signal`` costs least (IDLE, draining); a plain ``asyncio.Event`` costs a task a call.
         """
         waiter, asked, undo = self._waiter, False, []
-        waiter.knocked = False
+        waiter.knocked = False  # from here on: a knock may come while the peer makes room
         if self._congested:
             await self._room()
         if self._inbox or self._at_end():
             return self._take()
-        if waiter.knocked:  # while the peer made room
-            return None
         if any([is_up(wake) for wake in wakes]):  # noqa: C419  (a generator costs twice as much)
             return None
         for wake in wakes:
