@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pillarbox.auth.cache import SuccessCache
 from pillarbox.auth.check import Attempt, Checks
@@ -57,6 +58,16 @@ class Options:
     (RFC 9266 §3 makes ``tls-exporter`` the default of TLS 1.3); they would fail, not fall back."""
 
 
+@lru_cache(64)
+def _offers(options: Options, private: bool, bound: bool, scram: bool) -> tuple[str, ...]:
+    """What may be offered where a connection is private, has a binding, and keys are kept."""
+    if not private and not options.scram_in_the_clear:
+        return ()
+    has = {Need.PRIVACY: private, Need.SCRAM_KEYS: scram, Need.BINDING: bound}
+    names = offered([need for need, there in has.items() if there])
+    return tuple(name for name in names if name in options.mechanisms)
+
+
 class Authenticator:
     """One for a process; holds the cache, the failures and the turns."""
 
@@ -81,8 +92,6 @@ class Authenticator:
         self._secret = secret
         lockout, cache = lockout or Lockout(clock), cache or SuccessCache(clock, rng)
         presence = presence or Presence()
-        self._offers: dict[tuple[bool, bool], tuple[str, ...]] = {}
-        """By privacy and binding, worked out once."""
         self._checks = Checks(directory, passwords, lockout, cache, clock, presence)
 
     def cleartext(self, ctx: Context) -> bool:
@@ -91,22 +100,9 @@ class Authenticator:
 
     def mechanisms(self, ctx: Context) -> tuple[str, ...]:
         """What to offer here, strongest first; empty where nobody may log in yet."""
-        kind = (self.cleartext(ctx), not self.options.plus_with.isdisjoint(ctx.bindings))
-        known = self._offers.get(kind)
-        if known is None:
-            known = self._offers[kind] = self._offered(*kind)
-        return known
-
-    def _offered(self, private: bool, bound: bool) -> tuple[str, ...]:
-        if not private and not self.options.scram_in_the_clear:
-            return ()
-        has = {
-            Need.PRIVACY: private,
-            Need.SCRAM_KEYS: self._passwords.options.scram_iterations > 0,
-            Need.BINDING: bound,
-        }
-        names = offered([need for need, there in has.items() if there])
-        return tuple(name for name in names if name in self.options.mechanisms)
+        bound = not self.options.plus_with.isdisjoint(ctx.bindings)
+        scram = self._passwords.options.scram_iterations > 0
+        return _offers(self.options, self.cleartext(ctx), bound, scram)
 
     async def plain(
         self, user: str, password: str, ctx: Context, mech: str = "PLAIN"
