@@ -374,3 +374,30 @@ async def test_it_stands_back_longer_while_mail_pours_in(lane: Lane) -> None:
     await house.store.index_edition(1)
     assert await work.step()
     assert naps.count(0.5) == 5
+
+
+async def test_it_lets_a_burst_be_read_before_it_goes_on(lane: Lane) -> None:
+    house = await room()
+    await house.fill(3)
+    naps: list[float] = []
+
+    class Ending:
+        """On time; mail comes while the first two naps last, and no more."""
+
+        def now(self) -> float:
+            return 0.0
+
+        def monotonic(self) -> float:
+            return 0.0
+
+        async def sleep(self, seconds: float) -> None:
+            naps.append(seconds)
+            if len(naps) <= 2:
+                work.wake()
+
+    options = Options(messages=1, stand_back=0.5, settle=7.0)
+    work = Indexer(house.store, lane, Ending(), options)
+    await house.store.index_edition(1)
+    assert await work.step()
+    assert naps.count(7.0) == 1
+    assert naps[-2] == 7.0  # and a last look before it goes on
