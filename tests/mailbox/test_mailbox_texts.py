@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -351,14 +352,14 @@ async def test_it_stands_back_while_the_loop_is_busy(lane: Lane) -> None:
     assert (await house.store.index_progress()).indexed == 1
 
 
-async def test_it_stands_back_longer_while_mail_pours_in(lane: Lane) -> None:
+async def rested(lane: Lane, options: Options, pours: float) -> list[float]:
+    """How long an indexer sleeps in a step, on a clock that is on time; mail comes during its first
+    ``pours`` sleeps."""
     house = await room()
     await house.fill(3)
     naps: list[float] = []
 
-    class Pouring:
-        """A clock that is on time, and whenever it is asked to sleep, mail comes."""
-
+    class Punctual:
         def now(self) -> float:
             return 0.0
 
@@ -367,37 +368,22 @@ async def test_it_stands_back_longer_while_mail_pours_in(lane: Lane) -> None:
 
         async def sleep(self, seconds: float) -> None:
             naps.append(seconds)
-            work.wake()
+            if len(naps) <= pours:
+                work.wake()
 
-    options = Options(messages=1, glance=2, patience=5, stand_back=0.5)
-    work = Indexer(house.store, lane, Pouring(), options)
+    work = Indexer(house.store, lane, Punctual(), options)
     await house.store.index_edition(1)
     assert await work.step()
+    return naps
+
+
+async def test_it_stands_back_longer_while_mail_pours_in(lane: Lane) -> None:
+    options = Options(messages=1, glance=2, patience=5, stand_back=0.5)
+    naps = await rested(lane, options, pours=math.inf)
     assert naps.count(0.5) == 5
 
 
 async def test_it_lets_a_burst_be_read_before_it_goes_on(lane: Lane) -> None:
-    house = await room()
-    await house.fill(3)
-    naps: list[float] = []
-
-    class Ending:
-        """On time; mail comes while the first two naps last, and no more."""
-
-        def now(self) -> float:
-            return 0.0
-
-        def monotonic(self) -> float:
-            return 0.0
-
-        async def sleep(self, seconds: float) -> None:
-            naps.append(seconds)
-            if len(naps) <= 2:
-                work.wake()
-
-    options = Options(messages=1, stand_back=0.5, settle=7.0)
-    work = Indexer(house.store, lane, Ending(), options)
-    await house.store.index_edition(1)
-    assert await work.step()
+    naps = await rested(lane, Options(messages=1, stand_back=0.5, settle=7.0), pours=2)
     assert naps.count(7.0) == 1
     assert naps[-2] == 7.0  # and a last look before it goes on

@@ -460,14 +460,15 @@ async def test_what_is_held_is_not_tried() -> None:
     assert here.far.got == ["a@x.test"]
 
 
-async def test_pace() -> None:
-    here = await House(options=Options(pace=10.0)).open()
+@pytest.mark.parametrize(("pace", "three", "fourth"), [(10.0, 25, 10), (0.25, 0.6, 0.2)])
+async def test_pace(pace: float, three: float, fourth: float) -> None:
+    here = await House(options=Options(pace=pace)).open()
     for n in range(4):
         await here.write(f"r{n}@x.test")
     task = asyncio.create_task(here.work.run())
-    await here.clock.advance(25)
+    await here.clock.advance(three)
     assert len(here.far.got) == 3
-    await here.clock.advance(10)
+    await here.clock.advance(fourth)
     task.cancel()
     assert len(here.far.got) == 4
 
@@ -658,15 +659,3 @@ async def test_who_was_put_off_is_tried_in_time_though_another_was_at_work() -> 
     await here.clock.advance(1)
     task.cancel()
     assert here.far.got == ["a@a.test", "b@b.test"]
-
-
-async def test_a_pace_below_a_second() -> None:
-    here = await House(options=Options(pace=0.25)).open()
-    for n in range(4):
-        await here.write(f"r{n}@x.test")
-    task = asyncio.create_task(here.work.run())
-    await here.clock.advance(0.6)
-    assert len(here.far.got) == 3
-    await here.clock.advance(0.2)
-    task.cancel()
-    assert len(here.far.got) == 4
